@@ -1,0 +1,73 @@
+"""Time of a training step: throttled against vanilla, in one run.
+
+    python benchmarks/training_step.py
+
+Prints the median over alternating rounds for each regime, and its ratio to the vanilla network.
+"""
+
+import time
+
+import keras
+import numpy as np
+from absl import app, flags
+
+import keras_tnn as tnn
+from keras_tnn import training
+
+ROUNDS = flags.DEFINE_integer("rounds", 15, "Rounds; each times every regime once.")
+STEPS = flags.DEFINE_integer("steps", 6, "Steps a round and regime.")
+BATCH = flags.DEFINE_integer("batch", 64, "Samples a step.")
+
+
+def network(throttled: bool = True) -> keras.Model:
+    """Six 3x3 convolutions, the network of the measured decisions."""
+    return tnn.models.VGG(
+        (32, 32, 3),
+        10,
+        num_groups=8,
+        filters=((32, 32), (64, 64), (128, 128)),
+        dense_units=None,
+        throttled=throttled,
+    )
+
+
+def main(argv):
+    levels = (0.25, 0.5, 0.75, 1.0)
+    distillation = keras.losses.CategoricalCrossentropy()
+    regimes = {
+        "vanilla": None,
+        "per sample, masked": training.PerSample(),
+        "per batch, active channels only": training.PerBatch(),
+        "  at u = 1/4": training.PerBatch(training.DiscreteDraw((0.25,))),
+        "  at u = 1/2": training.PerBatch(training.DiscreteDraw((0.5,))),
+        "  at u = 3/4": training.PerBatch(training.DiscreteDraw((0.75,))),
+        "sandwich, 1 random level": training.Sandwich(levels, 1),
+        "sandwich, 1 random level, distillation": training.Sandwich(levels, 1, distillation),
+    }
+    rng = np.random.default_rng(0)
+    x = rng.random((BATCH.value * STEPS.value, 32, 32, 3), dtype="float32")
+    y = rng.integers(0, 10, len(x))
+    models = {}
+    for name, regime in regimes.items():
+        model = network(throttled=regime is not None)
+        model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "sparse_categorical_crossentropy")
+        if regime is not None:
+            model.regime = regime
+        for _ in range(2):  # trace and warm up
+            model.fit(x, y, batch_size=BATCH.value, verbose=0)
+        models[name] = model
+    times = {name: [] for name in models}
+    for _ in range(ROUNDS.value):
+        for name, model in models.items():
+            start = time.perf_counter()
+            model.fit(x, y, batch_size=BATCH.value, verbose=0, shuffle=False)
+            times[name].append((time.perf_counter() - start) / STEPS.value)
+    base = np.array(times["vanilla"])
+    print(f"{'regime':<42}{'ms a step':>10}{'ratio':>8}")
+    for name, values in times.items():
+        ratio = np.median(np.array(values) / base)
+        print(f"{name:<42}{1000 * np.median(values):>10.1f}{ratio:>8.2f}")
+
+
+if __name__ == "__main__":
+    app.run(main)

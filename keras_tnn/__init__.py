@@ -1,0 +1,41 @@
+"""keras-tnn: one trained Keras network whose compute is a dial, `u` in (0, 1]."""
+
+import importlib.util
+
+if importlib.util.find_spec("keras") is None:
+    raise ImportError(
+        "keras_tnn needs Keras and TensorFlow to build and train models. "
+        "Install them with: pip install keras-tnn[train]"
+    )
+
+from keras_tnn import (  # noqa: E402
+    analysis,
+    callbacks,
+    cost,
+    gates,
+    layers,
+    losses,
+    models,
+    surgery,
+    training,
+)
+from keras_tnn.analysis import evaluate_levels  # noqa: E402
+from keras_tnn.cost import count_macs  # noqa: E402
+from keras_tnn.surgery import materialize  # noqa: E402
+from keras_tnn.training import ThrottledModel  # noqa: E402
+
+__all__ = [
+    "ThrottledModel",
+    "analysis",
+    "callbacks",
+    "cost",
+    "count_macs",
+    "evaluate_levels",
+    "gates",
+    "layers",
+    "losses",
+    "materialize",
+    "models",
+    "surgery",
+    "training",
+]

@@ -1,0 +1,69 @@
+"""The sandwich rule as a callback."""
+
+import keras
+
+from keras_tnn.callbacks.utilization_callback import UtilizationCallback
+from keras_tnn.losses import InPlaceDistillation
+from keras_tnn.training import Sandwich
+from keras_tnn.utilization import check_levels
+
+
+class SandwichRule(UtilizationCallback):
+    """Every step trains the full level, the lowest, and random ones between them.
+
+    The recipe of universally slimmable networks (Yu and Huang 2019, 3.2 and 3.4), the strongest
+    known for nested widths. Each level computes only its active channels, so a step costs less
+    than as many full steps. The loss is the mean over the levels of the step.
+
+    The batch-norm statistics in the model are those of the full level: give `calibration_data`
+    when a level is cut (`materialize`, `evaluate_levels`, `convert`).
+
+    Args:
+        levels: rising floats in (0, 1]; 1 is added if it is missing.
+        random_levels: Integer, how many of the levels between the lowest and the full one are
+            drawn in each step.
+        distillation: if true, only the full level learns from the labels; the others learn from
+            its outputs, by cross-entropy. A `keras.losses.Loss` on `(full outputs, outputs)`
+            does the same with that loss.
+        seed: Integer, starts the draws.
+
+    Raises:
+        ValueError: if the levels are invalid or `random_levels` is negative.
+
+    Example:
+
+    ```python
+    rule = keras_tnn.callbacks.SandwichRule(levels=(0.25, 0.5, 0.75, 1.0), distillation=True)
+    model.fit(x, y, callbacks=[rule])
+    ```
+    """
+
+    def __init__(
+        self, levels=(0.25, 0.5, 0.75, 1.0), random_levels=1, distillation=False, seed=0
+    ):
+        super().__init__(seed=seed)
+        levels = check_levels(levels)
+        self.levels = levels if levels[-1] == 1 else (*levels, 1.0)
+        if not isinstance(random_levels, int) or isinstance(random_levels, bool) or random_levels < 0:
+            raise ValueError(
+                "Invalid value for `random_levels`. Expected a whole number, 0 or more. "
+                f"Received: random_levels={random_levels!r}"
+            )
+        self.random_levels = random_levels
+        self.distillation = distillation
+
+    def make_regime(self):
+        distillation = self.distillation or None
+        if distillation is True:
+            # The teacher is a distribution: for logits, their softmax.
+            distillation = InPlaceDistillation(from_logits=self.uses_logits())
+        return Sandwich(self.levels, self.random_levels, distillation)
+
+    def uses_logits(self) -> bool:
+        """Whether the compiled loss takes logits, as its configuration says."""
+        loss = keras.losses.get(self.model.loss) if isinstance(self.model.loss, str) else self.model.loss
+        config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
+        return bool(config.get("from_logits", False))
+
+    def range_at(self, epoch):
+        return self.levels[0], 1.0

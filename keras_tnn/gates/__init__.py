@@ -1,0 +1,7 @@
+"""Gates decide: they map utilization (and later features) to the groups that run."""
+
+from keras_tnn.gates.gate import Gate
+from keras_tnn.gates.independent import Independent
+from keras_tnn.gates.nested import Nested
+
+__all__ = ["Gate", "Independent", "Nested"]

@@ -1,0 +1,25 @@
+"""Layers obey: they compute `g * f(x)` for the groups that a gate opens."""
+
+from keras_tnn.layers.channel_gate import ChannelGate
+from keras_tnn.layers.grouped_sum import GroupedSum
+from keras_tnn.layers.residual_gate import ResidualGate
+from keras_tnn.layers.throttleable import (
+    ThrottleableConv1D,
+    ThrottleableConv2D,
+    ThrottleableConv3D,
+    ThrottleableDense,
+    ThrottleableDepthwiseConv2D,
+    ThrottleableSeparableConv2D,
+)
+
+__all__ = [
+    "ChannelGate",
+    "GroupedSum",
+    "ResidualGate",
+    "ThrottleableConv1D",
+    "ThrottleableConv2D",
+    "ThrottleableConv3D",
+    "ThrottleableDense",
+    "ThrottleableDepthwiseConv2D",
+    "ThrottleableSeparableConv2D",
+]

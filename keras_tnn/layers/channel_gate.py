@@ -1,0 +1,52 @@
+"""Widthwise gating of any tensor: groups of channels are switched off as one."""
+
+import keras
+
+from keras_tnn.layers.gated import Gated, scale_channels, split_inputs
+
+
+@keras.saving.register_keras_serializable(package="keras_tnn")
+class ChannelGate(Gated, keras.layers.Layer):
+    """Multiplies groups of channels by their gates: y = g(x, u) * x (liu2022, Eq. 2).
+
+    Placed after a normalisation and its activation, it makes closed channels exactly zero, which
+    is what lets `materialize` cut them. At u = 1 it is the identity.
+
+    Args:
+        num_groups: Integer, the cardinality D; must divide the channels.
+        gate: `keras_tnn.gates.Gate`. Defaults to a nested gate of `num_groups`.
+        min_groups: Integer, how many groups stay open at any utilization. Defaults to 1.
+
+    Call arguments:
+        inputs: `[features, control]`: features `(batch, ..., channels)`; control is utilization
+            of shape `()` or `(batch,)`, or gates of shape `(batch, num_groups)`.
+
+    Input shape:
+        `[(batch, ..., channels), (batch,)]`.
+
+    Output shape:
+        `(batch, ..., channels)`, as the features.
+
+    Raises:
+        ValueError: if `num_groups` does not divide the channels.
+
+    Example:
+
+    >>> gate = ChannelGate(num_groups=2)
+    >>> gate([np.ones((1, 4)), np.array([0.5])]).numpy().tolist()
+    [[1.0, 1.0, 0.0, 0.0]]
+    """
+
+    def build(self, input_shape):
+        self.check_groups(input_shape[0][-1])
+        self.built = True
+
+    def call(self, inputs, training=None):
+        features, control = split_inputs(self, inputs)
+        return scale_channels(features, self.open_groups(control, features, training))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+    def compute_output_spec(self, inputs, training=None):
+        return keras.KerasTensor(inputs[0].shape, dtype=self.compute_dtype)

@@ -1,0 +1,111 @@
+"""What every gated layer shares: it takes `[features, control]` and asks its gate which groups run.
+
+The control input is utilization, of shape `()` or `(batch,)`, which the layer's own gate turns
+into open groups; or, of shape `(batch, num_groups)`, the output of a gate that several layers
+share as a node of the model.
+"""
+
+import numbers
+
+import keras
+from keras import ops
+
+from keras_tnn.gates import Gate, Nested
+from keras_tnn.utilization import check_utilization
+
+
+def repeat_to_channels(gates, channels: int):
+    """Spreads gates `(batch, groups)` over `channels`: `(batch, channels)`, groups contiguous."""
+    groups = gates.shape[-1]
+    if groups == channels:
+        return gates
+    return ops.repeat(gates, channels // groups, axis=-1)
+
+
+def scale_channels(features, gates):
+    """Multiplies features `(batch, ..., channels)` by gates `(batch or 1, groups)`."""
+    gates = repeat_to_channels(gates, features.shape[-1])
+    gates = ops.cast(gates, features.dtype)
+    # (batch, channels) -> (batch, 1, ..., 1, channels)
+    between = (1,) * (len(features.shape) - 2)
+    return features * ops.reshape(gates, (-1, *between, gates.shape[-1]))
+
+
+class Gated(keras.layers.Layer):
+    """Mixin: a layer called on `[features, control]` with a gate over its output channels.
+
+    Args:
+        num_groups: Integer, the cardinality D; must divide the gated channels. May be left out
+            when `gate` is given.
+        gate: `keras_tnn.gates.Gate`. Defaults to `Nested(num_groups, min_groups=min_groups)`.
+        min_groups: Integer, how many groups stay open at any utilization.
+    """
+
+    default_min_groups = 1
+
+    def __init__(self, *args, num_groups=None, gate=None, min_groups=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.input_spec = None  # a plain layer's spec knows nothing of the control input
+        if gate is None:
+            if num_groups is None:
+                raise ValueError(
+                    f"{type(self).__name__} needs `num_groups` or `gate`. Received neither."
+                )
+            if min_groups is None:
+                min_groups = min(self.default_min_groups, num_groups)
+            gate = Nested(num_groups, min_groups=min_groups)
+        elif isinstance(gate, dict):
+            gate = keras.saving.deserialize_keras_object(gate)
+        if not isinstance(gate, Gate):
+            raise ValueError(
+                "Invalid value for `gate`. Expected a keras_tnn.gates.Gate. "
+                f"Received: gate={gate!r}"
+            )
+        if num_groups not in (None, gate.num_groups):
+            raise ValueError(
+                f"Invalid value for `num_groups`. Expected {gate.num_groups}, as in `gate`, or "
+                f"None. Received: num_groups={num_groups!r}"
+            )
+        self.gate = gate
+        self.num_groups = gate.num_groups
+
+    def __call__(self, inputs, *args, **kwargs):
+        if isinstance(inputs, (list, tuple)) and isinstance(inputs[-1], numbers.Number):
+            inputs = [*inputs[:-1], check_utilization(inputs[-1])]  # Keras takes tensors only
+        return super().__call__(inputs, *args, **kwargs)
+
+    def check_groups(self, channels: int):
+        """Raises ValueError if the groups do not divide `channels`."""
+        if channels is None or channels % self.num_groups:
+            raise ValueError(
+                f"Invalid value for `num_groups` in layer '{self.name}'. Expected a divisor of "
+                f"its {channels} channels. Received: num_groups={self.num_groups}"
+            )
+
+    def open_groups(self, control, features, training=None):
+        """The gate's values `(batch or 1, num_groups)` for a control input of either kind."""
+        if len(control.shape) < 2:
+            return self.gate(control, features=features, training=training)
+        if control.shape[-1] != self.num_groups:
+            raise ValueError(
+                f"Layer '{self.name}' has {self.num_groups} groups. Expected gates of shape "
+                f"(batch, {self.num_groups}). Received: shape={tuple(control.shape)}"
+            )
+        return control
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_groups": self.num_groups,
+            "gate": keras.saving.serialize_keras_object(self.gate),
+        }
+
+
+def split_inputs(layer, inputs):
+    """Unpacks `[features, control]`, or says what was expected."""
+    if not isinstance(inputs, (list, tuple)) or len(inputs) != 2:
+        raise ValueError(
+            f"Layer '{layer.name}' is called on [features, utilization]. Received: {inputs!r}"
+        )
+    features, control = inputs
+    return ops.convert_to_tensor(features), ops.convert_to_tensor(control)

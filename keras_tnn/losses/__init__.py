@@ -1,0 +1,5 @@
+"""Losses that training at several utilizations needs."""
+
+from keras_tnn.losses.distillation import InPlaceDistillation
+
+__all__ = ["InPlaceDistillation"]

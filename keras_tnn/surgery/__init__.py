@@ -1,0 +1,18 @@
+"""Surgery cuts: a throttled model and a utilization become a plain, smaller Keras model."""
+
+from keras_tnn.surgery.graph import read_graph
+from keras_tnn.surgery.materialize import materialize
+from keras_tnn.surgery.recalibrate import recalibrate
+from keras_tnn.surgery.rule import Rule, rule
+from keras_tnn.surgery.rules.per_channel import PerChannel
+from keras_tnn.surgery.twins import copy_weights
+
+__all__ = [
+    "PerChannel",
+    "Rule",
+    "copy_weights",
+    "materialize",
+    "read_graph",
+    "recalibrate",
+    "rule",
+]

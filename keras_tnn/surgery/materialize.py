@@ -1,0 +1,66 @@
+"""From a throttled model and a utilization to the plain, smaller Keras model of that level."""
+
+import keras
+
+from keras_tnn.layers.gated import Gated
+from keras_tnn.surgery.cut import cut
+from keras_tnn.surgery.graph import Graph, read_graph
+from keras_tnn.surgery.recalibrate import recalibrate
+from keras_tnn.surgery.slices import copy_all
+from keras_tnn.utilization import check_one
+
+
+def read_throttled_graph(model: keras.Model) -> Graph:
+    """The graph of a throttled model.
+
+    Raises:
+        ValueError: if the model has no utilization input or no throttled layer.
+    """
+    graph = read_graph(model)
+    has_input = any(x.name == "utilization" for x in graph.inputs)
+    if not has_input or not any(isinstance(call.operation, Gated) for call in graph.calls):
+        raise ValueError(
+            f"Model '{model.name}' has no throttled layer. Expected a model with an input named "
+            "'utilization' that feeds at least one layer of keras_tnn.layers, for example "
+            "keras_tnn.models.VGG(...)."
+        )
+    return graph
+
+
+def materialize(model: keras.Model, utilization: float, calibration_data=None) -> keras.Model:
+    """Returns a plain Keras model that holds only what is active at `utilization`.
+
+    Its outputs equal the throttled model's (within float rounding) as long as the statistics of
+    batch normalisation are the same. With `calibration_data` they are re-estimated for this
+    level, as slimmable networks do: a level that was trained together with others needs it.
+
+    Args:
+        model: a built functional model with an input named "utilization" and gated layers, such
+            as a `keras_tnn.ThrottledModel`. It is left as it is.
+        utilization: float in (0, 1].
+        calibration_data: array of inputs `(samples, ...)`, a list or dict of them for several
+            inputs, or a dataset of batches (`x` or `(x, y)`). About a thousand samples do.
+
+    Returns:
+        A `keras.Model` without the utilization input, with weights of its own.
+
+    Raises:
+        ValueError: if `utilization` is not in (0, 1], if the model has no throttled layer or no
+            graph, if a gate depends on the data, or if nothing would be left of the network.
+
+    Example:
+
+    >>> model = keras_tnn.models.VGG(
+    ...     (8, 8, 3), 10, num_groups=4, filters=((8,), (8,)), dense_units=16
+    ... )
+    >>> small = keras_tnn.materialize(model, utilization=0.5)
+    >>> small.count_params() < model.count_params() / 2
+    True
+    """
+    utilization = check_one(utilization)
+    graph = read_throttled_graph(model)
+    result = cut(graph, utilization, name=f"{model.name}_{round(1000 * utilization):04d}")
+    copy_all(result.slices, result.model)
+    if calibration_data is not None:
+        recalibrate(result.model, calibration_data)
+    return result.model

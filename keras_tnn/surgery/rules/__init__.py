@@ -1,0 +1,11 @@
+"""One file a family of layers. Importing this package registers all rules."""
+
+from keras_tnn.surgery.rules import (  # noqa: F401
+    convolution,
+    dense,
+    gating,
+    merging,
+    normalization,
+    per_channel,
+    reshaping,
+)

@@ -1,0 +1,130 @@
+"""Gated layers: with utilization fixed, a gate is a constant and what it closes can go."""
+
+import numpy as np
+from keras import ops
+
+from keras_tnn.layers.channel_gate import ChannelGate
+from keras_tnn.layers.gated import Gated
+from keras_tnn.layers.grouped_sum import GroupedSum
+from keras_tnn.layers.residual_gate import ResidualGate
+from keras_tnn.layers.throttleable import Throttleable
+from keras_tnn.surgery.channels import Channels, Piece
+from keras_tnn.surgery.graph import Call
+from keras_tnn.surgery.rule import RULES, Rule, rule
+
+
+def gate_values(call: Call) -> np.ndarray:
+    """The gate's values `(num_groups,)` at the fixed utilization; zero means closed.
+
+    Raises:
+        ValueError: if the gate reads features, so that utilization alone does not decide.
+    """
+    if not call.known:
+        raise ValueError(
+            f"The gate of layer '{call.name}' depends on the data. Expected gates that depend on "
+            "utilization alone: only those can be cut out."
+        )
+    control = np.asarray(call.known[0])
+    if control.ndim < 2:
+        return call.operation.gate.pattern(float(control.reshape(-1)[0]))
+    return control[0]
+
+
+class GatedRule(Rule):
+    """Something computed, then multiplied by a constant vector, the gate's values a channel."""
+
+    def values(self, call) -> np.ndarray:
+        """Gate values spread to the output channels, `(channels,)`."""
+        values = gate_values(call)
+        return np.repeat(values, call.output.shape[-1] // len(values))
+
+    def inner_forward(self, call, inputs) -> Channels:
+        return inputs[0]
+
+    def inner_backward(self, call, inputs, needed):
+        return [needed]
+
+    def inner_build(self, call, inputs, output, needed, builder) -> Piece:
+        kept = np.flatnonzero(output.alive & needed)
+        tensor = inputs[0].align(kept, call.name) if len(kept) else None
+        return Piece(tensor, kept, output)
+
+    def forward(self, call, inputs):
+        inner, values = self.inner_forward(call, inputs), self.values(call)
+        return Channels(inner.alive & (values != 0), inner.fill * values)
+
+    def backward(self, call, inputs, needed):
+        return self.inner_backward(call, inputs, needed & (self.values(call) != 0))
+
+    def build(self, call, inputs, output, needed, builder):
+        values = self.values(call)
+        piece = self.inner_build(call, inputs, output, needed & (values != 0), builder)
+        scale = values[piece.kept].astype("float32")
+        if piece.tensor is None or np.all(scale == 1):
+            return piece
+        return Piece(piece.tensor * scale, piece.kept, output)
+
+
+@rule(ChannelGate)
+class ChannelGateRule(GatedRule):
+    """The gate alone."""
+
+
+@rule(ResidualGate)
+class ResidualGateRule(GatedRule):
+    """One gate for all channels of the branch."""
+
+    def values(self, call):
+        value = gate_values(call)[call.operation.index]
+        return np.full(call.output.shape[-1], value)
+
+
+@rule(Throttleable)
+class ThrottleableRule(GatedRule):
+    """A plain Keras layer, by its own rule, then the gate."""
+
+    def plain(self, call) -> Rule:
+        bases = type(call.operation).__mro__
+        return next(RULES[cls] for cls in bases if cls in RULES and not issubclass(cls, Gated))
+
+    def inner_forward(self, call, inputs):
+        return self.plain(call).forward(call, inputs)
+
+    def inner_backward(self, call, inputs, needed):
+        return self.plain(call).backward(call, inputs, needed)
+
+    def inner_build(self, call, inputs, output, needed, builder):
+        return self.plain(call).build(call, inputs, output, needed, builder)
+
+
+@rule(GroupedSum)
+class GroupedSumRule(Rule):
+    """Open groups are summed; what a closed one computed is never read."""
+
+    def groups(self, call, flat: np.ndarray) -> np.ndarray:
+        """(groups * channels,) -> (groups, channels)."""
+        return flat.reshape(call.operation.num_groups, -1)
+
+    def forward(self, call, inputs):
+        values = gate_values(call)
+        alive = self.groups(call, inputs[0].alive) & (values != 0)[:, None]
+        fill = (self.groups(call, inputs[0].fill) * values[:, None]).sum(axis=0)
+        return Channels(alive.any(axis=0), fill)
+
+    def backward(self, call, inputs, needed):
+        return [np.outer(gate_values(call) != 0, needed).reshape(-1)]
+
+    def build(self, call, inputs, output, needed, builder):
+        kept = np.flatnonzero(output.alive & needed)
+        if not len(kept):
+            return Piece(None, kept, output)
+        values = gate_values(call)
+        wanted = np.outer(values != 0, output.alive & needed).reshape(-1)
+        tensor = inputs[0].align(np.flatnonzero(wanted), call.name)
+        # (batch, ..., open groups * kept) -> (batch, ..., open groups, kept)
+        scale = values[values != 0].astype("float32")
+        shape = tuple(-1 if size is None else size for size in tensor.shape[1:-1])
+        branches = ops.reshape(tensor, (-1, *shape, len(scale), len(kept)))
+        if not np.all(scale == 1):
+            branches = branches * scale[:, None]
+        return Piece(ops.sum(branches, axis=-2), kept, output)

@@ -1,0 +1,69 @@
+"""Where each weight of a cut model comes from: a slice of a weight of the whole model."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One weight of the cut model as a slice of a weight of the whole model.
+
+    Attributes:
+        target: the variable of the cut model.
+        source: the variable of the whole model, or None for a bias that the cut added.
+        indices: for each axis of the source the kept entries, or None for all of them.
+        offset: float array to add, constants folded into a bias; or None.
+    """
+
+    target: Any
+    source: Any
+    indices: tuple
+    offset: np.ndarray | None = None
+
+    def copy(self):
+        """Writes the values into the target."""
+        value = np.zeros(self.target.shape, "float32")
+        if self.source is not None:
+            value = ops.convert_to_numpy(self.source.value)
+            for axis, kept in enumerate(self.indices):
+                value = value if kept is None else np.take(value, kept, axis=axis)
+        self.target.assign(value if self.offset is None else value + self.offset)
+
+    def read(self):
+        """The slice as a tensor through which gradients reach the source."""
+        value = ops.convert_to_tensor(self.source)
+        for axis, kept in enumerate(self.indices):
+            if kept is None or len(kept) == value.shape[axis]:
+                continue
+            if np.array_equal(kept, np.arange(len(kept))):
+                value = value[(slice(None),) * axis + (slice(0, len(kept)),)]
+            else:
+                value = ops.take(value, kept, axis=axis)
+        return value
+
+    def write(self, value):
+        """The source's values with `value` in place of the slice; one axis at most is cut."""
+        whole = ops.convert_to_tensor(self.source)
+        (kept,) = self.indices
+        if kept is None or len(kept) == whole.shape[0]:
+            return ops.cast(value, whole.dtype)
+        return ops.scatter_update(whole, kept[:, None], ops.cast(value, whole.dtype))
+
+
+def is_plain(slices: list[Slice]) -> bool:
+    """Whether every weight is a slice and nothing was folded."""
+    return all(s.source is not None and s.offset is None for s in slices)
+
+
+def copy_all(slices: list[Slice], model: keras.Model):
+    """Fills a cut model's weights; raises RuntimeError if one of them has no source."""
+    sourced = {id(s.target) for s in slices}
+    orphans = [w.path for w in model.weights if id(w) not in sourced]
+    if orphans:
+        raise RuntimeError(f"No source is known for the weights {orphans}.")
+    for s in slices:
+        s.copy()

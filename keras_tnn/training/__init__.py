@@ -1,0 +1,15 @@
+"""Training learns: a model that draws its utilization, and the regimes of drawing it."""
+
+from keras_tnn.training.regimes import DiscreteDraw, PerBatch, PerSample, Regime, UniformDraw
+from keras_tnn.training.sandwich import Sandwich
+from keras_tnn.training.throttled_model import ThrottledModel
+
+__all__ = [
+    "DiscreteDraw",
+    "PerBatch",
+    "PerSample",
+    "Regime",
+    "Sandwich",
+    "ThrottledModel",
+    "UniformDraw",
+]

@@ -1,0 +1,160 @@
+"""The throttled model: a functional Keras model with utilization as an optional input."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_tnn.gates import Gate
+from keras_tnn.training.dial import Dial
+from keras_tnn.training.feeding import feed
+from keras_tnn.training.regimes import PerSample, Regime
+from keras_tnn.utilization import check_utilization
+
+
+@keras.saving.register_keras_serializable(package="keras_tnn")
+class ThrottledModel(keras.Model):
+    """A functional model on its usual inputs and on utilization, which may be left out.
+
+    Where utilization is left out, training draws it (a callback says how; by default uniformly
+    from [0, 1] for every sample, hostetler2019, 4.1) and inference takes 1, the whole network.
+
+    Args:
+        inputs: list or dict of `keras.Input`, one of them
+            `keras.Input((), name="utilization", optional=True)`.
+        outputs: as for `keras.Model`.
+
+    Call arguments:
+        inputs: as for `keras.Model`, with or without utilization. Utilization is a float or an
+            array of shape `()`, for the whole batch, or `(batch,)`, for each sample; values in
+            (0, 1].
+
+    Raises:
+        ValueError: if no input is named "utilization", or a given utilization is not in (0, 1].
+
+    Example:
+
+    >>> image = keras.Input((8, 8, 3), name="image")
+    >>> u = keras.Input((), name="utilization", optional=True)
+    >>> x = keras_tnn.layers.ThrottleableConv2D(16, 3, num_groups=4)([image, u])
+    >>> x = keras.layers.GlobalAveragePooling2D()(x)
+    >>> model = ThrottledModel([image, u], keras.layers.Dense(2)(x))
+    >>> images = np.ones((5, 8, 8, 3))
+    >>> model.predict(images, utilization=0.5, verbose=0).shape
+    (5, 2)
+    >>> model([images, [0.1, 0.25, 0.5, 0.75, 1.0]]).shape
+    TensorShape([5, 2])
+    """
+
+    def __init__(self, inputs, outputs, name=None, **kwargs):
+        super().__init__(inputs, outputs, name=name, **kwargs)
+        if "utilization" not in self.feature_names(all_inputs=True):
+            raise ValueError(
+                "Invalid value for `inputs`. Expected one input named 'utilization': "
+                "keras.Input((), name='utilization', optional=True). "
+                f"Received: {self.feature_names(all_inputs=True)}"
+            )
+        self.input_spec = None  # `call` fills in what the spec would miss
+        self.dial = Dial([0.0, 1.0])
+        self.seed_generator = keras.random.SeedGenerator()
+        self._regime = PerSample()
+
+    def feature_names(self, all_inputs: bool = False) -> list[str]:
+        """Names of the inputs in order, without utilization unless `all_inputs`."""
+        return [x.name for x in self.inputs if all_inputs or x.name != "utilization"]
+
+    @property
+    def regime(self) -> Regime:
+        """How training chooses utilization when it is not given."""
+        return self._regime
+
+    @regime.setter
+    def regime(self, regime: Regime):
+        regime.prepare(self)
+        self._regime = regime
+        self.train_function = None
+        if self.compiled:
+            self.make_train_function(force=True)
+
+    @property
+    def breakpoints(self) -> tuple[float, ...]:
+        """The utilizations in (0, 1) at which some gate opens one more group, rising.
+
+        A gate of D groups opens its k-th at u = k / (D + 1). Between two breakpoints the network
+        does not change.
+        """
+        gates = [getattr(layer, "gate", layer) for layer in self.layers]
+        sizes = {gate.num_groups for gate in gates if isinstance(gate, Gate)}
+        return tuple(sorted({k / (size + 1) for size in sizes for k in range(1, size + 1)}))
+
+    def split(self, inputs) -> tuple[list, object]:
+        """Separates the inputs into features, in order, and utilization or None."""
+        names = self.feature_names()
+        if isinstance(inputs, dict):
+            values = {"utilization": None, **inputs}
+        else:
+            values = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+            every = self.feature_names(all_inputs=True)
+            keys = every if len(values) == len(every) else names
+            if len(values) != len(keys):
+                raise ValueError(
+                    f"Invalid value for `inputs`. Expected {names} with or without 'utilization'. "
+                    f"Received {len(values)} values."
+                )
+            values = {"utilization": None, **dict(zip(keys, values, strict=True))}
+        if missing := [name for name in names if name not in values]:
+            raise ValueError(f"Invalid value for `inputs`. Missing: {missing}")
+        return [values[name] for name in names], values["utilization"]
+
+    def join(self, features: list, utilization):
+        """The inverse of `split`: one list, or dict, as the functional model expects it."""
+        values = dict(zip(self.feature_names(), features, strict=True))
+        values["utilization"] = utilization
+        if isinstance(self.input, dict):
+            return values
+        return [values[name] for name in self.feature_names(all_inputs=True)]
+
+    def masked(self, features: list, utilization, training=True):
+        """Outputs at the given utilization, `(batch,)`, with closed groups masked."""
+        return super().call(self.join(features, utilization), training=training)
+
+    def call(self, inputs, training=None, mask=None):
+        features, utilization = self.split(inputs)
+        if utilization is None and training:
+            return self.regime.outputs(self, features)
+        if utilization is None:
+            utilization = 1.0
+        if isinstance(utilization, (int, float, str, list, tuple, np.ndarray, np.generic)):
+            utilization = check_utilization(utilization)
+        utilization = ops.convert_to_tensor(utilization, "float32")
+        if len(utilization.shape) == 0:
+            utilization = ops.broadcast_to(utilization, (ops.shape(features[0])[0],))
+        return self.masked(features, utilization, training)
+
+    def task_loss(self, x, y, y_pred, sample_weight):
+        """The compiled loss of some outputs, with the model's additional losses."""
+        return super().compute_loss(x, y, y_pred, sample_weight, training=True)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        if training and x is not None and self.split(x)[1] is None:
+            return self.regime.loss(self, x, y, y_pred, sample_weight)
+        return super().compute_loss(x, y, y_pred, sample_weight, training=training)
+
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """As `keras.Model.fit`; `x` with or without utilization."""
+        return super().fit(feed(self, x), y, *args, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, utilization=None, **kwargs):
+        """As `keras.Model.evaluate`, at a utilization.
+
+        Args:
+            utilization: float in (0, 1], or array `(samples,)`. Default: as in `x`, else 1.
+        """
+        return super().evaluate(feed(self, x, utilization), y, *args, **kwargs)
+
+    def predict(self, x, *args, utilization=None, **kwargs):
+        """As `keras.Model.predict`, at a utilization.
+
+        Args:
+            utilization: float in (0, 1], or array `(samples,)`. Default: as in `x`, else 1.
+        """
+        return super().predict(feed(self, x, utilization), *args, **kwargs)

@@ -1,0 +1,70 @@
+import keras
+import numpy as np
+import pytest
+
+import keras_tnn as tnn
+
+
+def network():
+    return tnn.models.VGG((8, 8, 3), 4, num_groups=4, filters=((8,), (8,)), dense_units=None)
+
+
+def images(count=100):
+    return np.random.default_rng(0).normal(2.0, 3.0, (count, 8, 8, 3)).astype("float32")
+
+
+def test_statistics_are_those_of_the_data():
+    x = images()
+    small = tnn.materialize(network(), 0.5, calibration_data=x)
+    first = keras.Model(small.input, small.get_layer("conv1_1").output).predict(x, verbose=0)
+    norm = small.get_layer("conv1_1_norm")
+    # float32 sums over 6400 values
+    np.testing.assert_allclose(norm.moving_mean, first.mean((0, 1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(norm.moving_variance, first.var((0, 1, 2)), rtol=1e-4)
+
+
+def test_batches_together_give_the_statistics_of_all():
+    x = images()
+    whole = tnn.surgery.recalibrate(tnn.materialize(network(), 0.5), x, batch_size=100)
+    model = tnn.materialize(network(), 0.5)
+    model.set_weights(whole.get_weights())
+    tnn.surgery.recalibrate(model, x, batch_size=30)  # 30, 30, 30 and 10
+    first = [m.get_layer("conv1_1_norm").moving_variance.numpy() for m in (whole, model)]
+    np.testing.assert_allclose(*first, rtol=1e-4)  # the first norm sees the same inputs
+
+
+def test_every_kind_of_data_gives_the_same():
+    import tensorflow as tf
+
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return x[50 * index : 50 * index + 50], np.zeros(50)
+
+    x = images()
+    labelled = tf.data.Dataset.from_tensor_slices((x, np.zeros(100))).batch(50)
+    model = tnn.materialize(network(), 0.5)
+    results = []
+    for data in (labelled, labelled.map(lambda image, label: image), Batches(workers=1)):
+        tnn.surgery.recalibrate(model, data)
+        results.append(model.get_weights())
+    tnn.surgery.recalibrate(model, x, batch_size=50)
+    for weights in results:
+        for one, reference in zip(weights, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, reference)
+
+
+def test_dropout_stays_off():
+    inputs = keras.Input((4,))
+    outputs = keras.layers.BatchNormalization(name="n")(keras.layers.Dropout(0.9)(inputs))
+    model = keras.Model(inputs, outputs)
+    x = np.random.default_rng(0).normal(5, 1, (200, 4)).astype("float32")
+    tnn.surgery.recalibrate(model, x)
+    np.testing.assert_allclose(model.get_layer("n").moving_variance, x.var(0), rtol=1e-4)
+
+
+def test_refuses_no_data():
+    with pytest.raises(ValueError, match="Expected samples. Received none"):
+        tnn.materialize(network(), 0.5, calibration_data=np.zeros((0, 8, 8, 3), "float32"))
