@@ -61,9 +61,7 @@ def schedule(name: str) -> list[keras.callbacks.Callback]:
         "uniform": lambda: [callbacks.UniformUtilization()],
         "batch": lambda: [callbacks.UniformUtilization(per="batch")],
         "annealed": lambda: [callbacks.AnnealedUtilization(step=1 / EPOCHS.value)],
-        "curriculum": lambda: [
-            callbacks.UtilizationCurriculum(every=max(1, EPOCHS.value // 10))
-        ],
+        "curriculum": lambda: [callbacks.UtilizationCurriculum(every=max(1, EPOCHS.value // 10))],
         "sandwich": lambda: [callbacks.SandwichRule(levels())],
         "distilled": lambda: [callbacks.SandwichRule(levels(), distillation=True)],
     }
@@ -134,11 +132,34 @@ def train(name: str, x, y, out: pathlib.Path) -> keras.Model:
     return model
 
 
+def report(name, model, vanilla, x_train, x_test, y_test, out):
+    """Level table, figure, bundle and interpreter of one throttled model."""
+    calibration = x_train[:2000]
+    table = tnn.evaluate_levels(
+        model, x_test, y_test, levels(), calibration_data=calibration, vanilla=vanilla
+    )
+    area = table.area_under_curve("accuracy") if len(levels()) > 1 else float("nan")
+    text = f"schedule {name}, {EPOCHS.value} epochs\n{table}\narea under accuracy: {area:.4f}"
+    table.plot(out / f"{name}.png")
+    tnn_tflite.convert(
+        model, out / f"{name}_bundle", levels(), calibration_data=calibration, verbose=False
+    )
+    text += f"\n\n{tnn_tflite.compare(table, out / f'{name}_bundle', x_test, y_test)}\n"
+    print(f"\n{text}")
+    (out / f"{name}.txt").write_text(text)
+
+
 def main(argv):
+    schedules = {name: schedule(name) for name in SCHEDULES.value}  # unknown names fail here
     out = pathlib.Path(OUT.value)
     out.mkdir(parents=True, exist_ok=True)
     x_train, y_train, x_test, y_test = load()
-    trained = {name: train(name, x_train, y_train, out) for name in SCHEDULES.value}
+    trained = {name: train(name, x_train, y_train, out) for name in schedules}
+    vanilla = trained.pop("vanilla", None)
+    if vanilla is not None:
+        print("vanilla:", vanilla.evaluate(x_test, y_test, verbose=0, return_dict=True))
+    for name, model in trained.items():
+        report(name, model, vanilla, x_train, x_test, y_test, out)
 
 
 if __name__ == "__main__":

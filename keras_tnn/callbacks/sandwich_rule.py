@@ -38,13 +38,15 @@ class SandwichRule(UtilizationCallback):
     ```
     """
 
-    def __init__(
-        self, levels=(0.25, 0.5, 0.75, 1.0), random_levels=1, distillation=False, seed=0
-    ):
+    def __init__(self, levels=(0.25, 0.5, 0.75, 1.0), random_levels=1, distillation=False, seed=0):
         super().__init__(seed=seed)
         levels = check_levels(levels)
         self.levels = levels if levels[-1] == 1 else (*levels, 1.0)
-        if not isinstance(random_levels, int) or isinstance(random_levels, bool) or random_levels < 0:
+        if (
+            not isinstance(random_levels, int)
+            or isinstance(random_levels, bool)
+            or random_levels < 0
+        ):
             raise ValueError(
                 "Invalid value for `random_levels`. Expected a whole number, 0 or more. "
                 f"Received: random_levels={random_levels!r}"
@@ -61,7 +63,11 @@ class SandwichRule(UtilizationCallback):
 
     def uses_logits(self) -> bool:
         """Whether the compiled loss takes logits, as its configuration says."""
-        loss = keras.losses.get(self.model.loss) if isinstance(self.model.loss, str) else self.model.loss
+        loss = (
+            keras.losses.get(self.model.loss)
+            if isinstance(self.model.loss, str)
+            else self.model.loss
+        )
         config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
         return bool(config.get("from_logits", False))
 

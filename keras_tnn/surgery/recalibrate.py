@@ -28,30 +28,33 @@ def recalibrate(model: keras.Model, data, batch_size: int = 256) -> keras.Model:
     Raises:
         ValueError: if `data` is empty.
     """
-    probed = []
+    layers, moments = [], []  # moments: mean and variance of each layer's input, in turn
 
     def call(layer, *args, **kwargs):
         if not isinstance(layer, keras.layers.BatchNormalization):
             return layer(*args, **kwargs)
-        axes = [axis for axis in range(len(args[0].shape)) if axis != layer.axis % len(args[0].shape)]
+        axes = [
+            axis for axis in range(len(args[0].shape)) if axis != layer.axis % len(args[0].shape)
+        ]
         mean, variance = ops.moments(ops.cast(args[0], "float32"), axes=axes)
-        probed.append((layer, [mean, variance]))
+        layers.append(layer)
+        moments.extend([mean, variance])
         return layer(*args, **{**kwargs, "training": True})
 
     clone = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
-    if not probed:
+    if not layers:
         return model
-    probe = keras.Model(clone.input, [moments for _, moments in probed])
-    sizes, moments = [], []
+    probe = keras.Model(clone.input, moments)
+    sizes, measured = [], []
     for batch in batches_of(data, batch_size):
         sizes.append(len(keras.tree.flatten(batch)[0]))
         # No `training` argument: it would override the one of the normalisations.
-        moments.append(keras.tree.map_structure(ops.convert_to_numpy, probe(batch)))
+        measured.append([ops.convert_to_numpy(x) for x in probe(batch)])
     if not sizes:
         raise ValueError("Invalid value for `calibration_data`. Expected samples. Received none.")
-    for i, (layer, _) in enumerate(probed):
-        means = np.stack([batch[i][0] for batch in moments])
-        variances = np.stack([batch[i][1] for batch in moments])
+    for i, layer in enumerate(layers):
+        means = np.stack([batch[2 * i] for batch in measured])
+        variances = np.stack([batch[2 * i + 1] for batch in measured])
         mean = np.average(means, axis=0, weights=sizes)
         spread = np.average((means - mean) ** 2, axis=0, weights=sizes)
         layer.moving_mean.assign(mean)

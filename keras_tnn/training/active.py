@@ -43,9 +43,7 @@ class ActivePaths:
 
     def switch(self, index, features: list, update: bool):
         """As `run`, for an integer tensor: only the chosen level is computed."""
-        branches = [
-            lambda *features, i=i: self.step(i, features) for i in range(len(self.levels))
-        ]
+        branches = [lambda *features, i=i: self.step(i, features) for i in range(len(self.levels))]
         outputs, states = ops.switch(index, branches, *features)
         if update:
             self.assign(states)
@@ -69,8 +67,4 @@ class ActivePaths:
             id(source[id(v)].source): source[id(v)].write(value)
             for v, value in zip(model.non_trainable_variables, updated, strict=True)
         }
-        return outputs, [
-            written.get(id(v), ops.convert_to_tensor(v)) for v in self.states
-        ]
-
-
+        return outputs, [written.get(id(v), ops.convert_to_tensor(v)) for v in self.states]

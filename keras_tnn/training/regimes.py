@@ -27,7 +27,7 @@ class Draw(ABC):
 
     @abstractmethod
     def intervals(self, model) -> tuple[np.ndarray, np.ndarray]:
-        """The distinct networks that u can ask for: edges `(n - 1,)` between them and a u in each."""
+        """The distinct networks that u can ask for: edges `(n - 1,)` between, and a u in each."""
 
 
 class UniformDraw(Draw):
@@ -78,7 +78,7 @@ class DiscreteDraw(Draw):
 class Regime(ABC):
     """What one training step does when the user gives no utilization."""
 
-    def prepare(self, model):
+    def prepare(self, model):  # noqa: B027  (most regimes have nothing to prepare)
         """Called once, outside any compiled step, when the model takes on the regime."""
 
     @abstractmethod

@@ -52,7 +52,5 @@ class Sandwich(Regime):
         if len(self.levels) > 1:
             yield self.paths.run(0, features, update=False)
         for _ in range(self.random_levels):
-            between = keras.random.randint(
-                (), 1, len(self.levels) - 1, seed=model.seed_generator
-            )
+            between = keras.random.randint((), 1, len(self.levels) - 1, seed=model.seed_generator)
             yield self.paths.switch(between, features, update=False)

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import keras_tnn as tnn
@@ -168,7 +168,9 @@ def test_a_shared_layer_is_cut_once_for_each_way_it_is_used():
 
 STEPS = st.one_of(
     st.tuples(st.just("conv"), st.sampled_from(["same", "valid"])),
-    st.tuples(st.just("gate"), st.sampled_from([2, 4, 8]).flatmap(lambda d: st.permutations(range(d)))),
+    st.tuples(
+        st.just("gate"), st.sampled_from([2, 4, 8]).flatmap(lambda d: st.permutations(range(d)))
+    ),
     st.tuples(st.sampled_from(["norm", "add", "concat", "depthwise"]), st.none()),
 )
 
@@ -202,6 +204,11 @@ def network(steps):
 @given(st.lists(STEPS, min_size=1, max_size=4), st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.9]))
 def test_random_networks(steps, u):
     model = randomize(network(steps))
+    try:
+        tnn.materialize(model, u)
+    except ValueError as error:  # gates in different orders may leave no group open in both
+        assert "Nothing is left" in str(error)
+        assume(False)
     less, more = same(model, u, (8, 8, 3)), same(model, 1.0, (8, 8, 3))
     assert tnn.count_macs(less) <= tnn.count_macs(more)
 

@@ -64,7 +64,9 @@ class Mixing(Rule):
             return Piece(None, kept, output)
         folds = self.folds(layer, channels)
         read = np.flatnonzero(channels.alive if folds else channels.alive | channels.hidden)
-        offset = self.constant(layer, channels.fill)[kept] if folds and channels.hidden.any() else None
+        offset = (
+            self.constant(layer, channels.fill)[kept] if folds and channels.hidden.any() else None
+        )
         tensor = builder.replace(
             call,
             [inputs[0].align(read, call.name)],
@@ -110,7 +112,7 @@ class DepthwiseRule(PerChannel):
         layer, channels = call.operation, inputs[0]
         times = layer.depth_multiplier
         kernel = ops.convert_to_numpy(layer.kernel)
-        constant = (kernel.reshape(-1, *kernel.shape[-2:]).sum(axis=0) * channels.fill[:, None])
+        constant = kernel.reshape(-1, *kernel.shape[-2:]).sum(axis=0) * channels.fill[:, None]
         constant = activate(layer.activation, constant.reshape(-1) + bias_of(layer))
         varies = channels.alive | (channels.hidden & pads(layer))
         return Channels(np.repeat(varies, times), constant)

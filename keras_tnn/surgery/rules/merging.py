@@ -69,5 +69,3 @@ class ConcatenateRule(Rule):
             return Piece(None, kept, output)
         tensor = builder.repeat(call, parts) if len(parts) > 1 else parts[0]
         return Piece(tensor, kept, output)
-
-

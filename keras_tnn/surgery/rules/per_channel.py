@@ -7,12 +7,26 @@ from keras import layers, ops
 from keras_tnn.surgery.channels import Channels, Piece
 from keras_tnn.surgery.rule import Rule, rule
 
-ELEMENTWISE = tuple(
-    getattr(keras.activations, name)
-    for name in (
-        "celu elu exponential gelu hard_sigmoid hard_silu hard_tanh leaky_relu linear log_sigmoid "
-        "mish relu relu6 selu sigmoid silu softplus softsign tanh"
-    ).split()
+ELEMENTWISE = (
+    keras.activations.celu,
+    keras.activations.elu,
+    keras.activations.exponential,
+    keras.activations.gelu,
+    keras.activations.hard_sigmoid,
+    keras.activations.hard_silu,
+    keras.activations.hard_tanh,
+    keras.activations.leaky_relu,
+    keras.activations.linear,
+    keras.activations.log_sigmoid,
+    keras.activations.mish,
+    keras.activations.relu,
+    keras.activations.relu6,
+    keras.activations.selu,
+    keras.activations.sigmoid,
+    keras.activations.silu,
+    keras.activations.softplus,
+    keras.activations.softsign,
+    keras.activations.tanh,
 )
 
 

@@ -1,0 +1,128 @@
+"""Evaluating the levels of a throttled model as they would be deployed: cut, then measured."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+
+from keras_tnn.analysis.level_table import LevelRow, LevelTable
+from keras_tnn.analysis.open_groups import count_open_groups
+from keras_tnn.cost import count_macs
+from keras_tnn.surgery import copy_weights, materialize
+from keras_tnn.utilization import check_levels
+
+MEASURES = ("loss", "loss_weights", "metrics", "weighted_metrics")
+
+
+def evaluate_levels(
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
+    levels: Sequence[float] = (0.25, 0.5, 0.75, 1.0),
+    *,
+    calibration_data: Any = None,
+    vanilla: keras.Model | None = None,
+    batch_size: int | None = None,
+    verbose: bool = True,
+) -> LevelTable:
+    """Cuts each level out of a throttled model and evaluates it with the model's own metrics.
+
+    Args:
+        model: compiled throttled model.
+        x: test data without utilization: arrays, a `tf.data.Dataset` or a
+            `keras.utils.PyDataset`. Read once a level.
+        y: labels, where `x` is arrays.
+        levels: rising utilizations in (0, 1].
+        calibration_data: training inputs by which each level's batch-norm statistics are
+            estimated anew, as `materialize` takes them. About a thousand samples do.
+        vanilla: the plain twin of `model`, trained without a dial. It is cut at the same levels,
+            as it is, without calibration: what throttled training is worth stands beside it.
+        batch_size: samples a batch, as for `keras.Model.evaluate`.
+        verbose: whether to show a progress bar over the levels.
+
+    Returns:
+        `LevelTable`: per level u, groups, MACs, parameters and metrics.
+
+    Raises:
+        ValueError: if `levels` are invalid, the model is not compiled or not throttled, `x` can
+            be read only once, or `vanilla` has other weights than `model`.
+
+    Example:
+
+    >>> model = keras_tnn.models.VGG(
+    ...     (8, 8, 3), 10, num_groups=4, filters=((8,), (8,)), dense_units=16,
+    ...     batch_normalization=False)
+    >>> model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    >>> x, y = np.zeros((4, 8, 8, 3)), np.zeros(4)
+    >>> table = evaluate_levels(model, x, y, levels=(0.5, 1.0), verbose=False)
+    >>> [(row.utilization, row.open_groups, row.total_groups) for row in table.rows]
+    [(0.5, 6, 12), (1.0, 12, 12)]
+    """
+    levels = check_levels(levels)
+    measures = measures_of(model)
+    if isinstance(x, Iterator):
+        raise ValueError(
+            "Invalid value for `x`. Expected arrays, a tf.data.Dataset or a PyDataset, which can "
+            f"be read once a level. Received: {type(x).__name__}"
+        )
+    warn_without_calibration(model, calibration_data)
+    twin = None if vanilla is None else with_weights_of(vanilla, model)
+    progress = keras.utils.Progbar(len(levels), unit_name="level", verbose=int(verbose))
+
+    def metrics_of(network: keras.Model) -> dict[str, float]:
+        network.compile(**keras.saving.deserialize_keras_object(measures))
+        return network.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
+
+    rows = []
+    for u in levels:
+        small = materialize(model, utilization=u, calibration_data=calibration_data)
+        open_groups, total_groups = count_open_groups(model, u)
+        rows.append(
+            LevelRow(
+                utilization=u,
+                open_groups=open_groups,
+                total_groups=total_groups,
+                macs=count_macs(small),
+                parameters=small.count_params(),
+                metrics=metrics_of(small),
+                vanilla_metrics=metrics_of(materialize(twin, utilization=u)) if twin else None,
+            )
+        )
+        progress.add(1)
+    return LevelTable(tuple(rows))
+
+
+def measures_of(model: keras.Model) -> dict:
+    """The model's compiled loss and metrics, serialised; each level is compiled with its own."""
+    config = model.get_compile_config() if model.compiled else None
+    if not config:
+        raise ValueError(
+            f"Model '{model.name}' is not compiled, so there is nothing to measure. Call "
+            "`model.compile(loss=..., metrics=...)` first."
+        )
+    return {name: config[name] for name in MEASURES}
+
+
+def warn_without_calibration(model: keras.Model, calibration_data: Any) -> None:
+    normalises = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
+    if normalises and calibration_data is None:
+        warnings.warn(
+            "The model has BatchNormalization and `calibration_data` is None. Statistics gathered "
+            "over many utilizations fit no single level: accuracy can fall to chance. Pass about "
+            "a thousand training inputs as `calibration_data`.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def with_weights_of(vanilla: keras.Model, model: keras.Model) -> keras.Model:
+    """A copy of the throttled `model` that holds the weights of its plain twin."""
+    try:
+        return copy_weights(vanilla, keras.models.clone_model(model))
+    except ValueError as error:
+        raise ValueError(
+            f"Invalid value for `vanilla`. Expected the plain twin of '{model.name}', with the "
+            "same weights in layers of the same names, such as `throttled=False` builds. "
+            f"Received: '{vanilla.name}'. {error}"
+        ) from error

@@ -1,0 +1,151 @@
+"""The level table: one row a level, printed, summed up or drawn."""
+
+from dataclasses import dataclass
+from os import PathLike
+
+
+@dataclass(frozen=True)
+class LevelRow:
+    """One level of a throttled model.
+
+    Attributes:
+        utilization: u in (0, 1].
+        open_groups: gated groups that run.
+        total_groups: gated groups there are.
+        macs: multiply-accumulates for one sample.
+        parameters: weights of the level's network.
+        metrics: name to value, the loss included, as `evaluate` returns them.
+        vanilla_metrics: the same of the vanilla network under the same cut, or None.
+    """
+
+    utilization: float
+    open_groups: int
+    total_groups: int
+    macs: int
+    parameters: int
+    metrics: dict[str, float]
+    vanilla_metrics: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class LevelTable:
+    """Rows for rising utilizations. `print(table)` shows them.
+
+    Attributes:
+        rows: tuple of `LevelRow`.
+    """
+
+    rows: tuple[LevelRow, ...]
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the metrics, the loss last."""
+        return tuple(sorted(self.rows[0].metrics, key=lambda name: name == "loss"))
+
+    @property
+    def has_vanilla(self) -> bool:
+        """Whether the rows hold a vanilla network's metrics, too."""
+        return self.rows[0].vanilla_metrics is not None
+
+    def values(self, metric: str, vanilla: bool = False) -> list[float]:
+        """One metric over the levels.
+
+        Args:
+            metric: its name.
+            vanilla: whether of the vanilla network in place of the throttled one.
+
+        Raises:
+            ValueError: if there is no such metric, or no vanilla network was evaluated.
+        """
+        if metric not in self.metric_names:
+            raise ValueError(
+                f"Invalid value for `metric`. Expected one of {list(self.metric_names)}. "
+                f"Received: metric={metric!r}"
+            )
+        if vanilla and not self.has_vanilla:
+            raise ValueError(
+                "Invalid value for `vanilla`. Expected False, because no vanilla network was "
+                "evaluated. Give `evaluate_levels` one with `vanilla=`."
+            )
+        return [(row.vanilla_metrics if vanilla else row.metrics)[metric] for row in self.rows]
+
+    def area_under_curve(self, metric: str, vanilla: bool = False) -> float:
+        """Area under the metric as a curve over u, divided by the range of u.
+
+        Straight lines join the levels (trapezoids), so a metric that is the same at every level
+        is its own area. Areas compare only over the same levels.
+
+        Args:
+            metric: name of the metric.
+            vanilla: whether of the vanilla network in place of the throttled one.
+
+        Returns:
+            Float, in the unit of the metric.
+
+        Raises:
+            ValueError: if there is no such metric, or fewer than two levels.
+
+        Example:
+
+        >>> rows = [LevelRow(u, 0, 0, 0, 0, {"accuracy": a}) for u, a in ((0.5, 0.6), (1.0, 0.8))]
+        >>> round(LevelTable(tuple(rows)).area_under_curve("accuracy"), 3)
+        0.7
+        """
+        values = self.values(metric, vanilla)
+        u = [row.utilization for row in self.rows]
+        if len(u) < 2:
+            raise ValueError(f"An area needs two levels or more. Received: levels={u}")
+        steps = zip(u, u[1:], values, values[1:], strict=False)
+        return sum((b - a) * (y + z) / 2 for a, b, y, z in steps) / (u[-1] - u[0])
+
+    def plot(self, path: str | PathLike | None = None, metric: str | None = None):
+        """Draws a metric against u and against MACs, the vanilla network's beside it.
+
+        Args:
+            path: where to save the figure; the ending says the format. Not saved if None.
+            metric: its name. Defaults to the first that is not the loss.
+
+        Returns:
+            A `matplotlib.figure.Figure`.
+
+        Raises:
+            ImportError: if matplotlib is not installed.
+            ValueError: if there is no such metric.
+        """
+        from keras_tnn.analysis.level_figure import draw_levels
+
+        figure = draw_levels(self, metric or self.metric_names[0])
+        if path is not None:
+            figure.savefig(path)
+        return figure
+
+    def __str__(self) -> str:
+        lines = [self.header(), *(self.cells(row) for row in self.rows)]
+        widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+            for line in lines
+        )
+
+    def header(self) -> list[str]:
+        names = list(self.metric_names)
+        vanilla = [f"vanilla {name}" for name in names] if self.has_vanilla else []
+        return ["u", "groups", "MACs", "parameters", *names, *vanilla]
+
+    def cells(self, row: LevelRow) -> list[str]:
+        metrics = [row.metrics, row.vanilla_metrics] if self.has_vanilla else [row.metrics]
+        return [
+            f"{row.utilization:.4g}",
+            f"{row.open_groups}/{row.total_groups}",
+            with_unit(row.macs),
+            with_unit(row.parameters),
+            *(f"{values[name]:.4f}" for values in metrics for name in self.metric_names),
+        ]
+
+
+def with_unit(count: int) -> str:
+    """`1234567` as `1.23 M`."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size:
+            return f"{count / size:.2f} {unit}"
+    return str(count)

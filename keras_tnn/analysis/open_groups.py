@@ -1,0 +1,42 @@
+"""How many of a model's groups are open at a utilization."""
+
+import keras
+import numpy as np
+
+from keras_tnn.layers import ResidualGate
+from keras_tnn.layers.gated import Gated
+from keras_tnn.surgery.cut import forward
+from keras_tnn.surgery.materialize import read_throttled_graph
+from keras_tnn.surgery.rules.gating import gate_values
+
+
+def count_open_groups(model: keras.Model, utilization: float) -> tuple[int, int]:
+    """Counts the groups of every gated layer, and those among them that are open.
+
+    A residual gate counts as one group: its block, open or closed, also where it shares the gate
+    of the whole network.
+
+    Args:
+        model: throttled functional model.
+        utilization: float in (0, 1].
+
+    Returns:
+        `(open, total)`.
+
+    Raises:
+        ValueError: if the model has no throttled layer.
+    """
+    graph = read_throttled_graph(model)
+    known = {
+        id(x): np.array([utilization], "float32") for x in graph.inputs if x.name == "utilization"
+    }
+    calls, _ = forward(graph, known)
+    values = [groups_of(call) for call in calls if isinstance(call.operation, Gated)]
+    return sum(np.count_nonzero(v) for v in values), sum(v.size for v in values)
+
+
+def groups_of(call) -> np.ndarray:
+    """The gate's values of the groups that this call decides on."""
+    values = gate_values(call)
+    layer = call.operation
+    return values[[layer.index]] if isinstance(layer, ResidualGate) else values

@@ -1,0 +1,46 @@
+"""Packaging of keras-tnn. Tool settings live in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NUMPY_1 = "numpy>=1.26,<2"  # tflite-runtime 2.14 was built for numpy 1
+
+TRAIN = ["tensorflow==2.21.*", "keras==3.15.*", "absl-py", NUMPY_1]
+EDGE = ["ai-edge-litert", "absl-py"]
+CORAL = ["tflite-runtime", "absl-py", "numpy<2"]
+QAT = ["tensorflow-model-optimization", "tf_keras"]
+DATA = ["tensorflow-datasets", "scikit-learn"]
+PLOT = ["matplotlib"]
+TEST = ["pytest", "hypothesis", "ruff", "tensorboard", "setuptools", "wheel"]
+# No tflite-runtime is published for Python 3.12: there the tests run on the other interpreters.
+CORAL_WHERE_PUBLISHED = ['tflite-runtime; python_version < "3.12" and sys_platform == "linux"']
+
+setup(
+    name="keras-tnn",
+    version="0.1.0",
+    description="One trained Keras network whose compute is a dial, from training to TFLite.",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.13",  # Keras 3.15 itself asks for 3.11; numpy 1 ends at 3.12
+    packages=[
+        *find_packages(include=["keras_tnn", "keras_tnn.*"]),
+        *find_packages("tflite", include=["tnn_tflite", "tnn_tflite.*"]),
+    ],
+    # The import name is `tnn_tflite`: a top-level `tflite` would overwrite PyPI's schema package.
+    package_dir={"tnn_tflite": "tflite/tnn_tflite"},
+    # setuptools' `build/` and Bazel's `BUILD` are one name on macOS and Windows.
+    options={"build": {"build_base": ".build"}},
+    install_requires=["numpy"],
+    extras_require={
+        "train": TRAIN,
+        "edge": EDGE,
+        "coral": CORAL,
+        "qat": QAT,
+        "data": DATA,
+        "plot": PLOT,
+        "dev": TRAIN + EDGE + CORAL_WHERE_PUBLISHED + QAT + DATA + PLOT + TEST,
+    },
+    entry_points={"console_scripts": ["keras-tnn = tnn_tflite.command:main"]},
+)

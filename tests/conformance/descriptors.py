@@ -1,0 +1,127 @@
+"""One descriptor for each public class and network: how to make one and what to feed it.
+
+Each property of the suite is a test file of its own that runs over these lists. A public class
+that stands in none of them fails `test_completeness.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_tnn import analysis, callbacks, cost, gates, layers, losses, models, surgery, training
+
+SAMPLES = 4
+UTILIZATION = np.array([0.25, 0.5, 0.75, 1.0], "float32")
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """How to make an object of a public class, or call a public function that builds a model."""
+
+    public: Callable
+    arguments: dict[str, Any] = field(default_factory=dict)
+    features: tuple[int, ...] = ()  # shape of one sample, for layers and models
+
+    def make(self, **more) -> Any:
+        return self.public(**self.arguments, **more)
+
+    def samples(self) -> np.ndarray:
+        shape = (SAMPLES, *self.features)
+        return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+    def model_of_layer(self, layer) -> keras.Model:
+        """The layer in a throttled model: some weights before it, one number a sample after it."""
+        features = keras.Input(self.features)
+        utilization = keras.Input((), name="utilization", optional=True)
+        x = keras.layers.Dense(self.features[-1], name="before")(features)
+        x = keras.layers.Flatten()(layer([x, utilization]))
+        outputs = keras.layers.Dense(1, name="after")(x)
+        return training.ThrottledModel([features, utilization], outputs)
+
+    def __str__(self) -> str:
+        return self.public.__name__
+
+
+LAYERS = [
+    Descriptor(layers.ChannelGate, {"num_groups": 4}, (5, 8)),
+    Descriptor(layers.GroupedSum, {"num_groups": 4}, (5, 8)),
+    Descriptor(layers.ResidualGate, {"num_groups": 3, "index": 1}, (5, 8)),
+    Descriptor(
+        layers.ThrottleableConv1D, {"filters": 8, "kernel_size": 3, "num_groups": 4}, (6, 3)
+    ),
+    Descriptor(
+        layers.ThrottleableConv2D,
+        {"filters": 8, "kernel_size": 3, "num_groups": 4, "strides": 2, "padding": "same"},
+        (6, 5, 3),
+    ),
+    Descriptor(
+        layers.ThrottleableConv3D, {"filters": 8, "kernel_size": 2, "num_groups": 4}, (4, 4, 3, 2)
+    ),
+    Descriptor(layers.ThrottleableDepthwiseConv2D, {"kernel_size": 3, "num_groups": 4}, (6, 5, 8)),
+    Descriptor(
+        layers.ThrottleableSeparableConv2D,
+        {"filters": 8, "kernel_size": 3, "num_groups": 4, "activation": "relu"},
+        (6, 5, 3),
+    ),
+    Descriptor(layers.ThrottleableDense, {"units": 8, "num_groups": 4}, (5,)),
+]
+
+GATES = [
+    Descriptor(gates.Nested, {"num_groups": 4, "min_groups": 1, "order": [2, 0, 1, 3]}),
+    Descriptor(gates.Independent, {"num_groups": 4, "normalize": True, "seed": 3}),
+]
+
+LOSSES = [
+    Descriptor(losses.InPlaceDistillation, {"from_logits": True, "temperature": 2.0}),
+]
+
+LEVELS = (0.25, 0.5, 1.0)
+CALLBACKS = [
+    Descriptor(callbacks.UtilizationCallback),
+    Descriptor(callbacks.UniformUtilization, {"low": 0.2, "per": "batch"}),
+    Descriptor(callbacks.DiscreteUtilization, {"levels": LEVELS, "probabilities": (1, 1, 2)}),
+    Descriptor(callbacks.FixedUtilization, {"utilization": 0.5}),
+    Descriptor(callbacks.AnnealedUtilization, {"step": 0.25}),
+    Descriptor(callbacks.UtilizationCurriculum, {"start": 0.25, "step": 0.25}),
+    Descriptor(callbacks.SandwichRule, {"levels": LEVELS, "distillation": True}),
+]
+
+IMAGE = {"input_shape": (8, 8, 3), "num_classes": 3}
+MODELS = [
+    Descriptor(
+        models.VGG,
+        {**IMAGE, "num_groups": 4, "filters": ((8,), (8,)), "dense_units": 8},
+        (8, 8, 3),
+    ),
+    Descriptor(models.ResNet, {**IMAGE, "depth": 8, "num_groups": 2, "width": 4}, (8, 8, 3)),
+    Descriptor(models.ResNet, {**IMAGE, "depth": 8, "axis": "depth", "width": 4}, (8, 8, 3)),
+]
+
+# Bases that a user derives from: their docstring says what a subclass writes.
+ABSTRACT = [gates.Gate, callbacks.UtilizationCallback, training.Regime]
+
+# Values and strategies without a property of their own here; their rooms test them.
+OTHERS = [
+    analysis.LevelRow,
+    analysis.LevelTable,
+    cost.LayerCost,
+    surgery.PerChannel,
+    surgery.Rule,
+    training.DiscreteDraw,
+    training.PerBatch,
+    training.PerSample,
+    training.Sandwich,
+    training.ThrottledModel,
+    training.UniformDraw,
+]
+
+# What is serialised by its configuration.
+CONFIGURABLE = LAYERS + GATES + LOSSES
+EVERY = CONFIGURABLE + CALLBACKS + MODELS
+
+
+def described() -> set:
+    return {descriptor.public for descriptor in EVERY} | {*ABSTRACT, *OTHERS}

@@ -1,0 +1,82 @@
+"""Writes a saved throttled model as a bundle: one TFLite file a level and a manifest.
+
+MODEL is a .keras file. BUNDLE is a new or empty folder, or an older bundle, which is replaced.
+Networks with batch normalization need --calibration, about a thousand training inputs, or the
+levels lose accuracy.
+
+    keras-tnn convert net.keras bundle --levels=0.25,0.5,1 --calibration=train.npz
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from tnn_tflite.command.arguments import Arguments
+from tnn_tflite.converter import LEVELS, convert
+
+
+def main(argv: Sequence[str]) -> None:
+    arguments = Arguments("keras-tnn convert MODEL BUNDLE [FLAGS]", __doc__)
+    _define_flags(arguments.flags)
+    found = arguments.parse(argv)
+    if found is None:
+        return
+    model, directory = found
+    levels = _floats(arguments.flags.levels)
+    calibration_data = _calibration_data(arguments.flags.calibration, arguments.flags.key)
+    bundle = convert(_load(model), directory, levels, calibration_data=calibration_data)
+    print(f"wrote {len(bundle.levels)} levels to {directory}")
+
+
+def _define_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_list(
+        "levels",
+        ",".join(map(str, LEVELS)),
+        "utilizations in (0, 1], rising",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "calibration", None, ".npy or .npz file with training inputs", flag_values=values
+    )
+    flags.DEFINE_string(
+        "key", "x", "array of the .npz file that holds the inputs", flag_values=values
+    )
+
+
+def _floats(words: Sequence[str]) -> list[float]:
+    try:
+        return [float(word) for word in words]
+    except ValueError as error:
+        raise ValueError(
+            "Invalid value for --levels. Expected numbers between commas. "
+            f"Received: {','.join(words)}"
+        ) from error
+
+
+def _calibration_data(path: str | None, key: str) -> Any:
+    if path is None:
+        return None
+    data = np.load(path)
+    if isinstance(data, np.ndarray):
+        return data
+    with data:
+        if key not in data.files:
+            raise ValueError(
+                f"Expected an array '{key}' in '{path}'. Received: {', '.join(data.files)}. "
+                "Name the array with --key"
+            )
+        return data[key]
+
+
+def _load(path: str) -> Any:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notices about CPU and GPU
+    import keras
+
+    import keras_tnn  # noqa: F401  its layers are registered with Keras by the import
+
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"Expected a .keras file. Received: '{path}', no such file")
+    return keras.saving.load_model(path)

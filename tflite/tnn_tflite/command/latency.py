@@ -1,0 +1,34 @@
+"""Median latency of a dispatcher at one level."""
+
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+
+from tnn_tflite.dispatcher import Dispatcher
+
+
+def median_milliseconds(
+    dispatcher: Dispatcher, x: Any, utilization: float, repeats: int = 20
+) -> float:
+    """Returns the median time of a call, in milliseconds.
+
+    Args:
+        dispatcher: An open bundle.
+        x: The sample to run.
+        utilization: In (0, 1].
+        repeats: Number of timed calls, at least 1. One more, not timed, loads the level.
+    """
+    dispatcher(x, utilization)
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        dispatcher(x, utilization)
+        times.append(time.perf_counter() - start)
+    return 1000 * statistics.median(times)
+
+
+def zeros_for(dispatcher: Dispatcher) -> dict[str, np.ndarray]:
+    """Returns one sample of zeros for each input; the time of a dense network ignores values."""
+    return {spec.name: np.zeros(spec.shape, spec.dtype) for spec in dispatcher.bundle.inputs}

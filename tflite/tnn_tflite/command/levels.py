@@ -1,0 +1,44 @@
+"""Prints a bundle's levels: utilization, multiply-accumulates, weights and bytes of each.
+
+With --measure each level is run on this machine and the median time of a sample is added.
+
+    keras-tnn levels bundle --measure
+"""
+
+from collections.abc import Sequence
+
+from absl import flags
+
+from tnn_tflite.command.arguments import Arguments
+from tnn_tflite.command.interpreter_flags import define_interpreter_flags, open_dispatcher
+from tnn_tflite.command.latency import median_milliseconds, zeros_for
+from tnn_tflite.command.level_table import level_table
+from tnn_tflite.manifest import read_bundle
+
+
+def main(argv: Sequence[str]) -> None:
+    arguments = Arguments("keras-tnn levels BUNDLE [FLAGS]", __doc__)
+    flags.DEFINE_bool(
+        "measure", False, "run each level and print its median time", flag_values=arguments.flags
+    )
+    flags.DEFINE_integer(
+        "repeats", 50, "timed runs of each level", lower_bound=1, flag_values=arguments.flags
+    )
+    define_interpreter_flags(arguments.flags)
+    found = arguments.parse(argv)
+    if found is None:
+        return
+    (directory,) = found
+    bundle = read_bundle(directory)
+    times = _measure(directory, arguments.flags) if arguments.flags.measure else None
+    print(level_table(bundle.levels, times))
+
+
+def _measure(directory: str, values: flags.FlagValues) -> list[float]:
+    dispatcher = open_dispatcher(directory, values)
+    dispatcher.warm_up()
+    x = zeros_for(dispatcher)
+    return [
+        median_milliseconds(dispatcher, x, level.utilization, values.repeats)
+        for level in dispatcher.levels
+    ]

@@ -1,0 +1,84 @@
+"""Runs a bundle on an image and prints the outputs, the level that ran and its latency.
+
+IMAGE is a .npy or .npz file with one sample or a batch, or a picture (.png, .jpg; needs Pillow),
+which is resized to the network's input. Integer pixels are divided by --scale where the network
+takes floats.
+
+    keras-tnn run bundle cat.png --utilization=0.5
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from absl import flags
+
+from tnn_tflite.command.arguments import Arguments
+from tnn_tflite.command.interpreter_flags import define_interpreter_flags, open_dispatcher
+from tnn_tflite.command.latency import median_milliseconds
+from tnn_tflite.command.sample_file import read_sample
+from tnn_tflite.dispatcher import Dispatcher
+
+ROWS = 10  # samples of a batch that are printed
+
+
+def main(argv: Sequence[str]) -> None:
+    arguments = Arguments("keras-tnn run BUNDLE IMAGE [FLAGS]", __doc__)
+    values = arguments.flags
+    _define_flags(values)
+    found = arguments.parse(argv)
+    if found is None:
+        return
+    directory, image = found
+    dispatcher = open_dispatcher(directory, values)
+    x = read_sample(image, dispatcher.bundle.inputs, values.scale)
+    outputs = _by_name(dispatcher, dispatcher(x, values.utilization))
+    _print_level(dispatcher, values.utilization)
+    milliseconds = median_milliseconds(dispatcher, x, values.utilization, values.repeats)
+    print(
+        f"latency   {milliseconds:.3f} ms a call, median of {values.repeats} "
+        f"on {dispatcher.runtime}"
+    )
+    for spec in dispatcher.bundle.outputs:
+        _print_output(spec.name, outputs[spec.name], len(spec.shape), values.top)
+    if values.output:
+        np.savez(values.output, **outputs)
+
+
+def _define_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_float("utilization", 1.0, "how much runs, in (0, 1]", flag_values=values)
+    flags.DEFINE_float("scale", 255.0, "what integer pixels are divided by", flag_values=values)
+    flags.DEFINE_integer(
+        "top", 3, "classes printed for each sample", lower_bound=1, flag_values=values
+    )
+    flags.DEFINE_integer("repeats", 20, "timed runs", lower_bound=1, flag_values=values)
+    flags.DEFINE_string("output", None, ".npz file to save the outputs in", flag_values=values)
+    define_interpreter_flags(values)
+
+
+def _by_name(
+    dispatcher: Dispatcher, outputs: np.ndarray | dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    if isinstance(outputs, dict):
+        return outputs
+    return {dispatcher.bundle.outputs[0].name: outputs}
+
+
+def _print_level(dispatcher: Dispatcher, utilization: float) -> None:
+    level = dispatcher.level_for(utilization)
+    print(
+        f"level     u={level.utilization:g} for utilization={utilization:g}: {level.macs:,} MACs, "
+        f"{level.bytes:,} bytes"
+    )
+
+
+def _print_output(name: str, output: np.ndarray, rank: int, top: int) -> None:
+    if rank != 1:
+        print(f"{name}  {output.dtype} {output.shape}, {output.min():g} to {output.max():g}")
+        return
+    print(f"{name:<9} class:value, the {top} largest")
+    samples = output if output.ndim == 2 else output[np.newaxis]
+    for number, sample in enumerate(samples[:ROWS]):
+        best = np.argsort(sample)[::-1][:top]
+        print(f"{number:>9} " + "  ".join(f"{index}:{sample[index]:.4f}" for index in best))
+    if len(samples) > ROWS:
+        print(f"          and {len(samples) - ROWS} more samples; --output saves all of them")
