@@ -39,7 +39,8 @@ class Gate(keras.layers.Layer):
     """
 
     def __init__(self, num_groups, min_groups=0, normalize=False, **kwargs):
-        super().__init__(**kwargs)
+        # Half precision would round u across a step of d = floor(u (D + 1)).
+        super().__init__(autocast=False, **kwargs)
         if not isinstance(num_groups, int) or isinstance(num_groups, bool) or num_groups < 1:
             raise ValueError(
                 "Invalid value for `num_groups`. Expected a positive integer. "
@@ -73,7 +74,6 @@ class Gate(keras.layers.Layer):
         Returns:
             Float tensor of the same shape, whole numbers in [min_groups, num_groups].
         """
-        # float32 even under a half-precision policy, where u (D + 1) would round up.
         utilization = ops.cast(utilization, "float32")
         count = ops.floor(utilization * (self.num_groups + 1))
         return ops.clip(count, self.min_groups, self.num_groups)

@@ -25,8 +25,10 @@ class Builder:
     """Repeats calls of the whole model in the cut model.
 
     Attributes:
-        tensors: for each tensor of the whole model that depends on utilization alone, its value.
+        known: values of the tensors that depend on utilization alone, by `id`.
         slices: what fills the weights of the layers made so far.
+        made: those layers, so that a shared one is copied once for each way it is cut.
+        names: theirs.
     """
 
     def __init__(self, known: dict[int, np.ndarray]):

@@ -13,7 +13,7 @@ from keras import ops
 import keras_tnn.surgery.rules  # noqa: F401  (registers the rules)
 from keras_tnn.surgery.builder import Builder
 from keras_tnn.surgery.channels import Channels, Piece
-from keras_tnn.surgery.graph import Call, Graph, tensors_in
+from keras_tnn.surgery.graph import Call, Graph, tensors_in, width
 from keras_tnn.surgery.rule import find_rule
 from keras_tnn.surgery.slices import Slice
 
@@ -24,11 +24,6 @@ class Cut:
 
     model: keras.Model
     slices: list[Slice]
-
-
-def width(tensor) -> int:
-    """Size of the last axis; 1 stands for a tensor without a channel axis of known size."""
-    return tensor.shape[-1] if len(tensor.shape) > 1 and tensor.shape[-1] else 1
 
 
 def cut(graph: Graph, utilization: float, name: str) -> Cut:

@@ -49,8 +49,19 @@ def tensors_in(structure) -> tuple:
     return tuple(x for x in keras.tree.flatten(structure) if is_tensor(x))
 
 
+def width(tensor: keras.KerasTensor) -> int:
+    """Size of the last axis; 1 stands for a tensor without a channel axis of known size."""
+    return tensor.shape[-1] if len(tensor.shape) > 1 and tensor.shape[-1] else 1
+
+
 def read_graph(model: keras.Model) -> Graph:
     """Lists the calls of a functional or sequential model.
+
+    Args:
+        model: built functional or sequential model.
+
+    Returns:
+        `Graph`.
 
     Raises:
         ValueError: if the model is subclassed or not built, so that it has no graph, or if a

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from keras_tnn.surgery.channels import Channels, Piece
-from keras_tnn.surgery.graph import Call
+from keras_tnn.surgery.graph import Call, width
 
 RULES: dict[type, "Rule"] = {}
 
@@ -29,7 +29,7 @@ class Rule:
     """
 
     def forward(self, call: Call, inputs: list[Channels]) -> Channels:
-        return Channels.all_alive(call.output.shape[-1])
+        return Channels.all_alive(width(call.output))
 
     def backward(self, call: Call, inputs: list[Channels], needed: np.ndarray) -> list[np.ndarray]:
         return [np.full(channels.size, needed.any()) for channels in inputs]

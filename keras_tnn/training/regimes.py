@@ -91,7 +91,11 @@ class Regime(ABC):
 
 
 class PerSample(Regime):
-    """Every sample draws its own u (the papers' way)."""
+    """Every sample draws its own u (the papers' way).
+
+    Args:
+        draw: the distribution of u. Default: uniform on the dial's range.
+    """
 
     def __init__(self, draw: Draw | None = None):
         self.draw = draw or UniformDraw()

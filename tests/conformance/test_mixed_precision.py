@@ -54,10 +54,12 @@ def test_gate_decides_in_full_precision(descriptor, policy):
     np.testing.assert_array_equal(opened(outputs), opened(full(NEAR_A_STEP)))
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-def test_layer_hands_utilization_to_its_gate_in_full_precision(policy):
-    ones = np.ones((4, 8), "float32")
-    half, full = (ChannelGate(num_groups=4, dtype=dtype) for dtype in (policy, "float32"))
-    np.testing.assert_array_equal(
-        opened(half([ones, NEAR_A_STEP])), opened(full([ones, NEAR_A_STEP]))
-    )
+@pytest.mark.parametrize("policy, groups", [("mixed_float16", 60), ("mixed_bfloat16", 16)])
+def test_layer_opens_k_groups_at_each_level(policy, groups):
+    # Keras casts a layer's inputs, u among them, by up to 2^-12 (float16) or 2^-9 (bfloat16) near
+    # 1. At u = k / D the next step is 1 / D of a group away or more, so with D groups the error
+    # D 2^-12 or D 2^-9 stays below it while D < 64 or D < 22.
+    u = np.arange(1, groups + 1, dtype="float32") / groups
+    layer = ChannelGate(num_groups=groups, dtype=policy)
+    opens = opened(layer([np.ones((groups, groups), "float32"), u]))
+    np.testing.assert_array_equal(opens.sum(axis=-1), np.arange(1, groups + 1))

@@ -252,3 +252,10 @@ def test_refuses_gates_that_depend_on_the_data():
     model = tnn.ThrottledModel([image, u], keras.layers.Dense(2)(x))
     with pytest.raises(ValueError, match="depends on the data"):
         tnn.materialize(model, 0.5)
+
+
+def test_a_tensor_without_a_channel_axis_passes_through():
+    image, u = inputs(8, 8, 3)
+    x = layers.ThrottleableConv2D(8, 3, num_groups=4)([image, u])
+    model = tnn.ThrottledModel([image, u], keras.ops.mean(x, axis=(1, 2, 3)) + 1.0)
+    same(randomize(model), 0.5, (8, 8, 3))

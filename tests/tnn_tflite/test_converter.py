@@ -43,10 +43,29 @@ def test_each_level_equals_the_materialized_network(model, samples, bundle):
         assert level.macs == keras_tnn.cost.count_macs(small)
 
 
-def test_each_level_equals_the_throttled_model(model, samples, tmp_path):
+def resnet(axis):
+    return keras_tnn.models.ResNet((8, 8, 3), 10, depth=8, num_groups=4, axis=axis, width=4)
+
+
+@pytest.mark.filterwarnings("ignore:The model has batch normalization")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras_tnn.models.VGG((8, 8, 3), 10, num_groups=4, filters=((8,),), dense_units=8),
+        lambda: resnet("width"),
+        lambda: resnet("depth"),
+    ],
+    ids=["VGG", "ResNet", "ResNet-D"],
+)
+def test_each_level_equals_the_throttled_model(make, samples, tmp_path):
     """Without calibration a level is the model itself, masked at this utilization."""
-    with pytest.warns(UserWarning, match="no `calibration_data`"):
-        tnn_tflite.convert(model, tmp_path / "bundle", LEVELS, verbose=False)
+    model = make()
+    random = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            for weight in layer.weights:  # those of a new network would hide mistakes
+                weight.assign(random.uniform(0.5, 1.5, weight.shape))
+    tnn_tflite.convert(model, tmp_path / "bundle", LEVELS, verbose=False)
     dispatcher = Dispatcher(tmp_path / "bundle")
     for u in LEVELS:
         expected = model.predict([samples, np.full(len(samples), u, "float32")], verbose=0)

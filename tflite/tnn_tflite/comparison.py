@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tnn_tflite.dispatcher import Dispatcher
+from tnn_tflite.text_table import aligned
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,7 @@ class Comparison:
             )
             for row in self.rows
         ]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        return "\n".join(
-            "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-            for line in lines
-        )
+        return aligned(lines)
 
 
 def compare(table: Any, directory: str | os.PathLike, x: np.ndarray, y: np.ndarray) -> Comparison:

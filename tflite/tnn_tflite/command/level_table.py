@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tnn_tflite.bundle import Level
+from tnn_tflite.text_table import aligned
 
 HEADINGS = ("u", "MACs", "parameters", "bytes", "file")
 
@@ -22,10 +23,4 @@ def level_table(levels: Sequence[Level], milliseconds: Sequence[float] | None = 
     if milliseconds is not None:
         cells = ["ms", *(f"{value:.3f}" for value in milliseconds)]
         rows = [[*row[:-1], cell, row[-1]] for row, cell in zip(rows, cells, strict=True)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(_line(row, widths) for row in rows)
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    *numbers, file = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
-    return "  ".join([*numbers, file.strip()])
+    return aligned(rows)

@@ -1,0 +1,70 @@
+"""Every example runs, on two batches, and the README shows what it shows."""
+
+import importlib.util
+import inspect
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = {path.stem: path for path in (ROOT / "examples").glob("*.py")}
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES[name])
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_each_example_is_tested():
+    assert set(EXAMPLES) == {"cifar10", "own_network", "quickstart"}
+
+
+@pytest.mark.parametrize(("name", "said"), [("quickstart", "1.0 "), ("own_network", "24/24")])
+def test_short_examples_run(name, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    load(name).main(samples=64)
+    out = capsys.readouterr().out
+    assert "accuracy" in out and said in out
+
+
+def test_the_readme_shows_the_quickstart():
+    lines = inspect.getsource(load("quickstart").main).splitlines()[1:]
+    code = textwrap.dedent("\n".join(lines)).replace("samples", "256")
+    assert code in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_cifar10_trains_reports_and_resumes(tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (128, 32, 32, 3), dtype="uint8")
+    labels = rng.integers(0, 10, 128)
+    data = tmp_path / "data.npz"
+    np.savez(data, x_train=images, y_train=labels, x_test=images[:32], y_test=labels[:32])
+    command = [sys.executable, str(EXAMPLES["cifar10"]), f"--data={data}", f"--out={tmp_path}"]
+    command += ["--epochs=1", "--schedules=vanilla,distilled", "--levels=0.5,1.0"]
+    env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    first, second = (
+        subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
+        for _ in range(2)
+    )
+    assert first.returncode == 0, first.stderr
+    assert second.returncode == 0, second.stderr
+    assert "2/2" in first.stdout and "2/2 -" not in second.stdout  # nothing trains twice
+    report = (tmp_path / "distilled.txt").read_text()
+    assert "TFLite accuracy" in report and report in first.stdout
+    assert (tmp_path / "distilled.png").stat().st_size > 10_000
+    assert json.loads((tmp_path / "distilled.json").read_text())["step_ms"] > 0
+
+
+def test_cifar10_refuses_an_unknown_schedule(tmp_path):
+    command = [sys.executable, str(EXAMPLES["cifar10"]), f"--out={tmp_path}", "--schedules=fast"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode != 0
+    assert "Unknown schedule 'fast'. Expected any of vanilla" in result.stdout + result.stderr
