@@ -36,8 +36,8 @@ def evaluate_levels(
         levels: rising utilizations in (0, 1].
         calibration_data: training inputs by which each level's batch-norm statistics are
             estimated anew, as `materialize` takes them. About a thousand samples do.
-        vanilla: the plain twin of `model`, trained without a dial. It is cut at the same levels,
-            as it is, without calibration: what throttled training is worth stands beside it.
+        vanilla: the plain twin of `model`, trained without a dial. It is cut and calibrated at
+            the same levels in the same way: what throttled training is worth stands beside it.
         batch_size: samples a batch, as for `keras.Model.evaluate`.
         verbose: whether to show a progress bar over the levels.
 
@@ -76,7 +76,10 @@ def evaluate_levels(
 
     rows = []
     for u in levels:
-        small = materialize(model, utilization=u, calibration_data=calibration_data)
+        small, cut_vanilla = (
+            materialize(one, utilization=u, calibration_data=calibration_data) if one else None
+            for one in (model, twin)
+        )
         open_groups, total_groups = count_open_groups(model, u)
         rows.append(
             LevelRow(
@@ -86,7 +89,7 @@ def evaluate_levels(
                 macs=count_macs(small),
                 parameters=small.count_params(),
                 metrics=metrics_of(small),
-                vanilla_metrics=metrics_of(materialize(twin, utilization=u)) if twin else None,
+                vanilla_metrics=metrics_of(cut_vanilla) if cut_vanilla else None,
             )
         )
         progress.add(1)

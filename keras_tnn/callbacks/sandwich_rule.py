@@ -16,7 +16,8 @@ class SandwichRule(UtilizationCallback):
     than as many full steps. The loss is the mean over the levels of the step.
 
     The batch-norm statistics in the model are those of the full level: give `calibration_data`
-    when a level is cut (`materialize`, `evaluate_levels`, `convert`).
+    when a level is cut (`materialize`, `evaluate_levels`, `convert`). Levels that are not in the
+    list are not trained: list those that will be deployed.
 
     Args:
         levels: rising floats in (0, 1]; 1 is added if it is missing.

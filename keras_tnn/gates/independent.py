@@ -45,9 +45,9 @@ class Independent(Gate):
             noise = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
             # Sorting noise twice gives each group its rank in a random permutation.
             rank = ops.argsort(ops.argsort(noise, axis=-1), axis=-1)
-            return count > ops.cast(rank, "float32")
+            return ops.greater(count, ops.cast(rank, "float32"))
         rank = np.random.default_rng(self.seed).permutation(self.num_groups)
-        return count > rank.astype("float32")
+        return ops.greater(count, rank.astype("float32"))
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}

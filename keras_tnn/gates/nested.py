@@ -49,7 +49,7 @@ class Nested(Gate):
     def open_groups(self, utilization, features=None, training=None):
         # A group's rank is its place in the order: group `order[0]` has rank 0 and opens first.
         rank = np.arange(self.num_groups) if self.order is None else np.argsort(self.order)
-        return ops.expand_dims(self.count(utilization), -1) > rank.astype("float32")
+        return ops.greater(ops.expand_dims(self.count(utilization), -1), rank.astype("float32"))
 
     def get_config(self):
         return {**super().get_config(), "order": self.order}

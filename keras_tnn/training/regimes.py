@@ -68,7 +68,7 @@ class DiscreteDraw(Draw):
     def sample(self, model, size):
         noise = keras.random.uniform((size, 1), dtype="float32", seed=model.seed_generator)
         edges = np.cumsum(self.probabilities)[:-1].astype("float32")
-        index = ops.sum(ops.cast(noise >= edges, "int32"), axis=-1)
+        index = ops.sum(ops.cast(ops.greater_equal(noise, edges), "int32"), axis=-1)
         return ops.take(self.levels, index)
 
     def intervals(self, model):
@@ -120,5 +120,5 @@ class PerBatch(Regime):
 
     def outputs(self, model, features):
         u = self.draw.sample(model, 1)
-        index = ops.sum(ops.cast(u >= self.edges, "int32"))
+        index = ops.sum(ops.cast(ops.greater_equal(u, self.edges), "int32"))
         return self.paths.switch(index, features, update=True)

@@ -9,6 +9,7 @@ from keras_tnn import materialize
 from keras_tnn.analysis import evaluate_levels
 from keras_tnn.cost import count_macs
 from keras_tnn.models import VGG
+from keras_tnn.surgery import copy_weights
 
 LEVELS = (0.25, 0.5, 1.0)
 
@@ -162,3 +163,13 @@ def test_vanilla_that_is_no_twin(data, change):
     other = VGG((8, 8, 3), 3, 4, **arguments | change, throttled=False)
     with pytest.raises(ValueError, match="Invalid value for `vanilla`.*Received: 'vgg_vanilla'"):
         evaluate_levels(network(), *data, vanilla=other)
+
+
+def test_vanilla_is_calibrated_like_the_model(data):
+    model, vanilla = network(), network(throttled=False)
+    copy_weights(model, vanilla)
+    table = evaluate_levels(
+        model, *data, levels=(0.5, 1.0), vanilla=vanilla, calibration_data=data[0], verbose=False
+    )
+    for row in table.rows:  # the same weights, cut and calibrated in the same way
+        assert row.vanilla_metrics == pytest.approx(row.metrics, abs=1e-6)
