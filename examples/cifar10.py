@@ -32,7 +32,7 @@ ARCHITECTURE = flags.DEFINE_enum(
 SCHEDULES = flags.DEFINE_list(
     "schedules",
     ["vanilla", "uniform", "distilled"],
-    "Any of vanilla, uniform, batch, annealed, curriculum, sandwich, distilled.",
+    "Any of vanilla, uniform, discrete, full, batch, annealed, curriculum, sandwich, distilled.",
 )
 
 
@@ -59,6 +59,8 @@ def schedule(name: str) -> list[keras.callbacks.Callback]:
     makers = {
         "vanilla": lambda: [],
         "uniform": lambda: [callbacks.UniformUtilization()],
+        "discrete": lambda: [callbacks.DiscreteUtilization(levels())],
+        "full": lambda: [callbacks.FixedUtilization(1.0)],
         "batch": lambda: [callbacks.UniformUtilization(per="batch")],
         "annealed": lambda: [callbacks.AnnealedUtilization(step=1 / EPOCHS.value)],
         "curriculum": lambda: [callbacks.UtilizationCurriculum(every=max(1, EPOCHS.value // 10))],
@@ -70,19 +72,22 @@ def schedule(name: str) -> list[keras.callbacks.Callback]:
     return makers[name]()
 
 
+def from_tfds(split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of a split, downloaded by tensorflow_datasets at the first call."""
+    import tensorflow_datasets as tfds
+
+    data = tfds.load("cifar10", split=split, as_supervised=True).batch(1000)
+    images, labels = zip(*tfds.as_numpy(data), strict=True)
+    return np.concatenate(images), np.concatenate(labels)
+
+
 def load():
     """Images in [0, 1] as float32 and labels: x_train, y_train, x_test, y_test."""
     if DATA.value:
         with np.load(DATA.value) as file:
             arrays = [file[key] for key in ("x_train", "y_train", "x_test", "y_test")]
     else:
-        import tensorflow_datasets as tfds
-
-        arrays = [
-            part[key]
-            for part in tfds.as_numpy(tfds.load("cifar10", split=["train", "test"], batch_size=-1))
-            for key in ("image", "label")
-        ]
+        arrays = [*from_tfds("train"), *from_tfds("test")]
     x_train, y_train, x_test, y_test = (array[: LIMIT.value] for array in arrays)
     scale = np.float32(1 / 255)
     return x_train * scale, y_train.ravel(), x_test * scale, y_test.ravel()

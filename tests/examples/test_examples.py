@@ -68,3 +68,12 @@ def test_cifar10_refuses_an_unknown_schedule(tmp_path):
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert result.returncode != 0
     assert "Unknown schedule 'fast'. Expected any of vanilla" in result.stdout + result.stderr
+
+
+@pytest.mark.filterwarnings("ignore")  # tensorflow_datasets' own
+def test_cifar10_reads_tensorflow_datasets():
+    tfds = pytest.importorskip("tensorflow_datasets")
+    with tfds.testing.mock_data(num_examples=20):  # its own CIFAR-10 without a download
+        images, labels = load("cifar10").from_tfds("test")
+    assert images.shape == (20, 32, 32, 3) and images.dtype == np.uint8
+    assert labels.shape == (20,) and labels.max() < 10
