@@ -6,7 +6,7 @@ import pytest
 
 import keras_tnn as tnn
 from keras_tnn import callbacks
-from keras_tnn.training import PerBatch, PerSample, Sandwich
+from keras_tnn.training import PerBatch, PerSample, Sandwich, UniformDraw
 
 
 def data():
@@ -175,3 +175,14 @@ def test_refuses_a_plain_model():
     model = network(throttled=False)
     with pytest.raises(ValueError, match="needs a keras_tnn.ThrottledModel. Received: Functional"):
         model.fit(*data(), verbose=0, callbacks=[callbacks.UniformUtilization()])
+
+
+def test_every_epoch_draws_anew_and_the_same_when_it_is_repeated():
+    rule = callbacks.UniformUtilization()
+    rule.set_model(network())
+    rule.on_train_begin()
+    draws = []
+    for epoch in (0, 1, 0):
+        rule.on_epoch_begin(epoch)
+        draws.append(np.array(UniformDraw().sample(rule.model, 8)).tolist())
+    assert draws[0] == draws[2] != draws[1]
