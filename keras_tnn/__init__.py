@@ -17,11 +17,13 @@ from keras_tnn import (  # noqa: E402
     losses,
     models,
     surgery,
+    throttling,
     training,
 )
 from keras_tnn.analysis import evaluate_levels  # noqa: E402
 from keras_tnn.cost import count_macs  # noqa: E402
 from keras_tnn.surgery import materialize  # noqa: E402
+from keras_tnn.throttling import throttle  # noqa: E402
 from keras_tnn.training import ThrottledModel  # noqa: E402
 
 __all__ = [
@@ -37,5 +39,7 @@ __all__ = [
     "materialize",
     "models",
     "surgery",
+    "throttle",
+    "throttling",
     "training",
 ]

@@ -1,6 +1,7 @@
 """Layers obey: they compute `g * f(x)` for the groups that a gate opens."""
 
 from keras_tnn.layers.channel_gate import ChannelGate
+from keras_tnn.layers.channel_shuffle import ChannelShuffle
 from keras_tnn.layers.grouped_sum import GroupedSum
 from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.layers.throttleable import (
@@ -14,6 +15,7 @@ from keras_tnn.layers.throttleable import (
 
 __all__ = [
     "ChannelGate",
+    "ChannelShuffle",
     "GroupedSum",
     "ResidualGate",
     "ThrottleableConv1D",

@@ -16,6 +16,8 @@ class ChannelGate(Gated, keras.layers.Layer):
         num_groups: Integer, the cardinality D; must divide the channels.
         gate: `keras_tnn.gates.Gate`. Defaults to a nested gate of `num_groups`.
         min_groups: Integer, how many groups stay open at any utilization. Defaults to 1.
+        channel_groups: for each channel the number of its group, or -1 where it is always open.
+            By default groups are contiguous and of one size, so D must divide the channels.
 
     Call arguments:
         inputs: `[features, control]`: features `(batch, ..., channels)`; control is utilization
@@ -28,7 +30,8 @@ class ChannelGate(Gated, keras.layers.Layer):
         `(batch, ..., channels)`, as the features.
 
     Raises:
-        ValueError: if `num_groups` does not divide the channels.
+        ValueError: if `num_groups` does not divide the channels, or `channel_groups` does not
+            name one group for each channel.
 
     Example:
 
@@ -37,16 +40,32 @@ class ChannelGate(Gated, keras.layers.Layer):
     [[1.0, 1.0, 0.0, 0.0]]
     """
 
+    def __init__(self, num_groups=None, gate=None, min_groups=None, channel_groups=None, **kwargs):
+        super().__init__(num_groups=num_groups, gate=gate, min_groups=min_groups, **kwargs)
+        self.channel_groups = None if channel_groups is None else list(channel_groups)
+
     def build(self, input_shape):
-        self.check_groups(input_shape[0][-1])
+        channels, groups = input_shape[0][-1], self.channel_groups
+        if groups is None:
+            self.check_groups(channels)
+        elif len(groups) != channels or not set(groups) <= set(range(-1, self.num_groups)):
+            raise ValueError(
+                f"Invalid value for `channel_groups` in layer '{self.name}'. Expected {channels} "
+                f"integers in [-1, {self.num_groups}), one a channel. "
+                f"Received: channel_groups={groups}"
+            )
         self.built = True
 
     def call(self, inputs, training=None):
         features, control = split_inputs(self, inputs)
-        return scale_channels(features, self.open_groups(control, features, training))
+        gates = self.open_groups(control, features, training)
+        return scale_channels(features, gates, self.channel_groups)
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]
 
     def compute_output_spec(self, inputs, training=None):
         return keras.KerasTensor(inputs[0].shape, dtype=self.compute_dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "channel_groups": self.channel_groups}

@@ -14,17 +14,31 @@ from keras_tnn.gates import Gate, Nested
 from keras_tnn.utilization import check_utilization
 
 
-def repeat_to_channels(gates, channels: int):
-    """Spreads gates `(batch, groups)` over `channels`: `(batch, channels)`, groups contiguous."""
+def spread_over_channels(gates, channels: int, channel_groups: list[int] | None = None):
+    """Spreads gates `(batch, groups)` over channels: `(batch, channels)`.
+
+    Args:
+        gates: the gate of each group.
+        channels: how many channels there are.
+        channel_groups: for each channel its group, or -1 where it is always open. By default
+            groups are contiguous and of one size.
+    """
     groups = gates.shape[-1]
+    if channel_groups is not None:
+        always_open = ops.ones_like(gates[:, :1])
+        return ops.take(
+            ops.concatenate([gates, always_open], axis=-1),
+            [groups if group < 0 else group for group in channel_groups],
+            axis=-1,
+        )
     if groups == channels:
         return gates
     return ops.repeat(gates, channels // groups, axis=-1)
 
 
-def scale_channels(features, gates):
+def scale_channels(features, gates, channel_groups: list[int] | None = None):
     """Multiplies features `(batch, ..., channels)` by gates `(batch or 1, groups)`."""
-    gates = repeat_to_channels(gates, features.shape[-1])
+    gates = spread_over_channels(gates, features.shape[-1], channel_groups)
     gates = ops.cast(gates, features.dtype)
     # (batch, channels) -> (batch, 1, ..., 1, channels)
     between = (1,) * (len(features.shape) - 2)

@@ -6,12 +6,14 @@ import keras
 import numpy as np
 
 from keras_tnn.layers.gated import Gated
-from keras_tnn.surgery.graph import Call
+from keras_tnn.surgery.graph import Call, substitute
 from keras_tnn.surgery.slices import Slice
 
 
 def plain_copy(layer: keras.layers.Layer, changes: dict[str, Any]) -> keras.layers.Layer:
     """A fresh layer of the same kind without its gate, with some arguments changed."""
+    if isinstance(layer, keras.layers.Lambda):
+        return layer  # no weights to copy, and its code cannot always be
     config = {**layer.get_config(), **changes}
     cls = type(layer)
     if isinstance(layer, Gated):
@@ -31,47 +33,46 @@ class Builder:
         names: theirs.
     """
 
-    def __init__(self, known: dict[int, np.ndarray]):
-        self.known = known
+    def __init__(self, known: dict[int, np.ndarray] | None = None):
+        self.known = known or {}
         self.slices: list[Slice] = []
         self.made: dict[tuple, keras.layers.Layer] = {}
         self.names: set[str] = set()
 
-    def repeat(self, call: Call, tensors: list, indices: list[tuple] | None = None):
-        """Makes the call again on `tensors`, its layer's weights cut at `indices`.
+    def repeat(
+        self,
+        call: Call,
+        tensors: list,
+        indices: list[tuple] | None = None,
+        changes: dict[str, Any] | None = None,
+        offset: np.ndarray | None = None,
+    ):
+        """Makes the call again on `tensors`, its layer cut.
 
         Args:
             call: the call in the whole model.
             tensors: in place of `call.inputs`.
             indices: for each weight, the kept indices an axis; None keeps all weights whole.
+            changes: arguments of the layer that change, such as `filters`.
+            offset: constants to add to the bias, which is made where the layer has none.
+
+        Returns:
+            What the call returns: a tensor, or a structure of them.
         """
         operation = call.operation
         if not isinstance(operation, keras.layers.Layer):
             return self.call(call, operation, tensors)
         indices = indices or [(None,) * len(w.shape) for w in operation.weights]
-        layer, is_new = self.make(operation, {}, indices)
-        output = self.call(call, layer, tensors)
-        if is_new:
-            self.remember(layer.weights, operation.weights, indices)
-            self.remember_seeds(layer, operation)
-        return output
-
-    def replace(self, call: Call, tensors: list, changes: dict, indices: list[tuple], bias: tuple):
-        """Makes the call again with another width; `bias` is `(kept, offset or None)`."""
-        operation = call.operation
-        kept, offset = bias
+        changes = dict(changes or {})
         if offset is not None:
-            changes = {**changes, "use_bias": True}
-        layer, is_new = self.make(operation, changes, [*indices, (kept,)], offset)
+            changes["use_bias"] = True
+        layer, is_new = self.make(operation, changes, indices, offset)
         output = self.call(call, layer, tensors)
         if is_new:
-            self.remember(layer.weights[: len(indices)], operation.weights, indices)
-            if layer.use_bias:
-                source = operation.bias if operation.use_bias else None
-                self.slices.append(Slice(layer.bias, source, (kept,), offset))
+            self.remember(layer, operation, indices, offset)
         return output
 
-    def make(self, operation, changes, indices, offset=None):
+    def make(self, operation, changes, indices, offset):
         """A copy of a layer; the same copy again where a shared layer is cut in the same way."""
         key = repr((id(operation), changes, [[np.asarray(i).tolist() for i in w] for w in indices]))
         key = (key, None if offset is None else offset.tobytes())
@@ -92,23 +93,25 @@ class Builder:
         """Calls `operation` with the arguments of `call`, its tensors replaced."""
         if len(call.inputs) != len(tensors):  # a merge that lost some of its terms
             return operation(list(tensors))
-        fresh = {id(old): new for old, new in zip(call.inputs, tensors, strict=True)}
         if isinstance(call.operation, Gated):
             return operation(*tensors)
-        args, kwargs = keras.tree.map_structure(
-            lambda x: fresh.get(id(x), self.known.get(id(x), x)), (call.args, call.kwargs)
-        )
+        fresh = {id(old): new for old, new in zip(call.inputs, tensors, strict=True)}
+        args, kwargs = substitute((call.args, call.kwargs), {**self.known, **fresh})
         return operation(*args, **kwargs)
 
-    def remember_seeds(self, layer, operation):
-        """The random state of dropout and the like, so that training on slices moves it on."""
+    def remember(self, layer, operation, indices, offset):
+        """Says what fills the layer's weights, and its random state where it has one."""
+        bias = getattr(operation, "bias", None) if offset is not None else None
+        pairs = zip(layer.weights, operation.weights, indices, strict=False)
+        for target, source, kept in pairs:
+            self.slices.append(Slice(target, source, kept, offset if source is bias else None))
+        if offset is not None and bias is None:
+            self.slices.append(Slice(layer.bias, None, (None,), offset))
+        # Dropout and the like: training on slices moves their random state on.
         targets, sources = (
-            [v for v in made.variables if not any(v is w for w in made.weights)]
-            for made in (layer, operation)
+            [v for v in one.variables if not any(v is w for w in one.weights)]
+            for one in (layer, operation)
         )
         if len(targets) == len(sources):
-            self.remember(targets, sources, [(None,)] * len(targets))
-
-    def remember(self, targets, sources, indices):
-        for target, source, kept in zip(targets, sources, indices, strict=False):
-            self.slices.append(Slice(target, source, kept))
+            pairs = zip(targets, sources, strict=True)
+            self.slices += [Slice(target, source, (None,)) for target, source in pairs]

@@ -61,8 +61,8 @@ class Piece:
             return self.tensor
         if self.tensor is None:
             raise ValueError(
-                f"Nothing is left of the input of '{name}' at this utilization, yet the layer "
-                "needs it. Raise `min_groups` of the gates before it."
+                f"Nothing is left of the network before '{name}'. Raise `min_groups` of the gates "
+                "there, or open a group of them."
             )
         present = np.isin(wanted, self.kept)
         tensor = take_channels(self.tensor, np.searchsorted(self.kept, wanted[present]))

@@ -4,6 +4,7 @@ Forward, `Channels` says for every tensor which channels can vary and what the o
 Backward, a mask says which channels anybody reads. What is both alive and needed is built.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import keras
@@ -11,10 +12,12 @@ import numpy as np
 from keras import ops
 
 import keras_tnn.surgery.rules  # noqa: F401  (registers the rules)
+from keras_tnn.gates import Gate
+from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.builder import Builder
 from keras_tnn.surgery.channels import Channels, Piece
-from keras_tnn.surgery.graph import Call, Graph, tensors_in, width
-from keras_tnn.surgery.rule import find_rule
+from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in, width
+from keras_tnn.surgery.rule import rule_of
 from keras_tnn.surgery.slices import Slice
 
 
@@ -26,39 +29,54 @@ class Cut:
     slices: list[Slice]
 
 
-def cut(graph: Graph, utilization: float, name: str) -> Cut:
-    """Cuts a model at one utilization. Weights are left unset: see `Cut.slices`."""
+def cut(
+    graph: Graph, utilization: float, name: str, gates: Mapping[str, np.ndarray] | None = None
+) -> Cut:
+    """Cuts a model at one utilization. Weights are left unset: see `Cut.slices`.
+
+    Args:
+        graph: of the whole model.
+        utilization: float in (0, 1].
+        name: of the cut model.
+        gates: for names of gates or gated layers, values `(num_groups,)` in place of those that
+            utilization gives.
+    """
     known = {
         id(x): np.array([utilization], "float32") for x in graph.inputs if x.name == "utilization"
     }
-    calls, channels = forward(graph, known)
+    calls, channels = forward(graph, known, gates)
     needed = backward(graph, calls, channels)
     return build(graph, calls, channels, needed, known, name)
 
 
-def forward(graph: Graph, known: dict):
+def forward(graph: Graph, known: dict, gates: Mapping[str, np.ndarray] | None = None):
     """What is known of every tensor: its value in `known`, or its channels."""
     channels = {id(x): Channels.all_alive(width(x)) for x in graph.inputs if id(x) not in known}
     calls = []
     for call in graph.calls:
+        given = (gates or {}).get(call.name)
+        if given is not None and isinstance(call.operation, Gate):
+            known[id(call.output)] = given[None]
+            continue
         if call.inputs and all(id(x) in known for x in call.inputs):
             known[id(call.output)] = evaluate(call, known)
             continue
         features = tuple(x for x in call.inputs if id(x) not in known)
-        values = tuple(known[id(x)] for x in call.inputs if id(x) in known)
+        values = {id(x): known[id(x)] for x in call.inputs if id(x) in known}
+        if given is not None and isinstance(call.operation, Gated):
+            features, values = call.inputs[:1], {id(call.inputs[1]): given[None]}
         call = replace(call, inputs=features, known=values)
-        rule = find_rule(call.operation)
-        channels[id(call.output)] = rule.forward(call, [channels[id(x)] for x in features])
+        inputs = [channels[id(x)] for x in features]
+        for output in call.outputs:
+            channels[id(output)] = rule_of(call).forward(replace(call, output=output), inputs)
         calls.append(call)
     return calls, channels
 
 
 def evaluate(call: Call, known: dict) -> np.ndarray:
     """The value of a call that depends on utilization alone."""
-    args, kwargs = keras.tree.map_structure(
-        lambda x: ops.convert_to_tensor(known[id(x)]) if id(x) in known else x,
-        (call.args, call.kwargs),
-    )
+    values = {id(x): ops.convert_to_tensor(known[id(x)]) for x in call.inputs}
+    args, kwargs = substitute((call.args, call.kwargs), values)
     return ops.convert_to_numpy(call.operation(*args, **kwargs))
 
 
@@ -68,37 +86,63 @@ def backward(graph: Graph, calls: list[Call], channels: dict) -> dict:
     for output in tensors_in(graph.outputs):
         needed[id(output)][:] = True
     for call in reversed(calls):
-        wanted = needed[id(call.output)]
-        if not wanted.any():
-            continue
         inputs = [channels[id(x)] for x in call.inputs]
-        reads = find_rule(call.operation).backward(call, inputs, wanted)
-        for x, read in zip(call.inputs, reads, strict=True):
-            needed[id(x)] |= read
+        for output in call.outputs:
+            wanted = needed[id(output)] & channels[id(output)].alive  # constants are not computed
+            if not wanted.any():
+                continue
+            reads = rule_of(call).backward(replace(call, output=output), inputs, wanted)
+            for x, read in zip(call.inputs, reads, strict=True):
+                needed[id(x)] |= read
     return needed
 
 
 def build(graph, calls, channels, needed, known, name) -> Cut:
     """Repeats the calls with the channels that are alive and needed."""
     builder = Builder(known)
-    pieces, inputs = {}, []
+    pieces = {}
     for x in graph.inputs:
-        if id(x) in known:
-            continue
-        fresh = keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
-        inputs.append(fresh)
-        whole = channels[id(x)]
-        pieces[id(x)] = Piece(fresh, np.arange(whole.size), whole)
+        if id(x) not in known:
+            fresh = keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
+            whole = channels[id(x)]
+            pieces[id(x)] = Piece(fresh, np.arange(whole.size), whole)
+    inputs = without_known(graph.input_structure, {key: p.tensor for key, p in pieces.items()})
     for call in calls:
-        made, wanted = channels[id(call.output)], needed[id(call.output)]
-        piece = Piece(None, np.array([], int), made)
-        if wanted.any():
-            read = [pieces[id(x)] for x in call.inputs]
-            piece = find_rule(call.operation).build(call, read, made, wanted, builder)
-        pieces[id(call.output)] = piece
+        read = [pieces[id(x)] for x in call.inputs]
+        if len(call.outputs) == 1:
+            pieces[id(call.output)] = piece_of(call, read, channels, needed, builder)
+        else:
+            pieces |= several_pieces(call, read, channels, needed, builder)
     outputs = keras.tree.map_structure(
         lambda x: pieces[id(x)].align(np.arange(channels[id(x)].size), "output"), graph.outputs
     )
-    return Cut(
-        keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs, name=name), builder.slices
-    )
+    return Cut(keras.Model(inputs, outputs, name=name), builder.slices)
+
+
+def piece_of(call: Call, read: list[Piece], channels, needed, builder) -> Piece:
+    made, wanted = channels[id(call.output)], needed[id(call.output)]
+    if not (made.alive & wanted).any():
+        return Piece(None, np.array([], int), made)
+    return rule_of(call).build(call, read, made, wanted, builder)
+
+
+def several_pieces(call: Call, read: list[Piece], channels, needed, builder) -> dict:
+    """The outputs of a layer that returns several tensors: all whole, or none."""
+    if any(needed[id(x)].any() for x in call.outputs):
+        whole = [p.align(np.arange(p.channels.size), call.name) for p in read]
+        tensors = tensors_in(builder.repeat(call, whole))
+    else:
+        tensors = [None] * len(call.outputs)
+    made = [channels[id(x)] for x in call.outputs]
+    return {
+        id(x): Piece(tensor, np.arange(known.size if tensor is not None else 0), known)
+        for x, tensor, known in zip(call.outputs, tensors, made, strict=True)
+    }
+
+
+def without_known(structure, fresh: dict[int, keras.KerasTensor]):
+    """The model's inputs as the user passes them, without utilization; one alone is bare."""
+    if isinstance(structure, dict):
+        return {name: fresh[id(x)] for name, x in structure.items() if id(x) in fresh}
+    left = [fresh[id(x)] for x in keras.tree.flatten(structure) if id(x) in fresh]
+    return left[0] if len(left) == 1 else left

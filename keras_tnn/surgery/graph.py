@@ -1,6 +1,7 @@
 """A functional model as a list of calls, in the order in which they run."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -14,9 +15,9 @@ class Call:
         operation: the layer or operation.
         args, kwargs: what it was called with; tensors stand as `keras.KerasTensor`.
         inputs: the tensors among the arguments, in order.
-        output: the tensor it returned.
-        known: values of the inputs that depend on utilization alone, once utilization is fixed;
-            `inputs` then holds the others.
+        output: the tensor it returned, or a structure of tensors.
+        known: values, by `id`, of the inputs that depend on utilization alone, once utilization
+            is fixed; `inputs` then holds the others.
     """
 
     operation: Any
@@ -24,20 +25,33 @@ class Call:
     kwargs: dict
     inputs: tuple
     output: Any
-    known: tuple = ()
+    known: dict = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         return self.operation.name
 
+    @property
+    def outputs(self) -> tuple:
+        """The tensors in `output`, in order."""
+        return tensors_in(self.output)
+
 
 @dataclass(frozen=True)
 class Graph:
-    """Inputs, calls in running order, and outputs (one tensor, or a structure of tensors)."""
+    """A model's calls in running order.
+
+    Attributes:
+        inputs: the input tensors in order.
+        calls: `Call`s of layers and operations; those of nested models stand in their place.
+        outputs: one tensor, or a structure of tensors.
+        input_structure: `inputs` as the model takes them: one tensor, a list or a dict.
+    """
 
     inputs: tuple
     calls: tuple[Call, ...]
     outputs: Any
+    input_structure: Any
 
 
 def is_tensor(x) -> bool:
@@ -54,8 +68,13 @@ def width(tensor: keras.KerasTensor) -> int:
     return tensor.shape[-1] if len(tensor.shape) > 1 and tensor.shape[-1] else 1
 
 
+def substitute(structure, replacements: dict[int, Any]):
+    """The structure with each tensor exchanged for what stands under its `id`, if anything."""
+    return keras.tree.map_structure(lambda x: replacements.get(id(x), x), structure)
+
+
 def read_graph(model: keras.Model) -> Graph:
-    """Lists the calls of a functional or sequential model.
+    """Lists the calls of a functional or sequential model, nested models included.
 
     Args:
         model: built functional or sequential model.
@@ -64,33 +83,49 @@ def read_graph(model: keras.Model) -> Graph:
         `Graph`.
 
     Raises:
-        ValueError: if the model is subclassed or not built, so that it has no graph, or if a
-            layer returns several tensors.
+        ValueError: if the model is subclassed or not built, so that it has no graph.
     """
     if isinstance(model, keras.Sequential) and model.built:
-        model = keras.Model(model.inputs, model.outputs)
-    if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
+        model = keras.Model(model.inputs, model.outputs, name=model.name)
+    if not has_graph(model):
         raise ValueError(
             f"Model '{model.name}' has no graph of layers to follow. Expected a built functional "
-            f"or sequential model. Received: {type(model).__name__}. A subclassed model can be "
-            "wrapped: call it on a keras.Input and build keras.Model(inputs, outputs) from layers."
+            f"or sequential model. Received: {type(model).__name__}. Build a sequential model by "
+            "giving it a keras.Input first. Write a subclassed model as functions of tensors: "
+            "call its layers on a keras.Input and build keras.Model(inputs, outputs)."
         )
     calls = []
 
     def record(operation, *args, **kwargs):
+        if isinstance(operation, keras.Model) and has_graph(operation):
+            return replay(operation, tensors_in((args, kwargs)), record)
         output = operation(*args, **kwargs)
-        if not is_tensor(output):
-            raise ValueError(
-                f"'{operation.name}' returns {type(output).__name__}. Expected layers that "
-                "return one tensor."
-            )
         calls.append(Call(operation, args, kwargs, tensors_in((args, kwargs)), output))
         return output
 
     # Cloning with the very same layers visits every call in order and shares the weights.
     clone = keras.models.clone_model(
-        keras.Model(model.inputs, model.output, name=model.name),
+        keras.Model(model.input, model.output, name=model.name),
         clone_function=lambda layer: layer,
         call_function=record,
     )
-    return Graph(tuple(clone.inputs), tuple(calls), clone.output)
+    return Graph(tuple(clone.inputs), tuple(calls), clone.output, clone.input)
+
+
+def has_graph(model: keras.Model) -> bool:
+    """Whether the model's calls are those of its graph, and not of a `call` written by hand."""
+    owner = next(cls for cls in type(model).__mro__ if "call" in vars(cls))
+    written_by_hand = owner.__module__.split(".")[0] not in ("keras", "keras_tnn")
+    return bool(getattr(model, "inputs", None) and model.outputs) and not written_by_hand
+
+
+def replay(model: keras.Model, tensors: tuple, record: Callable):
+    """Makes the calls of a nested model on `tensors` by `record`; returns what it returns."""
+    inner = read_graph(model)
+    tensor_of = {id(own): given for own, given in zip(inner.inputs, tensors, strict=True)}
+    for call in inner.calls:
+        args, kwargs = substitute((call.args, call.kwargs), tensor_of)
+        output = record(call.operation, *args, **kwargs)
+        made = zip(call.outputs, tensors_in(output), strict=True)
+        tensor_of |= {id(old): new for old, new in made}
+    return substitute(inner.outputs, tensor_of)

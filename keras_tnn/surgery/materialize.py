@@ -1,7 +1,11 @@
 """From a throttled model and a utilization to the plain, smaller Keras model of that level."""
 
-import keras
+from collections.abc import Mapping, Sequence
 
+import keras
+import numpy as np
+
+from keras_tnn.gates import Gate
 from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.cut import cut
 from keras_tnn.surgery.graph import Graph, read_graph
@@ -27,8 +31,14 @@ def read_throttled_graph(model: keras.Model) -> Graph:
     return graph
 
 
-def materialize(model: keras.Model, utilization: float, calibration_data=None) -> keras.Model:
-    """Returns a plain Keras model that holds only what is active at `utilization`.
+def materialize(
+    model: keras.Model,
+    utilization: float | None = None,
+    calibration_data=None,
+    *,
+    gates: Mapping[str, Sequence[int]] | None = None,
+) -> keras.Model:
+    """Returns a plain Keras model that holds only what is active.
 
     Its outputs equal the throttled model's (within float rounding) as long as the statistics of
     batch normalisation are the same. With `calibration_data` they are re-estimated for this
@@ -37,16 +47,20 @@ def materialize(model: keras.Model, utilization: float, calibration_data=None) -
     Args:
         model: a built functional model with an input named "utilization" and gated layers, such
             as a `keras_tnn.ThrottledModel`. It is left as it is.
-        utilization: float in (0, 1].
+        utilization: float in (0, 1]. A u between two steps of a gate opens what the step below
+            opens. May be left out where `gates` are given: 1.
         calibration_data: array of inputs `(samples, ...)`, a list or dict of them for several
             inputs, or a dataset of batches (`x` or `(x, y)`). About a thousand samples do.
+        gates: patterns that take the place of what utilization opens: for the name of a gate or
+            of a gated layer, `num_groups` zeros and ones. Any pattern, nested or not.
 
     Returns:
         A `keras.Model` without the utilization input, with weights of its own.
 
     Raises:
-        ValueError: if `utilization` is not in (0, 1], if the model has no throttled layer or no
-            graph, if a gate depends on the data, or if nothing would be left of the network.
+        ValueError: if `utilization` is not in (0, 1], if a pattern does not fit its gate, if the
+            model has no throttled layer or no graph, if a gate depends on the data, or if nothing
+            would be left of the network.
 
     Example:
 
@@ -57,10 +71,29 @@ def materialize(model: keras.Model, utilization: float, calibration_data=None) -
     >>> small.count_params() < model.count_params() / 2
     True
     """
-    utilization = check_one(utilization)
+    utilization = check_one(1.0 if utilization is None and gates else utilization)
     graph = read_throttled_graph(model)
-    result = cut(graph, utilization, name=f"{model.name}_{round(1000 * utilization):04d}")
+    patterns = {name: check_pattern(graph, name, one) for name, one in (gates or {}).items()}
+    name = f"{model.name}_{round(1000 * utilization):04d}"
+    result = cut(graph, utilization, name=name, gates=patterns)
     copy_all(result.slices, result.model)
     if calibration_data is not None:
         recalibrate(result.model, calibration_data)
     return result.model
+
+
+def check_pattern(graph: Graph, name: str, pattern: Sequence[int]) -> np.ndarray:
+    """Returns a gate's pattern as `(num_groups,)` floats after checking that it fits the gate."""
+    operations = [call.operation for call in graph.calls]
+    gated = {one.name: one for one in operations if isinstance(one, (Gate, Gated))}
+    if name not in gated:
+        raise ValueError(
+            f"Invalid value for `gates`. Expected names among {sorted(gated)}. Received: {name!r}"
+        )
+    values, size = np.asarray(pattern), gated[name].num_groups
+    if values.shape != (size,) or not np.all((values == 0) | (values == 1)):
+        raise ValueError(
+            f"Invalid value for `gates`. Expected {size} zeros and ones for '{name}'. "
+            f"Received: {pattern!r}"
+        )
+    return values.astype("float32")

@@ -1,24 +1,24 @@
 """How channels pass through one kind of layer. Every kind has a rule; `@rule` registers it.
 
-A rule answers three questions about one call of a layer:
+A rule answers four questions about one call of a layer:
 
+- `tie`: which channels of the output are the same as, or tied to, channels of the inputs?
 - `forward`: given what is known of the inputs' channels, what is known of the output's?
 - `backward`: given which output channels somebody reads, which input channels are read?
 - `build`: make the call again in the cut model, with the channels that are left: those that are
   alive and needed.
 
-Layers without a rule get `Rule` itself: it keeps their inputs and outputs whole, which is always
-exact and saves nothing.
+`Rule` itself keeps inputs and outputs whole, which is exact for any layer and saves nothing. A
+kind may have several rules; for a call to which none `applies`, it is `Rule`.
 """
-
-from typing import Any
 
 import numpy as np
 
 from keras_tnn.surgery.channels import Channels, Piece
 from keras_tnn.surgery.graph import Call, width
+from keras_tnn.surgery.ties import Ties
 
-RULES: dict[type, "Rule"] = {}
+RULES: dict[type | str, list["Rule"]] = {}
 
 
 class Rule:
@@ -27,6 +27,15 @@ class Rule:
     `call.inputs` are the tensors that carry features; `call.known` are the values of the inputs
     that depend on utilization alone.
     """
+
+    def applies(self, call: Call) -> bool:
+        """Whether the rule holds for this call."""
+        return True
+
+    def tie(self, call: Call, inputs: list[np.ndarray], ties: Ties) -> np.ndarray:
+        for labels in inputs:
+            ties.pin(labels)
+        return ties.pinned(width(call.output))
 
     def forward(self, call: Call, inputs: list[Channels]) -> Channels:
         return Channels.all_alive(width(call.output))
@@ -39,8 +48,12 @@ class Rule:
         return Piece(builder.repeat(call, whole), np.arange(output.size), output)
 
 
-def rule(*layer_types: type):
+def rule(*kinds: type | str):
     """Class decorator: registers a rule for layer classes and their subclasses.
+
+    Args:
+        *kinds: classes; or names of classes that cannot be imported, such as the operations
+            behind `keras.ops` functions.
 
     Example:
 
@@ -53,16 +66,37 @@ def rule(*layer_types: type):
     """
 
     def register(cls):
-        for layer_type in layer_types:
-            RULES[layer_type] = cls()
+        for kind in kinds:
+            RULES.setdefault(kind, []).append(cls())
         return cls
 
     return register
 
 
-def find_rule(operation: Any) -> Rule:
-    """The rule of the nearest registered class."""
-    for cls in type(operation).__mro__:
-        if cls in RULES:
-            return RULES[cls]
-    return Rule()
+def registered_rules(kind: type) -> list[Rule]:
+    """The rules of the nearest registered class; none for a kind that is not known.
+
+    A subclass with a `call` of its own is of another kind than its parent.
+    """
+    for cls in kind.__mro__:
+        # A name stands for a class of Keras only: a user's layer may be called anything.
+        by_name = cls.__name__ if cls.__module__.split(".")[0] == "keras" else None
+        for name in (cls, by_name):
+            if name in RULES:
+                return RULES[name]
+        if "call" in vars(cls):
+            return []
+    return []
+
+
+def rule_of(call: Call, kind: type | None = None) -> Rule:
+    """The rule of a call, the one registered last first.
+
+    Args:
+        call: the call. What returns several tensors is kept whole.
+        kind: class to look for in place of the operation's own.
+    """
+    if len(call.outputs) != 1:
+        return Rule()
+    rules = registered_rules(kind or type(call.operation))
+    return next((one for one in reversed(rules) if one.applies(call)), Rule())

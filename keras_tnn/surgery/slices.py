@@ -67,3 +67,6 @@ def copy_all(slices: list[Slice], model: keras.Model):
         raise RuntimeError(f"No source is known for the weights {orphans}.")
     for s in slices:
         s.copy()
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization) and layer.weights:
+            layer.finalize_state()  # it computes with what it derives from its weights

@@ -3,9 +3,12 @@
 from keras_tnn.surgery.rules import (  # noqa: F401
     convolution,
     dense,
+    elementwise,
     gating,
-    merging,
+    grouped,
+    joining,
     normalization,
     per_channel,
     reshaping,
+    whole,
 )

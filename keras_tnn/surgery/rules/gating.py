@@ -10,7 +10,7 @@ from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.layers.throttleable import Throttleable
 from keras_tnn.surgery.channels import Channels, Piece
 from keras_tnn.surgery.graph import Call
-from keras_tnn.surgery.rule import RULES, Rule, rule
+from keras_tnn.surgery.rule import Rule, rule, rule_of
 
 
 def gate_values(call: Call) -> np.ndarray:
@@ -24,7 +24,7 @@ def gate_values(call: Call) -> np.ndarray:
             f"The gate of layer '{call.name}' depends on the data. Expected gates that depend on "
             "utilization alone: only those can be cut out."
         )
-    control = np.asarray(call.known[0])
+    (control,) = map(np.asarray, call.known.values())
     if control.ndim < 2:
         return call.operation.gate.pattern(float(control.reshape(-1)[0]))
     return control[0]
@@ -69,6 +69,12 @@ class GatedRule(Rule):
 class ChannelGateRule(GatedRule):
     """The gate alone."""
 
+    def values(self, call):
+        groups = call.operation.channel_groups
+        if groups is None:
+            return super().values(call)
+        return np.append(gate_values(call), 1)[groups]  # -1 is always open
+
 
 @rule(ResidualGate)
 class ResidualGateRule(GatedRule):
@@ -85,7 +91,7 @@ class ThrottleableRule(GatedRule):
 
     def plain(self, call) -> Rule:
         bases = type(call.operation).__mro__
-        return next(RULES[cls] for cls in bases if cls in RULES and not issubclass(cls, Gated))
+        return rule_of(call, next(cls for cls in bases if not issubclass(cls, Gated)))
 
     def inner_forward(self, call, inputs):
         return self.plain(call).forward(call, inputs)

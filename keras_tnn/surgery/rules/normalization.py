@@ -1,24 +1,101 @@
-"""Batch normalisation: a scale and a shift for each channel."""
+"""Normalisation layers: over the batch each channel is by itself, over channels it is not."""
 
 import numpy as np
 from keras import layers, ops
 
-from keras_tnn.surgery.rule import rule
-from keras_tnn.surgery.rules.per_channel import PerChannel
+from keras_tnn.surgery.channels import Channels, Piece
+from keras_tnn.surgery.rule import Rule, rule
+from keras_tnn.surgery.rules.elementwise import Elementwise
+
+
+def normalizes_last_axis(call) -> bool:
+    axis = call.operation.axis
+    axes = [axis] if isinstance(axis, int) else list(axis or [])
+    return axes in ([-1], [len(call.output.shape) - 1])
 
 
 @rule(layers.BatchNormalization)
-class BatchNormalizationRule(PerChannel):
+class BatchNormalizationRule(Elementwise):
     """At inference a constant c becomes gamma (c - mean) / sqrt(variance + epsilon) + beta."""
 
-    def fill(self, call, fill):
-        layer = call.operation
-        if layer.axis not in (-1, len(call.output.shape) - 1):
-            raise ValueError(
-                f"Layer '{layer.name}' normalises axis {layer.axis}. Expected the last axis."
-            )
+    def applies(self, call):
+        return normalizes_last_axis(call) and super().applies(call)
+
+    def slices(self, call, kept):
+        return [(kept,) for _ in call.operation.weights]
+
+    def constants(self, call, fills):
+        layer, (fill,) = call.operation, fills
         mean = ops.convert_to_numpy(layer.moving_mean)
         variance = ops.convert_to_numpy(layer.moving_variance)
         gamma = ops.convert_to_numpy(layer.gamma) if layer.scale else 1.0
         beta = ops.convert_to_numpy(layer.beta) if layer.center else 0.0
         return gamma * (fill - mean) / np.sqrt(variance + layer.epsilon) + beta
+
+
+@rule(layers.Normalization)
+class NormalizationRule(Elementwise):
+    """y = (x - mean) / deviation, with a mean and a deviation for each channel or for all."""
+
+    def applies(self, call):
+        given = call.operation.get_config()["mean"] is not None
+        return not given and normalizes_last_axis(call) and super().applies(call)
+
+    def slices(self, call, kept):
+        return [(kept,) if len(w.shape) else () for w in call.operation.weights]
+
+
+@rule(layers.GroupNormalization)
+class GroupNormalizationRule(Rule):
+    """Channels of one group are normalised together, so a group stays whole or goes whole."""
+
+    def applies(self, call):
+        return normalizes_last_axis(call)
+
+    def grouped(self, call, flat: np.ndarray) -> np.ndarray:
+        """(channels,) -> (groups, channels of a group)."""
+        groups = call.operation.groups
+        return flat.reshape(len(flat) if groups == -1 else groups, -1)
+
+    def tie(self, call, inputs, ties):
+        groups = self.grouped(call, inputs[0])
+        for column in groups.T[1:]:
+            ties.tie(groups[:, 0], column)
+        return inputs[0]
+
+    def forward(self, call, inputs):
+        if not normalizes_last_axis(call) or inputs[0].alive.all():
+            return super().forward(call, inputs)
+        layer, fill = call.operation, self.grouped(call, inputs[0].fill)
+        mean, variance = fill.mean(axis=1, keepdims=True), fill.var(axis=1, keepdims=True)
+        fill = ((fill - mean) / np.sqrt(variance + layer.epsilon)).reshape(-1)
+        fill = fill * ops.convert_to_numpy(layer.gamma) if layer.scale else fill
+        fill = fill + ops.convert_to_numpy(layer.beta) if layer.center else fill
+        alive = self.grouped(call, inputs[0].alive)
+        return Channels(np.broadcast_to(alive.any(axis=1)[:, None], alive.shape).reshape(-1), fill)
+
+    def backward(self, call, inputs, needed):
+        groups = self.grouped(call, needed)
+        return [np.broadcast_to(groups.any(axis=1)[:, None], groups.shape).reshape(-1)]
+
+    def build(self, call, inputs, output, needed, builder):
+        (read,) = self.backward(call, inputs, output.alive & needed)
+        kept = np.flatnonzero(read)
+        layer = call.operation
+        groups = len(kept) // self.grouped(call, read).shape[1]
+        tensor = builder.repeat(
+            call,
+            [inputs[0].align(kept, call.name)],
+            [(kept,) for _ in layer.weights],
+            {} if layer.groups == -1 else {"groups": groups},
+        )
+        return Piece(tensor, kept, output)
+
+
+@rule(layers.LayerNormalization, layers.RMSNormalization, layers.UnitNormalization)
+class AcrossChannels(Rule):
+    """Every channel is normalised by all: the input stays whole, the output can be cut."""
+
+    def tie(self, call, inputs, ties):
+        ties.pin(inputs[0])
+        return ties.fresh(len(inputs[0]))

@@ -1,74 +1,60 @@
-"""Layers that treat each channel by itself: activations, pooling, dropout, padding."""
+"""Layers that treat each channel by itself: pooling, padding, dropout and the like."""
 
-import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
 from keras_tnn.surgery.channels import Channels, Piece
 from keras_tnn.surgery.rule import Rule, rule
 
-ELEMENTWISE = (
-    keras.activations.celu,
-    keras.activations.elu,
-    keras.activations.exponential,
-    keras.activations.gelu,
-    keras.activations.hard_sigmoid,
-    keras.activations.hard_silu,
-    keras.activations.hard_tanh,
-    keras.activations.leaky_relu,
-    keras.activations.linear,
-    keras.activations.log_sigmoid,
-    keras.activations.mish,
-    keras.activations.relu,
-    keras.activations.relu6,
-    keras.activations.selu,
-    keras.activations.sigmoid,
-    keras.activations.silu,
-    keras.activations.softplus,
-    keras.activations.softsign,
-    keras.activations.tanh,
-)
-
-
-def is_elementwise(activation) -> bool:
-    """Whether an activation treats each entry by itself; softmax does not."""
-    return activation is None or any(activation is known for known in ELEMENTWISE)
-
-
-def activate(activation, values: np.ndarray) -> np.ndarray:
-    """Applies an activation function, or None, to a vector of constants."""
-    if activation is None:
-        return values
-    return ops.convert_to_numpy(activation(ops.convert_to_tensor(values, "float32")))
-
 
 class PerChannel(Rule):
-    """Output channel i depends on input channel i alone. Subclasses say what `fill` becomes.
+    """Each output channel depends on one input channel. Subclasses say what `fill` becomes.
 
     Where `fill` answers NaN, the constant does not stay one and the channel is kept.
     """
 
+    def source(self, call, size: int) -> np.ndarray:
+        """For each output channel the input channel it depends on. Default: the same."""
+        return np.arange(size)
+
     def fill(self, call, fill: np.ndarray) -> np.ndarray:
-        """The output constants for input constants `fill`, both `(channels,)`."""
+        """The output constants for input constants `fill`, brought to the output's order."""
         return fill
 
-    def slices(self, call, kept: np.ndarray) -> list[tuple]:
-        """For each weight of the layer, its kept indices an axis. Default: one axis, channels."""
-        return [(kept,) for _ in call.operation.weights]
+    def slices(self, call, read: np.ndarray, kept: np.ndarray) -> list[tuple]:
+        """For each weight, its kept indices an axis. Default: channels on the last axis."""
+        return [
+            (*(None,) * (len(w.shape) - 1), kept) for w in getattr(call.operation, "weights", ())
+        ]
+
+    def changes(self, call, read: np.ndarray, kept: np.ndarray) -> dict:
+        """Arguments of the layer that depend on the number of channels."""
+        return {}
+
+    def tie(self, call, inputs, ties):
+        return inputs[0][self.source(call, len(inputs[0]))]
 
     def forward(self, call, inputs):
-        fill = self.fill(call, inputs[0].fill)
-        return Channels(inputs[0].alive | np.isnan(fill), fill)
+        source = self.source(call, inputs[0].size)
+        fill = self.fill(call, inputs[0].fill[source])
+        return Channels(inputs[0].alive[source] | np.isnan(fill), fill)
 
     def backward(self, call, inputs, needed):
-        return [needed]
+        read = np.zeros(inputs[0].size, bool)
+        read[self.source(call, inputs[0].size)[needed]] = True
+        return [read]
 
     def build(self, call, inputs, output, needed, builder):
-        kept = np.flatnonzero(output.alive & needed)
-        if not len(kept):
-            return Piece(None, kept, output)
-        tensor = inputs[0].align(kept, call.name)
-        return Piece(builder.repeat(call, [tensor], self.slices(call, kept)), kept, output)
+        source = self.source(call, inputs[0].channels.size)
+        read = np.unique(source[output.alive & needed])
+        kept = np.flatnonzero(np.isin(source, read))  # a read channel yields all its outputs
+        tensor = builder.repeat(
+            call,
+            [inputs[0].align(read, call.name)],
+            self.slices(call, read, kept),
+            self.changes(call, read, kept),
+        )
+        return Piece(tensor, kept, output)
 
 
 @rule(
@@ -79,6 +65,15 @@ class PerChannel(Rule):
     layers.SpatialDropout1D,
     layers.SpatialDropout2D,
     layers.SpatialDropout3D,
+    layers.ActivityRegularization,
+    layers.Identity,
+    "StochasticDepth",  # of keras.applications.ConvNeXt*
+)
+class DoesNothing(PerChannel):
+    """At inference these layers hand their input on."""
+
+
+@rule(
     layers.MaxPooling1D,
     layers.MaxPooling2D,
     layers.MaxPooling3D,
@@ -91,46 +86,37 @@ class PerChannel(Rule):
     layers.GlobalMaxPooling1D,
     layers.GlobalMaxPooling2D,
     layers.GlobalMaxPooling3D,
+    layers.UpSampling1D,
+    layers.UpSampling2D,
+    layers.UpSampling3D,
+    layers.Cropping1D,
+    layers.Cropping2D,
+    layers.Cropping3D,
+    layers.RepeatVector,
 )
 class KeepsConstants(PerChannel):
-    """Pooling a constant gives the constant; dropout does nothing at inference."""
+    """Pooling, cropping or repeating a constant gives the constant."""
 
-    def fill(self, call, fill):
-        if getattr(call.operation, "data_format", "channels_last") != "channels_last":
-            raise ValueError(f"Layer '{call.name}' is channels_first. Expected channels_last.")
-        return fill
+    def applies(self, call):
+        return getattr(call.operation, "data_format", "channels_last") == "channels_last"
 
 
-@rule(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D)
-class ZeroPadding(PerChannel):
-    """Zeros stay zeros; any other constant is no longer one beside the padding."""
+@rule(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D, layers.Resizing)
+class ZeroPadding(KeepsConstants):
+    """Zeros stay zeros; any other constant is no longer one beside the padding.
+
+    Resizing may pad, too, and its weights sum to one only up to rounding.
+    """
 
     def fill(self, call, fill):
         return np.where(fill == 0, 0, np.nan)
 
 
-@rule(layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU)
-class ElementwiseActivation(PerChannel):
-    """An activation layer; a softmax over the channels falls back to the whole tensor."""
+@rule("Mean", "Max", "Min")
+class Reduction(PerChannel):
+    """`keras.ops` over positions, as global pooling; over channels, whole."""
 
-    def is_elementwise(self, call) -> bool:
-        return is_elementwise(getattr(call.operation, "activation", None))
-
-    def fill(self, call, fill):
-        layer = call.operation
-        return ops.convert_to_numpy(ops.cast(layer(ops.convert_to_tensor(fill)), "float32"))
-
-    def forward(self, call, inputs):
-        if self.is_elementwise(call):
-            return super().forward(call, inputs)
-        return Rule.forward(self, call, inputs)
-
-    def backward(self, call, inputs, needed):
-        if self.is_elementwise(call):
-            return [needed]
-        return Rule.backward(self, call, inputs, needed)
-
-    def build(self, call, inputs, output, needed, builder):
-        if self.is_elementwise(call):
-            return super().build(call, inputs, output, needed, builder)
-        return Rule.build(self, call, inputs, output, needed, builder)
+    def applies(self, call):
+        rank, axis = len(call.inputs[0].shape), call.operation.axis
+        axes = range(rank) if axis is None else np.atleast_1d(axis) % rank
+        return len(call.inputs) == 1 and not {0, rank - 1} & {int(a) for a in axes}

@@ -1,28 +1,69 @@
-"""Layers that move entries about without computing: flatten."""
+"""Layers that move entries about without computing: flatten, reshape, permute, shuffle."""
 
 import numpy as np
 from keras import layers
 
-from keras_tnn.surgery.channels import Channels, Piece
-from keras_tnn.surgery.rule import Rule, rule
+from keras_tnn.layers import ChannelShuffle
+from keras_tnn.surgery.channels import Piece, take_channels
+from keras_tnn.surgery.graph import width
+from keras_tnn.surgery.rule import rule
+from keras_tnn.surgery.rules.per_channel import PerChannel
 
 
-@rule(layers.Flatten)
-class FlattenRule(Rule):
-    """(batch, ..., channels) -> (batch, positions * channels), channels running fastest."""
+@rule(layers.Flatten, layers.Reshape, "Reshape")
+class ReshapeRule(PerChannel):
+    """(batch, ..., channels) -> (batch, ..., k * channels): channels run fastest, k times over.
 
-    def forward(self, call, inputs):
-        times = call.output.shape[-1] // inputs[0].size
-        return Channels(np.tile(inputs[0].alive, times), np.tile(inputs[0].fill, times))
+    A reshape that splits the channels keeps everything whole.
+    """
 
-    def backward(self, call, inputs, needed):
-        return [needed.reshape(-1, inputs[0].size).any(axis=0)]
+    def applies(self, call):
+        return (
+            getattr(call.operation, "data_format", "channels_last") != "channels_first"
+            and len(call.inputs[0].shape) > 1
+            and width(call.output) % width(call.inputs[0]) == 0
+            and isinstance(call.operation, layers.Layer)
+        )
+
+    def source(self, call, size):
+        return np.tile(np.arange(size), width(call.output) // size)
+
+    def changes(self, call, read, kept):
+        if isinstance(call.operation, layers.Flatten):
+            return {}
+        sizes = [-1 if size is None else size for size in call.output.shape[1:-1]]
+        return {"target_shape": [*sizes, len(kept)]}
+
+
+@rule(layers.Permute)
+class PermuteRule(PerChannel):
+    """Axes change places; the channels stay last, or everything is kept whole."""
+
+    def applies(self, call):
+        return call.operation.dims[-1] == len(call.inputs[0].shape) - 1
+
+
+@rule(ChannelShuffle)
+class ChannelShuffleRule(PerChannel):
+    """A permutation. Groups that lost the same places are shuffled as before, others one by one."""
+
+    def by_group(self, call, size: int) -> np.ndarray:
+        """Input channels as (groups, channels of a group)."""
+        return np.arange(size).reshape(call.operation.groups, -1)
+
+    def source(self, call, size):
+        return self.by_group(call, size).T.reshape(-1)
 
     def build(self, call, inputs, output, needed, builder):
-        channels = inputs[0].channels
-        mask = (output.alive & needed).reshape(-1, channels.size).any(axis=0)
-        if not mask.any():
-            return Piece(None, np.flatnonzero(mask), output)
-        tensor = builder.repeat(call, [inputs[0].align(np.flatnonzero(mask), call.name)])
-        kept = np.flatnonzero(np.tile(mask, output.size // channels.size))
+        size = output.size
+        source = self.source(call, size)
+        read = np.unique(source[output.alive & needed])
+        kept = np.flatnonzero(np.isin(source, read))
+        tensor = inputs[0].align(read, call.name)
+        present = np.isin(self.by_group(call, size), read)
+        present = present[present.any(axis=1)]
+        if np.all(present == present[0]):
+            tensor = builder.repeat(call, [tensor], changes={"groups": len(present)})
+        else:
+            tensor = take_channels(tensor, np.searchsorted(read, source[kept]))
         return Piece(tensor, kept, output)

@@ -1,0 +1,207 @@
+"""Layers and operations on entries that stand in the same place: sums, products, activations."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from keras_tnn.surgery.channels import Channels, Piece
+from keras_tnn.surgery.graph import substitute, width
+from keras_tnn.surgery.rule import Rule, rule
+
+NAMES = (
+    "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear "
+    "log_sigmoid mish relu relu6 selu sigmoid silu soft_shrink softplus softsign sparse_plus "
+    "sparse_sigmoid squareplus tanh tanh_shrink threshold"
+)
+ACTIVATIONS = tuple(getattr(keras.activations, name) for name in NAMES.split())
+
+
+def is_elementwise(activation) -> bool:
+    """Whether an activation treats each entry by itself; softmax does not."""
+    return activation is None or any(activation is known for known in ACTIVATIONS)
+
+
+def activate(activation, values: np.ndarray) -> np.ndarray:
+    """Applies an activation function, or None, to a vector of constants."""
+    if activation is None:
+        return values
+    return ops.convert_to_numpy(activation(ops.convert_to_tensor(values, "float32")))
+
+
+# The operations behind functions of `keras.ops`; their classes are not public.
+OPERATIONS = (
+    "Abs Absolute Add Arctan Cast Celu Clip Copy Cos Divide Elu Exp Expm1 Floor Gelu HardShrink "
+    "HardSigmoid HardSilu HardTanh LeakyRelu Log Log1p LogSigmoid Maximum Minimum Multiply "
+    "Negative Power ReLU Reciprocal Relu Relu6 Round Rsqrt Selu Sigmoid Sign Silu Sin SoftShrink "
+    "Softplus Softsign SparsePlus SparseSigmoid Sqrt Square Squareplus StopGradient Subtract Tanh "
+    "TanhShrink Threshold TrueDivide"
+)
+
+
+@rule(
+    *OPERATIONS.split(),
+    layers.Average,
+    layers.ELU,
+    layers.LeakyReLU,
+    layers.Maximum,
+    layers.Minimum,
+    layers.ReLU,
+    layers.Subtract,
+    "CustomScaleLayer",  # of keras.applications.InceptionResNetV2: x + scale * y
+)
+class Elementwise(Rule):
+    """Output channel i depends on channel i of every input; an input of one channel is spread."""
+
+    def applies(self, call):
+        sizes = {width(x) for x in call.inputs}
+        return (
+            (isinstance(call.operation, keras.layers.Layer) or takes_numbers(call))
+            and all(len(x.shape) > 1 for x in call.inputs)
+            and {width(call.output)} <= sizes <= {1, width(call.output)}
+        )
+
+    def slices(self, call, kept: np.ndarray) -> list[tuple] | None:
+        """For each weight, its kept indices an axis; None for a layer without weights."""
+
+    def changes(self, call, kept: np.ndarray) -> dict:
+        """Arguments of the layer that depend on the number of channels."""
+        return {}
+
+    def constants(self, call, fills: list[np.ndarray]) -> np.ndarray:
+        """What the operation makes of constant channels; NaN where it is not one number."""
+        values = {key: ops.convert_to_tensor(value) for key, value in call.known.items()}
+        for x, fill in zip(call.inputs, fills, strict=True):
+            shape = (*(1,) * (len(x.shape) - 1), -1)
+            values[id(x)] = ops.convert_to_tensor(fill.reshape(shape), x.dtype)
+        args, kwargs = substitute((call.args, call.kwargs), values)
+        result = ops.convert_to_numpy(ops.cast(call.operation(*args, **kwargs), "float32"))
+        rows = np.broadcast_to(result, (*result.shape[:-1], width(call.output)))
+        rows = rows.reshape(-1, rows.shape[-1])
+        same = np.isfinite(rows[0]) & np.all(rows == rows[0], axis=0)
+        return np.where(same, rows[0], np.nan)
+
+    def tie(self, call, inputs, ties):
+        size = width(call.output)
+        full = [labels for labels in inputs if len(labels) == size]
+        for labels in full[1:]:
+            ties.tie(full[0], labels)
+        return full[0]
+
+    def forward(self, call, inputs):
+        alive = np.any([np.broadcast_to(x.alive, width(call.output)) for x in inputs], axis=0)
+        if alive.all():
+            return Channels.all_alive(len(alive))
+        fill = self.constants(call, [channels.fill for channels in inputs])
+        return Channels(alive | np.isnan(fill), fill)
+
+    def backward(self, call, inputs, needed):
+        return [needed if x.size == len(needed) else np.array([True]) for x in inputs]
+
+    def build(self, call, inputs, output, needed, builder):
+        kept = np.flatnonzero(output.alive & needed)
+        tensors = self.operands(call, inputs, kept, output.size)
+        if isinstance(call.operation, keras.layers.Layer):
+            slices, changes = self.slices(call, kept), self.changes(call, kept)
+            return Piece(builder.repeat(call, tensors, slices, changes), kept, output)
+        if len(kept) < output.size:
+            call = with_cut_arrays(call, kept, output.size)
+        return Piece(builder.repeat(call, tensors), kept, output)
+
+    def operands(self, call, inputs, kept, size) -> list:
+        """Each input with the kept channels; one of which nothing is left, as constants."""
+        columns = [kept if piece.channels.size == size else np.array([0]) for piece in inputs]
+        tensors = [
+            piece.align(wanted, call.name) if np.isin(wanted, piece.kept).any() else None
+            for piece, wanted in zip(inputs, columns, strict=True)
+        ]
+        like = next((x for x in tensors if x is not None), None)
+        if like is None:  # says what is missing
+            return [piece.align(kept, call.name) for piece in inputs]
+        return [
+            ops.zeros_like(like) + piece.channels.fill[wanted] if tensor is None else tensor
+            for tensor, piece, wanted in zip(tensors, inputs, columns, strict=True)
+        ]
+
+
+def takes_numbers(call) -> bool:
+    """Whether an operation's settings are single numbers, and none of its arguments is a list."""
+    settings = [x for name, x in vars(call.operation).items() if not name.startswith("_")]
+    lists = [x for x in call.args if isinstance(x, (list, tuple))]
+    return not lists and all(np.ndim(x) == 0 for x in settings)
+
+
+def with_cut_arrays(call, kept: np.ndarray, size: int):
+    """The call with the kept channels of the constant arrays among its arguments."""
+
+    def cut(x):
+        is_array = hasattr(x, "shape") and not isinstance(x, keras.KerasTensor)
+        if not is_array or not len(x.shape) or x.shape[-1] != size:
+            return x
+        return np.take(ops.convert_to_numpy(x), kept, axis=-1)
+
+    args, kwargs = keras.tree.map_structure(cut, (call.args, call.kwargs))
+    return replace(call, args=args, kwargs=kwargs)
+
+
+@rule(layers.Multiply)
+class MultiplyRule(Elementwise):
+    """As above, and zero wins: where one factor is zero the product is, whatever the others."""
+
+    def forward(self, call, inputs):
+        product = super().forward(call, inputs)
+        zero = np.any([~x.alive & (x.fill == 0) for x in inputs], axis=0)
+        return Channels(product.alive & ~zero, np.where(zero, 0, product.fill))
+
+
+@rule(layers.Add)
+class AddRule(Elementwise):
+    """As above, and terms that are zero drop out."""
+
+    def build(self, call, inputs, output, needed, builder):
+        kept = np.flatnonzero(output.alive & needed)
+        sized = all(piece.channels.size == output.size for piece in inputs)
+        terms = [p for p in inputs if np.isin(kept, p.kept).any() or p.channels.fill[kept].any()]
+        if len(terms) == len(inputs) or not sized:
+            return super().build(call, inputs, output, needed, builder)
+        tensors = self.operands(call, terms, kept, output.size)
+        total = builder.repeat(call, tensors) if len(tensors) > 1 else tensors[0]
+        return Piece(total, kept, output)
+
+
+@rule(layers.Activation)
+class ActivationRule(Elementwise):
+    """An activation function; a softmax over the channels keeps them whole."""
+
+    def applies(self, call):
+        return is_elementwise(call.operation.activation) and super().applies(call)
+
+
+@rule(layers.PReLU, "LayerScale")
+class PReLURule(Elementwise):
+    """Weights whose last axis is the channels.
+
+    `LayerScale` is of keras.applications.ConvNeXt*, and works in the same way.
+    """
+
+    def slices(self, call, kept):
+        return [(*(None,) * (len(w.shape) - 1), kept) for w in call.operation.weights]
+
+
+@rule(layers.Rescaling)
+class RescalingRule(Elementwise):
+    """y = scale x + offset, each a number or one number a channel."""
+
+    def applies(self, call):
+        given = (call.operation.scale, call.operation.offset)
+        return all(np.ndim(x) < 2 for x in given) and width(call.output) == width(call.inputs[0])
+
+    def changes(self, call, kept):
+        layer = call.operation
+        per_channel = {"scale": layer.scale, "offset": layer.offset}
+        return {
+            name: np.asarray(value)[kept].tolist()
+            for name, value in per_channel.items()
+            if np.size(value) > 1
+        }

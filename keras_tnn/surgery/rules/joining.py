@@ -1,0 +1,96 @@
+"""Layers that join tensors side by side or contract them: concatenation, dot products."""
+
+import numpy as np
+from keras import layers
+
+from keras_tnn.surgery.channels import Channels, Piece
+from keras_tnn.surgery.graph import width
+from keras_tnn.surgery.rule import Rule, rule
+
+
+def along_channels(call) -> bool:
+    return call.operation.axis in (-1, len(call.output.shape) - 1)
+
+
+@rule(layers.Concatenate, "Concatenate")
+class ConcatenateRule(Rule):
+    """Along the channels: those of all inputs, one after another."""
+
+    def applies(self, call):
+        return along_channels(call)
+
+    def split(self, inputs, flat) -> list[np.ndarray]:
+        return np.split(flat, np.cumsum([channels.size for channels in inputs])[:-1])
+
+    def tie(self, call, inputs, ties):
+        return np.concatenate(inputs)
+
+    def forward(self, call, inputs):
+        alive, fill = ([getattr(x, name) for x in inputs] for name in ("alive", "fill"))
+        return Channels(np.concatenate(alive), np.concatenate(fill))
+
+    def backward(self, call, inputs, needed):
+        return self.split(inputs, needed)
+
+    def build(self, call, inputs, output, needed, builder):
+        wanted = self.split([piece.channels for piece in inputs], output.alive & needed)
+        parts = [
+            piece.align(np.flatnonzero(mask), call.name)
+            for piece, mask in zip(inputs, wanted, strict=True)
+            if mask.any()
+        ]
+        tensor = builder.repeat(call, parts) if len(parts) > 1 else parts[0]
+        return Piece(tensor, np.flatnonzero(output.alive & needed), output)
+
+
+@rule(layers.Concatenate, "Concatenate")
+class InLineRule(Rule):
+    """Along another axis: a channel is constant if it is the same constant in all inputs."""
+
+    def applies(self, call):
+        axis, rank = call.operation.axis, len(call.output.shape)
+        return not along_channels(call) and axis is not None and axis % rank
+
+    def tie(self, call, inputs, ties):
+        for labels in inputs[1:]:
+            ties.tie(inputs[0], labels)
+        return inputs[0]
+
+    def forward(self, call, inputs):
+        alive, fill = ([getattr(x, name) for x in inputs] for name in ("alive", "fill"))
+        return Channels(np.any(alive, axis=0) | np.any(fill != fill[0], axis=0), fill[0])
+
+    def backward(self, call, inputs, needed):
+        return [needed] * len(inputs)
+
+    def build(self, call, inputs, output, needed, builder):
+        kept = np.flatnonzero(output.alive & needed)
+        tensors = [piece.align(kept, call.name) for piece in inputs]
+        return Piece(builder.repeat(call, tensors), kept, output)
+
+
+@rule(layers.Dot)
+class DotRule(Rule):
+    """Products of channels, summed: a channel that is zero on either side adds nothing."""
+
+    def applies(self, call):
+        layer, ranks = call.operation, [len(x.shape) for x in call.inputs]
+        axes = [layer.axes] * 2 if isinstance(layer.axes, int) else layer.axes
+        last = all(axis % rank == rank - 1 for axis, rank in zip(axes, ranks, strict=True))
+        return last and not layer.normalize
+
+    def nonzero(self, inputs) -> np.ndarray:
+        return np.all([x.alive | x.hidden for x in inputs], axis=0)
+
+    def tie(self, call, inputs, ties):
+        ties.tie(*inputs)
+        ties.mixed.append(call)
+        return ties.pinned(width(call.output))
+
+    def backward(self, call, inputs, needed):
+        return [self.nonzero(inputs)] * 2
+
+    def build(self, call, inputs, output, needed, builder):
+        kept = np.flatnonzero(self.nonzero([piece.channels for piece in inputs]))
+        tensors = [piece.align(kept, call.name) for piece in inputs]
+        return Piece(builder.repeat(call, tensors), np.arange(output.size), output)

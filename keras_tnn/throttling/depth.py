@@ -1,0 +1,69 @@
+"""Residual blocks with an identity shortcut, found in a graph."""
+
+import itertools
+from dataclasses import dataclass
+
+from keras import layers
+
+from keras_tnn.surgery.graph import Call, Graph
+
+
+@dataclass(frozen=True)
+class ResidualBlock:
+    """A sum of a tensor and of what a branch computes from it.
+
+    Attributes:
+        add: the call that adds the two.
+        branch: the tensor among its inputs that comes from the branch.
+    """
+
+    add: Call
+    branch: object
+
+
+def residual_stages(graph: Graph, skip: set[str]) -> list[list[ResidualBlock]]:
+    """The residual blocks of a graph from input to output, a list for each run of equal shape.
+
+    Args:
+        graph: of the model.
+        skip: names of layers; a block whose branch holds one of them is left out.
+
+    Returns:
+        Stages of blocks. Blocks with a projection on their shortcut are none: closed, they would
+        leave nothing but the projection.
+    """
+    made_by = {id(x): call for call in graph.calls for x in call.outputs}
+    found = []
+    for call in graph.calls:
+        is_sum = isinstance(call.operation, layers.Add) or (
+            type(call.operation).__name__ == "Add" and not isinstance(call.operation, layers.Layer)
+        )
+        if is_sum and len(call.inputs) == 2 and call.name not in skip:
+            found += blocks_at(call, made_by, skip)
+    return [list(run) for _, run in itertools.groupby(found, key=lambda one: one.add.output.shape)]
+
+
+def blocks_at(add: Call, made_by: dict, skip: set[str]) -> list[ResidualBlock]:
+    """The block that ends in a sum, if one term is computed from the other."""
+    for shortcut, branch in (add.inputs, add.inputs[::-1]):
+        calls = calls_between(shortcut, branch, made_by)
+        works = any(getattr(call.operation, "weights", None) for call in calls)
+        if works and shortcut.shape == branch.shape and not skip & {call.name for call in calls}:
+            return [ResidualBlock(add, branch)]
+    return []
+
+
+def calls_between(start, end, made_by: dict) -> list[Call]:
+    """The calls that `end` depends on and `start` does not; none if it does not depend on it."""
+    calls, seen, reached, waiting = [], {id(end)}, False, [end]
+    while waiting:
+        tensor = waiting.pop()
+        if tensor is start:
+            reached = True
+        elif id(tensor) in made_by:
+            call = made_by[id(tensor)]
+            calls.append(call)
+            new = {id(x): x for x in call.inputs if id(x) not in seen}
+            seen |= new.keys()
+            waiting += new.values()
+    return calls if reached else []
