@@ -8,7 +8,7 @@ import keras
 
 from keras_tnn.analysis.level_table import LevelRow, LevelTable
 from keras_tnn.analysis.open_groups import count_open_groups
-from keras_tnn.cost import count_macs
+from keras_tnn.cost import EnergyModel, energy, layer_costs
 from keras_tnn.surgery import copy_weights, materialize
 from keras_tnn.utilization import check_levels
 
@@ -24,6 +24,7 @@ def evaluate_levels(
     calibration_data: Any = None,
     vanilla: keras.Model | None = None,
     batch_size: int | None = None,
+    energy_model: EnergyModel | None = None,
     verbose: bool = True,
 ) -> LevelTable:
     """Cuts each level out of a throttled model and evaluates it with the model's own metrics.
@@ -39,10 +40,12 @@ def evaluate_levels(
         vanilla: the plain twin of `model`, trained without a dial. It is cut and calibrated at
             the same levels in the same way: what throttled training is worth stands beside it.
         batch_size: samples a batch, as for `keras.Model.evaluate`.
+        energy_model: what memory accesses and MACs cost, for the levels' energy. Defaults to
+            `keras_tnn.cost.EnergyModel()`, a float32 accelerator in 45 nm.
         verbose: whether to show a progress bar over the levels.
 
     Returns:
-        `LevelTable`: per level u, groups, MACs, parameters and metrics.
+        `LevelTable`: per level u, groups, MACs, parameters, energy and metrics.
 
     Raises:
         ValueError: if `levels` are invalid, the model is not compiled or not throttled, `x` can
@@ -81,15 +84,17 @@ def evaluate_levels(
             for one in (model, twin)
         )
         open_groups, total_groups = count_open_groups(model, u)
+        costs = layer_costs(small)
         rows.append(
             LevelRow(
                 utilization=u,
                 open_groups=open_groups,
                 total_groups=total_groups,
-                macs=count_macs(small),
+                macs=sum(cost.macs for cost in costs),
                 parameters=small.count_params(),
                 metrics=metrics_of(small),
                 vanilla_metrics=metrics_of(cut_vanilla) if cut_vanilla else None,
+                energy=energy(costs, energy_model),
             )
         )
         progress.add(1)

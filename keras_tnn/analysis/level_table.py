@@ -3,19 +3,22 @@
 from dataclasses import dataclass
 from os import PathLike
 
+from keras_tnn.cost.text_table import aligned, with_unit
+
 
 @dataclass(frozen=True)
 class LevelRow:
     """One level of a throttled model.
 
     Attributes:
-        utilization: u in (0, 1].
+        utilization: u in (0, 1], as it was asked for.
         open_groups: gated groups that run.
         total_groups: gated groups there are.
         macs: multiply-accumulates for one sample.
         parameters: weights of the level's network.
         metrics: name to value, the loss included, as `evaluate` returns them.
         vanilla_metrics: the same of the vanilla network under the same cut, or None.
+        energy: Joules for one sample (wang2019, Eq. 6), or None.
     """
 
     utilization: float
@@ -25,6 +28,15 @@ class LevelRow:
     parameters: int
     metrics: dict[str, float]
     vanilla_metrics: dict[str, float] | None = None
+    energy: float | None = None
+
+    @property
+    def real_utilization(self) -> float:
+        """Share of the groups that run: gates round down between two steps of a group.
+
+        It may differ from `utilization` also because a gate keeps a minimum of groups open.
+        """
+        return self.open_groups / self.total_groups if self.total_groups else 1.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,11 @@ class LevelTable:
     def has_vanilla(self) -> bool:
         """Whether the rows hold a vanilla network's metrics, too."""
         return self.rows[0].vanilla_metrics is not None
+
+    @property
+    def has_energy(self) -> bool:
+        """Whether the rows hold an energy."""
+        return self.rows[0].energy is not None
 
     def values(self, metric: str, vanilla: bool = False) -> list[float]:
         """One metric over the levels.
@@ -120,32 +137,22 @@ class LevelTable:
         return figure
 
     def __str__(self) -> str:
-        lines = [self.header(), *(self.cells(row) for row in self.rows)]
-        widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-        return "\n".join(
-            "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-            for line in lines
-        )
+        return aligned([self.header(), *(self.cells(row) for row in self.rows)])
 
     def header(self) -> list[str]:
         names = list(self.metric_names)
+        energy = ["energy"] if self.has_energy else []
         vanilla = [f"vanilla {name}" for name in names] if self.has_vanilla else []
-        return ["u", "groups", "MACs", "parameters", *names, *vanilla]
+        return ["u", "real u", "groups", "MACs", "parameters", *energy, *names, *vanilla]
 
     def cells(self, row: LevelRow) -> list[str]:
         metrics = [row.metrics, row.vanilla_metrics] if self.has_vanilla else [row.metrics]
         return [
             f"{row.utilization:.4g}",
+            f"{row.real_utilization:.4g}",
             f"{row.open_groups}/{row.total_groups}",
             with_unit(row.macs),
             with_unit(row.parameters),
+            *([with_unit(row.energy, "J")] if self.has_energy else []),
             *(f"{values[name]:.4f}" for values in metrics for name in self.metric_names),
         ]
-
-
-def with_unit(count: int) -> str:
-    """`1234567` as `1.23 M`."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if count >= size:
-            return f"{count / size:.2f} {unit}"
-    return str(count)

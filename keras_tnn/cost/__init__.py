@@ -1,5 +1,17 @@
 """Cost: what a model, or a level of one, costs to run."""
 
+from keras_tnn.cost.cost_table import CostTable, cost_table
+from keras_tnn.cost.energy import EnergyModel, energy
 from keras_tnn.cost.layer_costs import LayerCost, count_macs, layer_costs
+from keras_tnn.cost.macs import macs_rule
 
-__all__ = ["LayerCost", "count_macs", "layer_costs"]
+__all__ = [
+    "CostTable",
+    "EnergyModel",
+    "LayerCost",
+    "cost_table",
+    "count_macs",
+    "energy",
+    "layer_costs",
+    "macs_rule",
+]

@@ -1,11 +1,15 @@
 """What each call of a layer costs, and their sum."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import keras
 
+import keras_tnn.cost.rules  # noqa: F401  (registers the rules)
 from keras_tnn.cost.macs import macs_of_call
+from keras_tnn.cost.memory import moved_bytes, tensor_bytes, weight_bytes
+from keras_tnn.cost.pooling_flops import pooling_flops_of_call
 from keras_tnn.surgery.graph import Call, read_graph
 
 
@@ -16,17 +20,38 @@ class LayerCost:
     Attributes:
         name: of the layer or operation.
         kind: its class, for example `"Conv2D"`.
-        output_shape: without the batch.
+        output_shape: without the batch; of the first output where there are several.
         macs: multiply-accumulates.
+        pooling_flops: FLOPs of pooling as liu2022 (Table 3) counts them; not part of `flops`.
         parameters: number of weights; zero from the second call of a shared layer on, because
             the weights are stored once.
+        weight_bytes: of the same weights, in the dtype in which they are stored.
+        activation_bytes: of all outputs, in their own dtype (the layer's compute dtype). Every
+            call counts its outputs, also where a runtime would write them over its inputs; the
+            sum over a model is what is computed, not what is in memory at one time.
+        moved_bytes: weights, inputs and outputs that pass through memory, each once; see
+            `keras_tnn.cost.memory` for the calls that move no activations.
     """
 
     name: str
     kind: str
     output_shape: tuple[int, ...]
     macs: int
+    pooling_flops: int
     parameters: int
+    weight_bytes: int
+    activation_bytes: int
+    moved_bytes: int
+
+    @property
+    def flops(self) -> int:
+        """2 x MACs."""
+        return 2 * self.macs
+
+    @property
+    def flops_with_pooling(self) -> int:
+        """2 x MACs and 2 for each value that pooling writes (liu2022, Table 3)."""
+        return self.flops + self.pooling_flops
 
 
 def layer_costs(model: keras.Model, utilization: float | None = None) -> tuple[LayerCost, ...]:
@@ -51,9 +76,50 @@ def layer_costs(model: keras.Model, utilization: float | None = None) -> tuple[L
 
     >>> model = keras.Sequential([
     ...     keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.Flatten()])
-    >>> [(cost.kind, cost.macs) for cost in layer_costs(model)]
-    [('Conv2D', 3888), ('Flatten', 0)]
+    >>> [(cost.kind, cost.macs, cost.activation_bytes) for cost in layer_costs(model)]
+    [('Conv2D', 3888, 576), ('Flatten', 0, 576)]
     """
+    seen: set[int] = set()
+    return tuple(cost_of(call, seen) for call in calls_at(model, utilization))
+
+
+def count_macs(model: keras.Model, utilization: float | None = None) -> int:
+    """Multiply-accumulates of a model for a batch of one: the sum over `layer_costs`.
+
+    Convolutions, dense and recurrent layers, attention and products of matrices count. Biases,
+    normalisations, activations, pooling and sums count zero. FLOPs are 2 x MACs.
+
+    Args:
+        model: functional or sequential Keras model, plain or throttled.
+        utilization: float in (0, 1], for a throttled model only: the level to count. Defaults
+            to 1.0.
+
+    Returns:
+        Integer.
+
+    Raises:
+        ValueError: as `layer_costs`, but sizes that no multiplication depends on may be unknown.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(5)])
+    >>> count_macs(model)
+    50
+    """
+    return sum(map(macs_of_call, calls_at(model, utilization)))
+
+
+def sum_of(costs: Iterable[LayerCost]) -> LayerCost:
+    """All costs added up, in a row named "total"."""
+    costs = tuple(costs)
+    counts = ("macs", "pooling_flops", "parameters")
+    sizes = ("weight_bytes", "activation_bytes", "moved_bytes")
+    added = {name: sum(getattr(cost, name) for cost in costs) for name in counts + sizes}
+    return LayerCost(name="total", kind="", output_shape=(), **added)
+
+
+def calls_at(model: keras.Model, utilization: float | None) -> tuple[Call, ...]:
+    """The calls of a plain model, or of the level of a throttled one."""
     throttled = any(x.name == "utilization" for x in getattr(model, "inputs", None) or ())
     if throttled:
         # A level costs what its plain, smaller network costs.
@@ -66,76 +132,21 @@ def layer_costs(model: keras.Model, utilization: float | None = None) -> tuple[L
             "'utilization', so it has one cost. Expected None. "
             f"Received: utilization={utilization!r}"
         )
-    seen: set[int] = set()
-    return tuple(cost_of(call, seen) for call in leaf_calls(model))
-
-
-def count_macs(model: keras.Model, utilization: float | None = None) -> int:
-    """Multiply-accumulates of a model for a batch of one: the sum over `layer_costs`.
-
-    Convolutions and dense layers count. Biases, normalisations, activations, pooling and sums
-    count zero. FLOPs are 2 x MACs.
-
-    Args:
-        model: functional or sequential Keras model, plain or throttled.
-        utilization: float in (0, 1], for a throttled model only: the level to count. Defaults
-            to 1.0.
-
-    Returns:
-        Integer.
-
-    Raises:
-        ValueError: as `layer_costs`.
-
-    Example:
-
-    >>> model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(5)])
-    >>> count_macs(model)
-    50
-    """
-    return sum(cost.macs for cost in layer_costs(model, utilization))
-
-
-def leaf_calls(model: keras.Model) -> Iterator[Call]:
-    """The calls of a model, those of nested models in place of theirs."""
-    for call in read_graph(model).calls:
-        if isinstance(call.operation, keras.Model):
-            yield from leaf_calls(at_shapes(call.operation, call.inputs))
-        else:
-            yield call
-
-
-def at_shapes(model: keras.Model, tensors: tuple) -> keras.Model:
-    """The same layers as a model for the shapes of `tensors`, where its own may be open.
-
-    A subclassed model comes back as it is, for `read_graph` to refuse.
-    """
-    if not getattr(model, "inputs", None):
-        return model
-    if isinstance(model, keras.Sequential):
-        model = keras.Model(model.inputs, model.outputs, name=model.name)
-    inputs = [
-        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=own.name)
-        for own, tensor in zip(model.inputs, tensors, strict=True)
-    ]
-    inputs = keras.tree.pack_sequence_as(model.input, inputs)
-    return keras.models.clone_model(model, inputs, clone_function=lambda layer: layer)
+    return read_graph(model).calls
 
 
 def cost_of(call: Call, seen: set[int]) -> LayerCost:
-    operation, output_shape = call.operation, call.output.shape
-    first_call = id(operation) not in seen
-    seen.add(id(operation))
-    # A throttleable layer is called on [features, control]: its kernel meets the features.
-    input_shape = call.inputs[0].shape if call.inputs else ()
+    """One row; `seen` are the `id`s of weights that stand in an earlier one."""
+    weights = [w for w in getattr(call.operation, "weights", []) if id(w) not in seen]
+    seen |= {id(w) for w in weights}
     return LayerCost(
-        name=operation.name,
-        kind=type(operation).__name__,
-        output_shape=tuple(output_shape[1:]),
-        macs=macs_of_call(operation, input_shape, output_shape),
-        parameters=operation.count_params() if first_call and is_layer(operation) else 0,
+        name=call.name,
+        kind=type(call.operation).__name__,
+        output_shape=tuple(call.outputs[0].shape[1:]),
+        macs=macs_of_call(call),
+        pooling_flops=pooling_flops_of_call(call),
+        parameters=sum(math.prod(w.shape) for w in weights),
+        weight_bytes=weight_bytes(weights),
+        activation_bytes=tensor_bytes(call, call.outputs),
+        moved_bytes=moved_bytes(call),
     )
-
-
-def is_layer(operation) -> bool:
-    return isinstance(operation, keras.layers.Layer)

@@ -4,10 +4,14 @@ from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.materialize import materialize
 from keras_tnn.surgery.recalibrate import recalibrate
 from keras_tnn.surgery.rule import Rule, rule
+from keras_tnn.surgery.rules.convolution import Mixing
+from keras_tnn.surgery.rules.elementwise import Elementwise
 from keras_tnn.surgery.rules.per_channel import PerChannel
 from keras_tnn.surgery.twins import copy_weights
 
 __all__ = [
+    "Elementwise",
+    "Mixing",
     "PerChannel",
     "Rule",
     "copy_weights",

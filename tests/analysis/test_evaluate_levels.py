@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_tnn import materialize
 from keras_tnn.analysis import evaluate_levels
-from keras_tnn.cost import count_macs
+from keras_tnn.cost import EnergyModel, count_macs, energy
 from keras_tnn.models import VGG
 from keras_tnn.surgery import copy_weights
 
@@ -48,6 +48,8 @@ def test_rows_agree_with_the_masked_model(data):
         small = materialize(model, utilization=row.utilization)
         assert row.macs == count_macs(small)
         assert row.parameters == small.count_params()
+        assert row.energy == energy(small)
+        assert row.real_utilization == row.utilization  # each is a step of four groups
         # Masked and cut outputs agree to 1e-4; the loss of 30 samples no worse.
         assert row.metrics == pytest.approx(masked, abs=1e-4)
 
@@ -58,6 +60,21 @@ def test_parameters_by_hand(data):
     convolutions = (9 * 3 * 4 + 4) + (9 * 4 * 8 + 8)
     dense = (2 * 2 * 8 * 8 + 8) + (8 * 3 + 3)
     assert row.parameters == convolutions + dense
+
+
+def test_energy_by_the_users_constants(data):
+    counts_macs = EnergyModel(dram=0.0, buffer=0.0, register=0.0, mac=1e-12)
+    table = evaluate_levels(
+        network(), *data, levels=LEVELS, energy_model=counts_macs, verbose=False
+    )
+    for row in table.rows:
+        assert row.energy == pytest.approx(row.macs * 1e-12)  # one rounding
+
+
+def test_between_two_steps_the_table_says_what_runs(data):
+    # floor(0.7 x 5) = 3 of 4 groups in each of three layers
+    row = evaluate_levels(network(), *data, levels=(0.7,), verbose=False).rows[0]
+    assert (row.utilization, row.open_groups, row.real_utilization) == (0.7, 9, 0.75)
 
 
 def test_vanilla_at_full_utilization_is_the_vanilla_network(data):

@@ -6,6 +6,7 @@ from keras import layers, ops
 
 import keras_tnn as tnn
 from keras_tnn.cost import LayerCost, count_macs, layer_costs
+from keras_tnn.cost.layer_costs import sum_of
 
 
 def test_rows_follow_the_calls():
@@ -13,9 +14,30 @@ def test_rows_follow_the_calls():
     x = layers.Conv2D(4, 3, name="conv")(inputs)
     x = layers.BatchNormalization(name="norm")(x)
     model = keras.Model(inputs, ops.mean(x, axis=(1, 2)))
+    values, weights = 6 * 6 * 4, 9 * 3 * 4 + 4
     assert layer_costs(model)[:2] == (
-        LayerCost("conv", "Conv2D", (6, 6, 4), 6 * 6 * 9 * 3 * 4, 9 * 3 * 4 + 4),
-        LayerCost("norm", "BatchNormalization", (6, 6, 4), 0, 4 * 4),
+        LayerCost(
+            name="conv",
+            kind="Conv2D",
+            output_shape=(6, 6, 4),
+            macs=6 * 6 * 9 * 3 * 4,
+            pooling_flops=0,
+            parameters=weights,
+            weight_bytes=4 * weights,
+            activation_bytes=4 * values,
+            moved_bytes=4 * (8 * 8 * 3 + weights + values),
+        ),
+        LayerCost(
+            name="norm",
+            kind="BatchNormalization",
+            output_shape=(6, 6, 4),
+            macs=0,
+            pooling_flops=0,
+            parameters=4 * 4,
+            weight_bytes=4 * 4 * 4,
+            activation_bytes=4 * values,
+            moved_bytes=4 * 4 * 4,
+        ),
     )
     assert [(cost.kind, cost.macs, cost.parameters) for cost in layer_costs(model)[2:]] == [
         ("Mean", 0, 0)
@@ -28,6 +50,40 @@ def test_shared_layer_runs_twice_and_is_stored_once():
     model = keras.Model(inputs, dense(dense(inputs)))
     assert [cost.macs for cost in layer_costs(model)] == [100, 100]
     assert [cost.parameters for cost in layer_costs(model)] == [110, 0]
+    assert [cost.weight_bytes for cost in layer_costs(model)] == [440, 0]
+    # It is read at each call: 110 weights, 10 inputs, 10 outputs.
+    assert [cost.moved_bytes for cost in layer_costs(model)] == [4 * 130, 4 * 130]
+
+
+def test_weights_shared_by_two_layers_are_stored_once():
+    dense = layers.Dense(4)
+    inputs = keras.Input((6, 4))
+    model = keras.Model(inputs, layers.TimeDistributed(dense)(dense(inputs)))
+    assert [cost.parameters for cost in layer_costs(model)] == [20, 0]
+    assert model.count_params() == 20
+
+
+def test_flops_are_twice_the_macs():
+    model = keras.Sequential([keras.Input((10,)), layers.Dense(5)])
+    assert [cost.flops for cost in layer_costs(model)] == [2 * 10 * 5]
+
+
+def test_sum_of_costs():
+    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.MaxPooling2D()])
+    total = sum_of(layer_costs(model))
+    assert (total.name, total.kind, total.output_shape) == ("total", "", ())
+    assert total.macs == 6 * 6 * 9 * 3 * 4
+    assert total.pooling_flops == 2 * 3 * 3 * 4
+    assert total.activation_bytes == 4 * (6 * 6 * 4 + 3 * 3 * 4)
+    assert total.weight_bytes == 4 * total.parameters == 4 * model.count_params()
+
+
+def test_layer_that_returns_several_tensors():
+    inputs = keras.Input((8, 4))
+    model = keras.Model(inputs, layers.LSTM(3, return_sequences=True, return_state=True)(inputs))
+    (cost,) = layer_costs(model)
+    assert cost.output_shape == (8, 3)
+    assert cost.activation_bytes == 4 * (8 * 3 + 3 + 3)  # the sequence and two states
 
 
 def test_nested_models_are_followed():
@@ -118,6 +174,24 @@ def test_throttled_model_counts_what_is_open():
     assert count_macs(model) == 4 * 8 + 8 * 2
     assert count_macs(model, utilization=1.0) == 4 * 8 + 8 * 2
     assert count_macs(model, utilization=0.5) == 4 * 4 + 4 * 2  # two of four groups
+
+
+def test_bytes_of_a_throttled_model():
+    total = sum_of(layer_costs(throttled_dense(), utilization=0.5))  # two of four groups
+    assert total.parameters == (4 * 4 + 4) + (4 * 2 + 2)
+    assert total.weight_bytes == 4 * total.parameters
+    assert total.activation_bytes == 4 * (4 + 2)
+
+
+def test_size_unknown_for_bytes_only():
+    tokens = keras.Input((None,), dtype="int32")
+    x = layers.GlobalAveragePooling1D()(layers.Embedding(10, 4, name="look_up")(tokens))
+    model = keras.Model(tokens, layers.Dense(2)(x))
+    assert count_macs(model) == 4 * 2
+    with pytest.raises(
+        ValueError, match=r"layer 'look_up' .*input of fixed shape. Received: sizes"
+    ):
+        layer_costs(model)
 
 
 def test_throttled_model_refuses_a_bad_utilization():

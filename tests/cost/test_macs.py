@@ -1,10 +1,13 @@
 """MACs by kind of layer. Each expected number is written as the arithmetic that gives it."""
 
+import math
+
 import keras
 import pytest
-from keras import layers
+from keras import layers, ops
 
-from keras_tnn.cost import count_macs
+from keras_tnn.cost import count_macs, macs_rule
+from keras_tnn.cost.macs import RULES
 
 
 def one_layer(layer, *input_shape):
@@ -65,9 +68,58 @@ def test_embedding_is_a_look_up():
     assert count_macs(model) == 6 * 8 * 3
 
 
-def test_unknown_layer_with_matrices_is_named():
-    with pytest.warns(UserWarning, match=r"layer 'recurrent' \(LSTM\) are counted as zero"):
-        assert count_macs(one_layer(layers.LSTM(3, name="recurrent"), 5, 2)) == 0
+def test_embedding_in_reverse_is_a_dense_layer():
+    inputs = keras.Input((6,), dtype="int32")
+    embedding = layers.ReversibleEmbedding(100, 8)
+    model = keras.Model(inputs, embedding(embedding(inputs), reverse=True))
+    assert count_macs(model) == 6 * 8 * 100
+
+
+@keras.saving.register_keras_serializable("test_macs")
+class Bilinear(layers.Layer):
+    """y = x1 kernel x2, a kind that nobody knows."""
+
+    def build(self, shapes):
+        self.kernel = self.add_weight(shape=(shapes[0][-1], shapes[1][-1]), name="kernel")
+
+    def call(self, inputs):
+        left, right = inputs
+        return ops.sum((left @ self.kernel) * right, axis=-1, keepdims=True)
+
+
+@pytest.fixture
+def bilinear():
+    left, right = keras.Input((3,)), keras.Input((5,))
+    return keras.Model([left, right], Bilinear(name="bilinear")([left, right]))
+
+
+def test_unknown_layer_with_matrices_is_named(bilinear):
+    with pytest.warns(UserWarning, match=r"layer 'bilinear' \(Bilinear\) are counted as zero"):
+        assert count_macs(bilinear) == 0
+
+
+def test_a_rule_of_ones_own(bilinear, monkeypatch):
+    monkeypatch.setattr("keras_tnn.cost.macs.RULES", dict(RULES))  # forget it after the test
+
+    @macs_rule(Bilinear)
+    def count(call):
+        return math.prod(call.operation.kernel.shape)
+
+    assert count_macs(bilinear) == 3 * 5
+
+
+def test_a_name_stands_for_a_class_of_keras_only():
+    class Matmul(layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    assert count_macs(one_layer(Matmul(), 4, 4)) == 0
+
+
+def test_layer_that_returns_several_tensors():
+    inputs = keras.Input((8, 4))
+    outputs = layers.LSTM(3, return_state=True)(inputs)
+    assert count_macs(keras.Model(inputs, layers.Dense(2)(outputs[1]))) == 8 * (4 + 3) * 12 + 3 * 2
 
 
 def test_unknown_size():

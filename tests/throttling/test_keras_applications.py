@@ -7,17 +7,31 @@ import keras
 import numpy as np
 import pytest
 from random_networks import randomized
-from tnn_tflite import Dispatcher, convert
 
 import keras_tnn as tnn
+from tnn_tflite import Dispatcher, convert
 
 SMALL = {
     "MobileNet": {"alpha": 0.25},
     "MobileNetV2": {"alpha": 0.35},
     "MobileNetV3Small": {"minimalistic": True},
 }
-FULL = """ConvNeXtTiny DenseNet121 EfficientNetB0 EfficientNetV2B0 InceptionResNetV2 InceptionV3
-    MobileNet MobileNetV2 MobileNetV3Large NASNetMobile ResNet50 ResNet50V2 VGG16 Xception""".split()
+FULL = [
+    "ConvNeXtTiny",
+    "DenseNet121",
+    "EfficientNetB0",
+    "EfficientNetV2B0",
+    "InceptionResNetV2",
+    "InceptionV3",
+    "MobileNet",
+    "MobileNetV2",
+    "MobileNetV3Large",
+    "NASNetMobile",
+    "ResNet50",
+    "ResNet50V2",
+    "VGG16",
+    "Xception",
+]
 
 
 def check(name, directory, size, **options):

@@ -13,7 +13,7 @@ from keras_tnn.surgery.rule import Rule, rule
 NAMES = (
     "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear "
     "log_sigmoid mish relu relu6 selu sigmoid silu soft_shrink softplus softsign sparse_plus "
-    "sparse_sigmoid squareplus tanh tanh_shrink threshold"
+    "sparse_sigmoid squareplus tanh tanh_shrink"
 )
 ACTIVATIONS = tuple(getattr(keras.activations, name) for name in NAMES.split())
 

@@ -74,6 +74,7 @@ class DoesNothing(PerChannel):
 
 
 @rule(
+    *(f"Adaptive{kind}Pooling{rank}D" for kind in ("Average", "Max") for rank in (1, 2, 3)),
     layers.MaxPooling1D,
     layers.MaxPooling2D,
     layers.MaxPooling3D,
@@ -119,4 +120,5 @@ class Reduction(PerChannel):
     def applies(self, call):
         rank, axis = len(call.inputs[0].shape), call.operation.axis
         axes = range(rank) if axis is None else np.atleast_1d(axis) % rank
-        return len(call.inputs) == 1 and not {0, rank - 1} & {int(a) for a in axes}
+        plain = len(call.inputs) == 1 and getattr(call.operation, "initial", None) is None
+        return plain and not {0, rank - 1} & {int(a) for a in axes}
