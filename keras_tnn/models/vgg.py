@@ -4,8 +4,8 @@ import keras
 from keras import layers
 
 from keras_tnn.gates import Gate
-from keras_tnn.layers import ChannelGate
 from keras_tnn.models.inputs import throttled_or_vanilla, utilization_input
+from keras_tnn.models.placement import Placement
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256))
 
@@ -57,14 +57,7 @@ def VGG(
     """
     image = keras.Input(input_shape, name="image")
     utilization = utilization_input()
-
-    def gated(x, label):
-        if not throttled:
-            return x
-        made = gate(num_groups, min_groups=1) if gate else None
-        layer = ChannelGate(num_groups=num_groups, gate=made, min_groups=1, name=f"{label}_gate")
-        return layer([x, utilization])
-
+    gates = Placement(utilization, num_groups, gate, throttled)
     x = image
     for stage, widths in enumerate(filters, start=1):
         for index, width in enumerate(widths, start=1):
@@ -74,12 +67,12 @@ def VGG(
             )(x)
             if batch_normalization:
                 x = layers.BatchNormalization(name=f"{label}_norm")(x)
-            x = gated(layers.Activation("relu", name=f"{label}_relu")(x), label)
+            x = gates.channels(layers.Activation("relu", name=f"{label}_relu")(x), label)
         x = layers.MaxPooling2D(2, name=f"pool{stage}")(x)
     if dense_units is None:
         x = layers.GlobalAveragePooling2D(name="pool")(x)
     else:
         x = layers.Flatten(name="flatten")(x)
-        x = gated(layers.Dense(dense_units, activation="relu", name="dense")(x), "dense")
+        x = gates.channels(layers.Dense(dense_units, activation="relu", name="dense")(x), "dense")
     outputs = layers.Dense(num_classes, activation="softmax", name="predictions")(x)
     return throttled_or_vanilla(image, utilization, outputs, throttled, name)

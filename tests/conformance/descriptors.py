@@ -69,6 +69,11 @@ LAYERS = [
     Descriptor(layers.ThrottleableDense, {"units": 8, "num_groups": 4}, (5,)),
 ]
 
+# Layers that are called on their inputs alone, without a gate.
+PLAIN_LAYERS = [
+    Descriptor(layers.ChannelShuffle, {"groups": 2}, (5, 8)),
+]
+
 GATES = [
     Descriptor(gates.Nested, {"num_groups": 4, "min_groups": 1, "order": [2, 0, 1, 3]}),
     Descriptor(gates.Independent, {"num_groups": 4, "normalize": True, "seed": 3}),
@@ -90,6 +95,7 @@ CALLBACKS = [
 ]
 
 IMAGE = {"input_shape": (8, 8, 3), "num_classes": 3}
+CLIP = {"input_shape": (2, 8, 8, 3), "num_classes": 3}
 MODELS = [
     Descriptor(
         models.VGG,
@@ -98,6 +104,36 @@ MODELS = [
     ),
     Descriptor(models.ResNet, {**IMAGE, "depth": 8, "num_groups": 2, "width": 4}, (8, 8, 3)),
     Descriptor(models.ResNet, {**IMAGE, "depth": 8, "axis": "depth", "width": 4}, (8, 8, 3)),
+    Descriptor(
+        models.ResNet50, {**IMAGE, "num_groups": 2, "width": 4, "blocks": (1, 1)}, (8, 8, 3)
+    ),
+    Descriptor(models.ResNeXt, {**IMAGE, "depth": 11, "branch_width": 2, "filters": 16}, (8, 8, 3)),
+    Descriptor(
+        models.ResNeXt50,
+        {**IMAGE, "num_groups": 2, "cardinality": 2, "filters": 8, "blocks": (1, 1)},
+        (8, 8, 3),
+    ),
+    Descriptor(
+        models.DenseNet,
+        {**IMAGE, "num_groups": 2, "growth": 4, "layers_per_block": (2, 1)},
+        (8, 8, 3),
+    ),
+    Descriptor(
+        models.C3D,
+        {**CLIP, "num_groups": 2, "filters": ((4,), (4,)), "dense_units": (8,)},
+        (2, 8, 8, 3),
+    ),
+    Descriptor(
+        models.ShuffleNet3D, {**CLIP, "num_groups": 2, "width": 48, "units": (2,)}, (2, 8, 8, 3)
+    ),
+]
+
+# Built by keras.applications: large, and tested in their room.
+APPLICATIONS = [
+    models.DenseNet121,
+    models.DenseNet169,
+    models.DenseNet201,
+    models.MobileNetV2,
 ]
 
 # Bases that a user derives from: their docstring says what a subclass writes.
@@ -107,7 +143,11 @@ ABSTRACT = [gates.Gate, callbacks.UtilizationCallback, training.Regime]
 OTHERS = [
     analysis.LevelRow,
     analysis.LevelTable,
+    cost.CostTable,
+    cost.EnergyModel,
     cost.LayerCost,
+    surgery.Elementwise,
+    surgery.Mixing,
     surgery.PerChannel,
     surgery.Rule,
     training.DiscreteDraw,
@@ -119,9 +159,9 @@ OTHERS = [
 ]
 
 # What is serialised by its configuration.
-CONFIGURABLE = LAYERS + GATES + LOSSES
+CONFIGURABLE = LAYERS + PLAIN_LAYERS + GATES + LOSSES
 EVERY = CONFIGURABLE + CALLBACKS + MODELS
 
 
 def described() -> set:
-    return {descriptor.public for descriptor in EVERY} | {*ABSTRACT, *OTHERS}
+    return {descriptor.public for descriptor in EVERY} | {*ABSTRACT, *APPLICATIONS, *OTHERS}

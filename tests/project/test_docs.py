@@ -1,0 +1,27 @@
+"""The code in docs/ runs and does what the text says."""
+
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import keras_tnn as tnn
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_rule_in_the_docs_cuts_a_layer():
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "surgery.md").read_text(), re.DOTALL)
+    names = {}
+    exec(code, names)
+    image = keras.Input((6,))
+    x = names["Scale"](name="scale")(keras.layers.Dense(8)(image))
+    model = keras.Model(image, keras.layers.Dense(2)(x))
+    model.get_layer("scale").scale.assign(np.arange(1.0, 9))
+    dialled = tnn.throttle(model, num_groups=4, strict=True)
+    small = tnn.materialize(dialled, 0.5)
+    assert small.get_layer("scale").scale.shape == (4,)
+    x = np.random.default_rng(0).normal(size=(3, 6)).astype("float32")
+    masked = dialled([x, np.full(3, 0.5, "float32")])
+    np.testing.assert_allclose(small(x), masked, rtol=1e-5, atol=1e-6)
