@@ -12,6 +12,7 @@ from keras_tnn.layers.throttleable import (
     ThrottleableDepthwiseConv2D,
     ThrottleableSeparableConv2D,
 )
+from keras_tnn.layers.throttleable_normalization import ThrottleableLayerNormalization
 
 __all__ = [
     "ChannelGate",
@@ -23,5 +24,6 @@ __all__ = [
     "ThrottleableConv3D",
     "ThrottleableDense",
     "ThrottleableDepthwiseConv2D",
+    "ThrottleableLayerNormalization",
     "ThrottleableSeparableConv2D",
 ]

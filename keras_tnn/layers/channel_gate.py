@@ -2,11 +2,11 @@
 
 import keras
 
-from keras_tnn.layers.gated import Gated, scale_channels, split_inputs
+from keras_tnn.layers.gated import GroupedChannels, scale_channels, split_inputs
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
-class ChannelGate(Gated, keras.layers.Layer):
+class ChannelGate(GroupedChannels, keras.layers.Layer):
     """Multiplies groups of channels by their gates: y = g(x, u) * x (liu2022, Eq. 2).
 
     Placed after a normalisation and its activation, it makes closed channels exactly zero, which
@@ -40,20 +40,8 @@ class ChannelGate(Gated, keras.layers.Layer):
     [[1.0, 1.0, 0.0, 0.0]]
     """
 
-    def __init__(self, num_groups=None, gate=None, min_groups=None, channel_groups=None, **kwargs):
-        super().__init__(num_groups=num_groups, gate=gate, min_groups=min_groups, **kwargs)
-        self.channel_groups = None if channel_groups is None else list(channel_groups)
-
     def build(self, input_shape):
-        channels, groups = input_shape[0][-1], self.channel_groups
-        if groups is None:
-            self.check_groups(channels)
-        elif len(groups) != channels or not set(groups) <= set(range(-1, self.num_groups)):
-            raise ValueError(
-                f"Invalid value for `channel_groups` in layer '{self.name}'. Expected {channels} "
-                f"integers in [-1, {self.num_groups}), one a channel. "
-                f"Received: channel_groups={groups}"
-            )
+        self.check_channel_groups(input_shape[0][-1])
         self.built = True
 
     def call(self, inputs, training=None):
@@ -66,6 +54,3 @@ class ChannelGate(Gated, keras.layers.Layer):
 
     def compute_output_spec(self, inputs, training=None):
         return keras.KerasTensor(inputs[0].shape, dtype=self.compute_dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "channel_groups": self.channel_groups}

@@ -38,11 +38,14 @@ def spread_over_channels(gates, channels: int, channel_groups: list[int] | None 
 
 def scale_channels(features, gates, channel_groups: list[int] | None = None):
     """Multiplies features `(batch, ..., channels)` by gates `(batch or 1, groups)`."""
+    return features * channel_gates(features, gates, channel_groups)
+
+
+def channel_gates(features, gates, channel_groups: list[int] | None = None):
+    """Gates `(batch or 1, groups)` as `(batch or 1, 1, ..., 1, channels)`, for the features."""
     gates = spread_over_channels(gates, features.shape[-1], channel_groups)
-    gates = ops.cast(gates, features.dtype)
-    # (batch, channels) -> (batch, 1, ..., 1, channels)
     between = (1,) * (len(features.shape) - 2)
-    return features * ops.reshape(gates, (-1, *between, gates.shape[-1]))
+    return ops.reshape(ops.cast(gates, features.dtype), (-1, *between, gates.shape[-1]))
 
 
 class Gated(keras.layers.Layer):
@@ -113,6 +116,34 @@ class Gated(keras.layers.Layer):
             "num_groups": self.num_groups,
             "gate": keras.saving.serialize_keras_object(self.gate),
         }
+
+
+class GroupedChannels(Gated):
+    """Mixin: a gated layer whose groups of channels may be any.
+
+    Args:
+        channel_groups: for each channel the number of its group, or -1 where it is always open.
+            By default groups are contiguous and of one size, so D must divide the channels.
+    """
+
+    def __init__(self, *args, channel_groups=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.channel_groups = None if channel_groups is None else list(channel_groups)
+
+    def check_channel_groups(self, channels: int):
+        """Raises ValueError if there is not one valid group for each channel."""
+        groups = self.channel_groups
+        if groups is None:
+            self.check_groups(channels)
+        elif len(groups) != channels or not set(groups) <= set(range(-1, self.num_groups)):
+            raise ValueError(
+                f"Invalid value for `channel_groups` in layer '{self.name}'. Expected {channels} "
+                f"integers in [-1, {self.num_groups}), one a channel. "
+                f"Received: channel_groups={groups}"
+            )
+
+    def get_config(self):
+        return {**super().get_config(), "channel_groups": self.channel_groups}
 
 
 def split_inputs(layer, inputs):

@@ -18,8 +18,8 @@ def plain_copy(layer: keras.layers.Layer, changes: dict[str, Any]) -> keras.laye
     cls = type(layer)
     if isinstance(layer, Gated):
         cls = next(base for base in cls.__mro__ if not issubclass(base, Gated))
-        config.pop("num_groups")
-        config.pop("gate")
+        for name in ("num_groups", "gate", "channel_groups"):
+            config.pop(name, None)
     return cls.from_config(config)
 
 

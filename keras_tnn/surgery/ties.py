@@ -42,11 +42,14 @@ class Ties:
 
     Attributes:
         mixed: the calls that read all channels of their input: a gate belongs in front of each.
+        normalized: the calls that normalise their input over its channels: they must know which
+            are open.
     """
 
     def __init__(self, num_groups: int):
         self.num_groups = num_groups
         self.mixed = []
+        self.normalized = []
         self.units = Sets()
         self.layer: list[int] = []  # of each label: the first label of the layer that made it
         self.place: list[float] = []  # of each label: where among that layer's, in [0, 1)

@@ -4,11 +4,12 @@ import keras
 import numpy as np
 
 from keras_tnn.gates import Gate
-from keras_tnn.layers import ChannelGate, ResidualGate
+from keras_tnn.layers import ChannelGate, ResidualGate, ThrottleableLayerNormalization
 from keras_tnn.surgery.builder import Builder
 from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in
 from keras_tnn.surgery.slices import copy_all
 from keras_tnn.throttling.depth import ResidualBlock
+from keras_tnn.throttling.width import Width
 from keras_tnn.training import ThrottledModel
 
 
@@ -24,8 +25,9 @@ class GatedCopy:
         self.graph, self.name = graph, name
         self.taken = {x.name for x in graph.inputs} | {call.name for call in graph.calls}
         self.utilization = keras.Input((), name="utilization", optional=True)
-        self.groups: dict[int, list[int]] = {}
+        self.width = Width({}, {})
         self.blocks: dict[int, tuple[int, ResidualBlock]] = {}
+        self.normalizations: dict[int, ThrottleableLayerNormalization] = {}
         self.open_groups = self.open_blocks = None
 
     def unused(self, name: str) -> str:
@@ -35,9 +37,9 @@ class GatedCopy:
         self.taken.add(name)
         return name
 
-    def gate_channels(self, groups: dict[int, list[int]], gate: Gate):
-        """Asks for a gate after each tensor in `groups`, which maps its `id` to its groups."""
-        self.groups, self.open_groups = groups, gate(self.utilization)
+    def gate_channels(self, width: Width, gate: Gate):
+        """Asks for gates over channels."""
+        self.width, self.open_groups = width, gate(self.utilization)
 
     def gate_blocks(self, blocks: list[ResidualBlock], gate: Gate):
         """Asks for a gate on the branch of each block."""
@@ -56,7 +58,10 @@ class GatedCopy:
             read = [tensors[id(x)] for x in call.inputs]
             if id(call) in self.blocks:
                 read = self.with_block_gate(call, read)
-            made = tensors_in(builder.repeat(call, read))
+            if id(call.output) in self.width.within:
+                made = self.normalization(call, read, builder)
+            else:
+                made = tensors_in(builder.repeat(call, read))
             for old, new in zip(call.outputs, made, strict=True):
                 tensors[id(old)] = self.with_channel_gate(call, old, new)
         outputs = substitute(self.graph.outputs, tensors)
@@ -77,18 +82,35 @@ class GatedCopy:
         return read
 
     def with_channel_gate(self, call: Call, old, new):
-        if id(old) not in self.groups:
+        if id(old) not in self.width.behind:
             return new
-        groups, num_groups = self.groups[id(old)], self.open_groups.shape[-1]
-        # What `ChannelGate` takes by default need not be written down.
-        default = np.repeat(np.arange(num_groups), len(groups) // num_groups).tolist()
         gate = ChannelGate(
-            num_groups=num_groups,
-            channel_groups=None if groups == default else groups,
+            **self.groups(self.width.behind[id(old)]),
             dtype=new.dtype,
             name=self.unused(f"{call.name}_gate"),
         )
         return gate([new, self.open_groups])
+
+    def normalization(self, call: Call, read: list, builder: Builder) -> tuple:
+        """The layer normalisation of a call, as one that knows which channels are open."""
+        plain = call.operation
+        groups = self.groups(self.width.within[id(call.output)])
+        if id(plain) not in self.normalizations:
+            layer = ThrottleableLayerNormalization.from_config({**plain.get_config(), **groups})
+            self.normalizations[id(plain)] = layer
+        layer = self.normalizations[id(plain)]
+        output = layer([*read, self.open_groups])
+        builder.remember(layer, plain, [(None,) for _ in plain.weights], None)
+        return (output,)
+
+    def groups(self, groups: list[int]) -> dict:
+        """The arguments of a gated layer; what it takes by default need not be written down."""
+        num_groups = self.open_groups.shape[-1]
+        default = np.repeat(np.arange(num_groups), len(groups) // num_groups).tolist()
+        return {
+            "num_groups": num_groups,
+            "channel_groups": None if groups == default else groups,
+        }
 
 
 def with_utilization(structure, utilization):

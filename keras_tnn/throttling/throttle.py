@@ -8,7 +8,7 @@ from keras_tnn.gates import Nested, depthwise_order
 from keras_tnn.surgery.graph import Graph, read_graph
 from keras_tnn.throttling.depth import residual_stages
 from keras_tnn.throttling.gated_copy import GatedCopy
-from keras_tnn.throttling.width import channel_groups
+from keras_tnn.throttling.width import plan_width
 from keras_tnn.training import ThrottledModel
 
 
@@ -71,24 +71,24 @@ def throttle(
     check_arguments(num_groups, axes, min_groups, channel_order)
     graph = read_graph(model)
     check_graph(graph, model, skip)
-    groups, stages = {}, []
+    width, stages = None, []
     if "width" in axes:
-        groups = channel_groups(graph, num_groups, skip, channel_order, strict)
-        if not groups:
+        width = plan_width(graph, num_groups, skip, channel_order, strict)
+        if not width.behind:
             raise ValueError(
                 f"Invalid value for `num_groups`. Expected at most the channels of the layers of "
                 f"'{model.name}' that may be gated. Received: num_groups={num_groups}"
             )
     if "depth" in axes:
         stages = residual_stages(graph, skip)
-        if not stages and not groups:
+        if not stages and not width:
             raise ValueError(
                 f"Invalid value for `axes`. Model '{model.name}' has no residual block with an "
                 f"identity shortcut. Expected 'width' among them. Received: axes={tuple(axes)}"
             )
     copy = GatedCopy(graph, model.name)
-    if groups:
-        copy.gate_channels(groups, Nested(num_groups, min_groups, name=copy.unused("open_groups")))
+    if width:
+        copy.gate_channels(width, Nested(num_groups, min_groups, name=copy.unused("open_groups")))
     if stages:
         order = depthwise_order(tuple(len(stage) for stage in stages))
         blocks = [block for stage in stages for block in stage]

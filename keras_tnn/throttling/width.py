@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from keras_tnn.surgery.graph import Call, Graph, tensors_in, width
 from keras_tnn.surgery.rule import registered_rules, rule_of
@@ -10,10 +10,23 @@ from keras_tnn.surgery.rules.reshaping import ReshapeRule
 from keras_tnn.surgery.ties import Ties
 
 
-def channel_groups(
+@dataclass(frozen=True)
+class Width:
+    """Group numbers in [0, num_groups) a channel, -1 for channels that are always open.
+
+    Attributes:
+        behind: for the `id` of each tensor that a gate shall follow, the groups of its channels.
+        within: for the `id` of the output of each layer normalisation, those of its channels.
+    """
+
+    behind: dict[int, list[int]]
+    within: dict[int, list[int]]
+
+
+def plan_width(
     graph: Graph, num_groups: int, skip: set[str], channel_order: str | None, strict: bool
-) -> dict[int, list[int]]:
-    """For the `id` of each tensor that a gate shall follow, the group of each of its channels.
+) -> Width:
+    """Says where gates over channels belong.
 
     Gates stand in front of the layers that mix channels, so what lies between two such layers,
     norms and activations included, is computed for open channels only once it is cut. Channels
@@ -25,9 +38,6 @@ def channel_groups(
         skip: names of layers whose outputs stay whole.
         channel_order: None or "l1", as `throttle` takes it.
         strict: whether a layer of unknown kind is an error.
-
-    Returns:
-        Group numbers in [0, num_groups), -1 for channels that are always open.
     """
     ties, labels = Ties(num_groups), {}
     unknown = follow(graph, ties, labels, skip)
@@ -39,14 +49,15 @@ def channel_groups(
             continue
         units = sorted(units, key=lambda unit: -importance[unit])  # stable: ties keep their order
         group_of |= {unit: rank * num_groups // len(units) for rank, unit in enumerate(units)}
+
+    def groups_of(tensor):
+        return [group_of.get(ties.units.of(int(x)), -1) for x in labels[id(tensor)]]
+
     made_by = {id(x): call for call in graph.calls for x in call.outputs}
-    plan = {}
-    for call in ties.mixed:
-        tensor = before_reshaping(call.inputs[0], made_by)
-        groups = [group_of.get(ties.units.of(int(x)), -1) for x in labels[id(tensor)]]
-        if max(groups) >= 0:
-            plan[id(tensor)] = groups
-    return plan
+    read = [before_reshaping(call.inputs[0], made_by) for call in ties.mixed]
+    behind = {id(x): groups_of(x) for x in read}
+    within = {id(call.output): groups_of(call.output) for call in ties.normalized}
+    return Width(*({key: g for key, g in one.items() if max(g) >= 0} for one in (behind, within)))
 
 
 def follow(graph: Graph, ties: Ties, labels: dict, skip: set[str]) -> list[Call]:

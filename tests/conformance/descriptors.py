@@ -67,6 +67,7 @@ LAYERS = [
         (6, 5, 3),
     ),
     Descriptor(layers.ThrottleableDense, {"units": 8, "num_groups": 4}, (5,)),
+    Descriptor(layers.ThrottleableLayerNormalization, {"num_groups": 4}, (5, 8)),
 ]
 
 # Layers that are called on their inputs alone, without a gate.

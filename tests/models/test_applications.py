@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from small_networks import samples, with_random_statistics
 
 from keras_tnn import count_macs, materialize, models
 from keras_tnn.models.applications import plain
 from keras_tnn.surgery import copy_weights
+from small_networks import samples, with_random_statistics
 
 SHAPE = ((32, 32, 3), 10)
 

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from small_networks import NETWORKS, samples, with_random_statistics
 
 from keras_tnn import count_macs, materialize
+from small_networks import NETWORKS, samples, with_random_statistics
 
 
 @pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from small_networks import NETWORKS, samples, with_random_statistics
 
 from keras_tnn.surgery import copy_weights
+from small_networks import NETWORKS, samples, with_random_statistics
 
 
 @pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)

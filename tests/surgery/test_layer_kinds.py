@@ -47,6 +47,7 @@ NARROWS = {
         DenseSoftmax=lambda x: layers.Dense(8, activation="softmax")(x),
         BatchNormalization=lambda x: layers.BatchNormalization()(x),
         GroupNormalization=lambda x: layers.GroupNormalization(4)(x),
+        LayerNormalization=lambda x: layers.LayerNormalization()(x),
         InstanceNormalization=lambda x: layers.GroupNormalization(-1)(x),
         Normalization=lambda x: layers.Normalization()(x),
         ReLU=lambda x: layers.ReLU(max_value=6, negative_slope=0.1)(x),
@@ -89,7 +90,7 @@ NARROWS = {
 WHOLE = on_images(
     Softmax=lambda x: layers.Softmax()(x),
     softmax=lambda x: layers.Activation("softmax")(x),
-    LayerNormalization=lambda x: layers.LayerNormalization()(x),
+    RMSNormalization=lambda x: layers.RMSNormalization()(x),
     UnitNormalization=lambda x: layers.UnitNormalization()(x),
     normalized_Dot=lambda x: layers.Dot(1, normalize=True)([layers.Flatten()(x)] * 2),
     PermuteChannels=lambda x: layers.Permute((3, 1, 2))(x),

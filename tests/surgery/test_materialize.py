@@ -240,7 +240,9 @@ def test_refuses_to_leave_nothing():
     image, u = inputs(4)
     x = layers.ThrottleableDense(8, num_groups=4, min_groups=0)([image, u])
     model = tnn.ThrottledModel([image, u], keras.layers.Dense(2)(x))
-    with pytest.raises(ValueError, match="Nothing is left of the network before .* Raise `min_groups`"):
+    with pytest.raises(
+        ValueError, match="Nothing is left of the network before .* Raise `min_groups`"
+    ):
         tnn.materialize(model, 0.01)
 
 

@@ -3,12 +3,14 @@
 Small ones in every test run; the others, at their full widths, are marked slow.
 """
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
-from random_networks import randomized
 
 import keras_tnn as tnn
+from random_networks import randomized
 from tnn_tflite import Dispatcher, convert
 
 SMALL = {
@@ -49,10 +51,11 @@ def check(name, directory, size, **options):
     small = tnn.materialize(dialled, 0.5)
     masked = dialled.predict(x, utilization=0.5, verbose=0)
     np.testing.assert_allclose(small.predict(x, verbose=0), masked, rtol=0, atol=1e-4 * unit)
-    convert(dialled, directory, levels=(0.5,), calibration_data=x, verbose=False)
-    calibrated = tnn.materialize(dialled, 0.5, calibration_data=x).predict(x, verbose=0)
+    with warnings.catch_warnings():  # about statistics, which do not matter here
+        warnings.simplefilter("ignore", UserWarning)
+        convert(dialled, directory, levels=(0.5,), verbose=False)
     answers = Dispatcher(directory)(x)
-    np.testing.assert_allclose(answers, calibrated, rtol=0, atol=1e-3 * np.abs(calibrated).max())
+    np.testing.assert_allclose(answers, masked, rtol=0, atol=1e-3 * unit)
     return tnn.count_macs(small) / tnn.count_macs(model)
 
 

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_networks import HEADS, STEPS, network
 
 import keras_tnn as tnn
+from random_networks import HEADS, STEPS, network
 
 # Float32 sums of some hundred terms in another order.
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}

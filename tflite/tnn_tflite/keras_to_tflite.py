@@ -22,7 +22,8 @@ def keras_to_tflite(
     """Converts a functional Keras model.
 
     The file has one signature, whose names are those of the Keras inputs and outputs. The
-    batch is fixed to one: XNNPACK plans such a network ahead, and Edge TPUs take no other.
+    batch is fixed to one: XNNPACK plans such a network ahead, and Edge TPUs take no other. 3-D
+    layers become 2-D ones first (`tnn_tflite.planar`).
 
     Args:
         model: A functional or sequential model with fixed input shapes.
@@ -32,13 +33,16 @@ def keras_to_tflite(
 
     Raises:
         ValueError: If Keras runs on another backend than TensorFlow, an input's shape is not
-            fixed, or the model has operators that TFLite does not have built in.
+            fixed, or the model has layers that TFLite cannot run.
     """
     _check_backend()
     import tensorflow as tf
 
+    from tnn_tflite.planar import to_planar
+
     model = _functional(model)
     _check_shapes(model)
+    model = to_planar(model)
     serve, inputs = _one_sample_function(model)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([serve], _weights(model))
     try:

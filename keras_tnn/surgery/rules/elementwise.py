@@ -178,15 +178,20 @@ class ActivationRule(Elementwise):
         return is_elementwise(call.operation.activation) and super().applies(call)
 
 
-@rule(layers.PReLU, "LayerScale")
+@rule(layers.PReLU)
 class PReLURule(Elementwise):
-    """Weights whose last axis is the channels.
-
-    `LayerScale` is of keras.applications.ConvNeXt*, and works in the same way.
-    """
+    """The last axis of its weights is the channels."""
 
     def slices(self, call, kept):
         return [(*(None,) * (len(w.shape) - 1), kept) for w in call.operation.weights]
+
+
+@rule("LayerScale")
+class LayerScaleRule(PReLURule):
+    """Of keras.applications.ConvNeXt*: one scale a channel."""
+
+    def changes(self, call, kept):
+        return {"projection_dim": len(kept)}
 
 
 @rule(layers.Rescaling)

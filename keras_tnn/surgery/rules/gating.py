@@ -8,6 +8,7 @@ from keras_tnn.layers.gated import Gated
 from keras_tnn.layers.grouped_sum import GroupedSum
 from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.layers.throttleable import Throttleable
+from keras_tnn.layers.throttleable_normalization import ThrottleableLayerNormalization
 from keras_tnn.surgery.channels import Channels, Piece
 from keras_tnn.surgery.graph import Call
 from keras_tnn.surgery.rule import Rule, rule, rule_of
@@ -74,6 +75,23 @@ class ChannelGateRule(GatedRule):
         if groups is None:
             return super().values(call)
         return np.append(gate_values(call), 1)[groups]  # -1 is always open
+
+
+@rule(ThrottleableLayerNormalization)
+class LayerNormalizationRule(ChannelGateRule):
+    """All open channels are read; the plain layer normalises those that are left."""
+
+    def inner_forward(self, call, inputs):
+        return Channels.all_alive(inputs[0].size)
+
+    def inner_backward(self, call, inputs, needed):
+        return [self.values(call) != 0]
+
+    def inner_build(self, call, inputs, output, needed, builder):
+        kept = np.flatnonzero(self.values(call))
+        slices = [(kept,) for _ in call.operation.weights]
+        tensor = builder.repeat(call, [inputs[0].align(kept, call.name)], slices)
+        return Piece(tensor, kept, output)
 
 
 @rule(ResidualGate)

@@ -99,3 +99,15 @@ class AcrossChannels(Rule):
     def tie(self, call, inputs, ties):
         ties.pin(inputs[0])
         return ties.fresh(len(inputs[0]))
+
+
+@rule(layers.LayerNormalization)
+class LayerNormalizationRule(AcrossChannels):
+    """Cut, it is as above. `throttle` makes it one that knows its open channels."""
+
+    def applies(self, call):
+        return normalizes_last_axis(call) and not call.operation.rms_scaling
+
+    def tie(self, call, inputs, ties):
+        ties.normalized.append(call)
+        return inputs[0]
