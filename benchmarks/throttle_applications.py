@@ -48,7 +48,9 @@ def main(names):
 
 
 def report(name: str):
-    model = randomized(getattr(keras.applications, name)(weights=None, classifier_activation=None))
+    build = getattr(keras.applications, name)
+    size = {} if "MobileNetV3" not in name else {"input_shape": (224, 224, 3)}  # has none
+    model = randomized(build(weights=None, classifier_activation=None, **size))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         seconds, dialled = timed(lambda: tnn.throttle(model, num_groups=8, axes=("width",)))

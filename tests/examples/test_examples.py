@@ -24,7 +24,7 @@ def load(name):
 
 
 def test_each_example_is_tested():
-    assert set(EXAMPLES) == {"cifar10", "own_network", "quickstart"}
+    assert set(EXAMPLES) == {"cifar10", "own_network", "quickstart", "throttle_pretrained"}
 
 
 @pytest.mark.parametrize(("name", "said"), [("quickstart", "1.0 "), ("own_network", "25/25")])
@@ -41,26 +41,49 @@ def test_the_readme_shows_the_quickstart():
     assert code in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_cifar10_trains_reports_and_resumes(tmp_path):
+def cifar10_file(folder: Path) -> Path:
+    """Random images in the form of CIFAR-10."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (128, 32, 32, 3), dtype="uint8")
     labels = rng.integers(0, 10, 128)
-    data = tmp_path / "data.npz"
-    np.savez(data, x_train=images, y_train=labels, x_test=images[:32], y_test=labels[:32])
-    command = [sys.executable, str(EXAMPLES["cifar10"]), f"--data={data}", f"--out={tmp_path}"]
-    command += ["--epochs=1", "--schedules=vanilla,distilled", "--levels=0.5,1.0"]
-    env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    first, second = (
-        subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
-        for _ in range(2)
+    path = folder / "data.npz"
+    np.savez(path, x_train=images, y_train=labels, x_test=images[:32], y_test=labels[:32])
+    return path
+
+
+def run(name: str, *flags: str) -> str:
+    """What an example prints in a process of its own."""
+    result = subprocess.run(
+        [sys.executable, str(EXAMPLES[name]), *flags],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
-    assert first.returncode == 0, first.stderr
-    assert second.returncode == 0, second.stderr
-    assert "2/2" in first.stdout and "2/2 -" not in second.stdout  # nothing trains twice
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_cifar10_trains_reports_and_resumes(tmp_path):
+    flags = [f"--data={cifar10_file(tmp_path)}", f"--out={tmp_path}", "--epochs=1"]
+    flags += ["--schedules=vanilla,distilled", "--levels=0.5,1.0"]
+    first, second = (run("cifar10", *flags) for _ in range(2))
+    assert "2/2" in first and "2/2 -" not in second  # nothing trains twice
     report = (tmp_path / "distilled.txt").read_text()
-    assert "TFLite accuracy" in report and report in second.stdout
+    assert "TFLite accuracy" in report and report in second
     assert (tmp_path / "distilled.png").stat().st_size > 10_000
     assert json.loads((tmp_path / "distilled.json").read_text())["step_ms"] > 0
+
+
+def test_throttle_pretrained_shows_the_levels_before_and_after(tmp_path):
+    flags = [f"--data={cifar10_file(tmp_path)}", f"--out={tmp_path}"]
+    flags += ["--pretrain_epochs=1", "--tune_epochs=1"]
+    first, second = (run("throttle_pretrained", *flags) for _ in range(2))
+    assert "2/2 -" in first and "2/2 -" not in second  # nothing trains twice
+    for table in ("before", "after"):
+        text = (tmp_path / f"{table}.txt").read_text()
+        assert text.startswith(f"{table} fine-tuning\n") and "12.50 M" in text and text in second
+    assert (tmp_path / "after.png").stat().st_size > 10_000
 
 
 def test_cifar10_refuses_an_unknown_schedule(tmp_path):
