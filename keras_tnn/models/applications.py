@@ -31,12 +31,6 @@ DENSENET = """{name} of Huang et al. (2017), that of `keras.applications`, throt
     """
 
 
-def document(function):
-    """Decorator: writes the docstring that the DenseNets share."""
-    function.__doc__ = DENSENET.format(name=function.__name__)
-    return function
-
-
 def plain(
     application: Callable[..., keras.Model],
     input_shape: tuple[int, int, int],
@@ -101,49 +95,27 @@ def MobileNetV2(
     return throttle(model, num_groups=num_groups, axes=axes) if throttled else model
 
 
-@document
-def DenseNet121(
-    input_shape: tuple[int, int, int],
-    num_classes: int,
-    num_groups: int = 8,
-    *,
-    axes: tuple[str, ...] = ("width",),
-    weights: str | None = None,
-    throttled: bool = True,
-    name: str = "densenet121",
-) -> keras.Model:
-    application = keras.applications.DenseNet121
-    model = plain(application, input_shape, num_classes, weights, name)
-    return throttle(model, num_groups=num_groups, axes=axes) if throttled else model
+def densenet(application: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
+    """The builder of one of the DenseNets, which differ in their numbers of layers only."""
+
+    def build(
+        input_shape: tuple[int, int, int],
+        num_classes: int,
+        num_groups: int = 8,
+        *,
+        axes: tuple[str, ...] = ("width",),
+        weights: str | None = None,
+        throttled: bool = True,
+        name: str = application.__name__.lower(),
+    ) -> keras.Model:
+        model = plain(application, input_shape, num_classes, weights, name)
+        return throttle(model, num_groups=num_groups, axes=axes) if throttled else model
+
+    build.__name__ = build.__qualname__ = application.__name__
+    build.__doc__ = DENSENET.format(name=application.__name__)
+    return build
 
 
-@document
-def DenseNet169(
-    input_shape: tuple[int, int, int],
-    num_classes: int,
-    num_groups: int = 8,
-    *,
-    axes: tuple[str, ...] = ("width",),
-    weights: str | None = None,
-    throttled: bool = True,
-    name: str = "densenet169",
-) -> keras.Model:
-    application = keras.applications.DenseNet169
-    model = plain(application, input_shape, num_classes, weights, name)
-    return throttle(model, num_groups=num_groups, axes=axes) if throttled else model
-
-
-@document
-def DenseNet201(
-    input_shape: tuple[int, int, int],
-    num_classes: int,
-    num_groups: int = 8,
-    *,
-    axes: tuple[str, ...] = ("width",),
-    weights: str | None = None,
-    throttled: bool = True,
-    name: str = "densenet201",
-) -> keras.Model:
-    application = keras.applications.DenseNet201
-    model = plain(application, input_shape, num_classes, weights, name)
-    return throttle(model, num_groups=num_groups, axes=axes) if throttled else model
+DenseNet121 = densenet(keras.applications.DenseNet121)
+DenseNet169 = densenet(keras.applications.DenseNet169)
+DenseNet201 = densenet(keras.applications.DenseNet201)

@@ -1,5 +1,7 @@
 """Laws that hold for any network that is throttled, tried on random ones."""
 
+import warnings
+
 import keras
 import numpy as np
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 import keras_tnn as tnn
 from random_networks import HEADS, STEPS, network
+from tnn_tflite import Dispatcher, convert
 
 # Float32 sums of some hundred terms in another order.
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}
@@ -69,3 +72,15 @@ def test_saved_and_loaded_it_answers_the_same(tmp_path_factory, steps, head):
     np.testing.assert_allclose(
         tnn.materialize(dialled, 0.5)(IMAGES), small(IMAGES), rtol=1e-6, atol=1e-6
     )
+
+
+@settings(max_examples=6)
+@given(STEPS, HEADS)
+def test_converted_it_answers_the_same(tmp_path_factory, steps, head):
+    bundle = tmp_path_factory.mktemp("converted") / "bundle"
+    dialled = tnn.throttle(network(steps, head), num_groups=4)
+    with warnings.catch_warnings():  # about statistics, which do not matter here
+        warnings.simplefilter("ignore", UserWarning)
+        convert(dialled, bundle, levels=(0.5,), verbose=False)
+    masked = dialled([IMAGES, np.full(3, 0.5, "float32")])
+    np.testing.assert_allclose(Dispatcher(bundle)(IMAGES), masked, **TOLERANCE)
