@@ -74,10 +74,12 @@ def throttle(
     width, stages = None, []
     if "width" in axes:
         width = plan_width(graph, num_groups, skip, channel_order, strict)
-        if not width.behind:
+        if width.most_groups < num_groups:
             raise ValueError(
-                f"Invalid value for `num_groups`. Expected at most the channels of the layers of "
-                f"'{model.name}' that may be gated. Received: num_groups={num_groups}"
+                f"Invalid value for `num_groups`. Expected at most {width.most_groups}, the most "
+                f"channels of a layer of '{model.name}' that may be gated: those of inputs, of "
+                "outputs, and of layers that need their inputs whole may not. "
+                f"Received: num_groups={num_groups}"
             )
     if "depth" in axes:
         stages = residual_stages(graph, skip)

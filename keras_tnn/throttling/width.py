@@ -17,10 +17,12 @@ class Width:
     Attributes:
         behind: for the `id` of each tensor that a gate shall follow, the groups of its channels.
         within: for the `id` of the output of each layer normalisation, those of its channels.
+        most_groups: the largest `num_groups` that some layer can have; 0 if none may be gated.
     """
 
     behind: dict[int, list[int]]
     within: dict[int, list[int]]
+    most_groups: int = 0
 
 
 def plan_width(
@@ -43,8 +45,8 @@ def plan_width(
     unknown = follow(graph, ties, labels, skip)
     report(unknown, strict)
     importance = importances(ties, labels) if channel_order == "l1" else Counter()
-    group_of = {}
-    for units in ties.families():
+    group_of, families = {}, ties.families()
+    for units in families:
         if len(units) < num_groups:
             continue
         units = sorted(units, key=lambda unit: -importance[unit])  # stable: ties keep their order
@@ -57,7 +59,10 @@ def plan_width(
     read = [before_reshaping(call.inputs[0], made_by) for call in ties.mixed]
     behind = {id(x): groups_of(x) for x in read}
     within = {id(call.output): groups_of(call.output) for call in ties.normalized}
-    return Width(*({key: g for key, g in one.items() if max(g) >= 0} for one in (behind, within)))
+    behind, within = (
+        {key: groups for key, groups in one.items() if max(groups) >= 0} for one in (behind, within)
+    )
+    return Width(behind, within, max(map(len, families), default=0))
 
 
 def follow(graph: Graph, ties: Ties, labels: dict, skip: set[str]) -> list[Call]:

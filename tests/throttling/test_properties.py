@@ -16,7 +16,7 @@ TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}
 IMAGES = np.random.default_rng(1).normal(size=(3, 8, 8, 3)).astype("float32")
 
 
-@settings(max_examples=25)
+@settings(max_examples=50)
 @given(STEPS, HEADS, st.sampled_from([None, "l1"]), st.sampled_from([0.1, 0.25, 0.5, 0.7]))
 def test_masked_equals_materialized_and_costs_less(steps, head, order, u):
     model = network(steps, head)
@@ -31,7 +31,7 @@ def test_masked_equals_materialized_and_costs_less(steps, head, order, u):
     assert macs[0] < macs[1] == tnn.count_macs(model)
 
 
-@settings(max_examples=15)
+@settings(max_examples=30)
 @given(STEPS, HEADS, st.data())
 def test_any_pattern_of_gates_is_exact(steps, head, data):
     """Patterns that are not nested, each gate's own: tied channels need not agree."""

@@ -227,6 +227,11 @@ def test_it_is_a_throttled_model_like_any_other(tmp_path):
     np.testing.assert_array_equal(again(IMAGES), dialled(IMAGES))
 
 
+def only_outputs():
+    image = keras.Input((4,))
+    return keras.Model(image, layers.Dense(16)(image))
+
+
 class Subclassed(keras.Model):
     def call(self, x):
         return x
@@ -238,7 +243,11 @@ class Subclassed(keras.Model):
         (lambda: throttle(Subclassed()), "no graph of layers .* keras.Model\\(inputs, outputs\\)"),
         (lambda: throttle(keras.Sequential([layers.Dense(2)])), "no graph .* keras.Input first"),
         (lambda: throttle(tnn.models.ResNet((8, 8, 3), 2, 8)), "'utilization' already"),
-        (lambda: throttle(residual_network(), 1000), "at most the channels .* num_groups=1000"),
+        (
+            lambda: throttle(residual_network(), 1000),
+            "at most 16, the most channels .* num_groups=1000",
+        ),
+        (lambda: throttle(only_outputs()), "Expected at most 0, .* num_groups=8"),
         (lambda: throttle(residual_network(), 0), "Expected a positive integer.*num_groups=0"),
         (
             lambda: throttle(residual_network(), axes="width"),
