@@ -77,6 +77,7 @@ NARROWS = {
         ConcatenateRows=same_twice(layers.Concatenate(axis=1)),
         Dot=lambda x: layers.Dot(1)([layers.GlobalMaxPooling2D()(x)] * 2),
         ops_arithmetic=lambda x: (2 * x + np.arange(16.0) - x / 3) ** 2,
+        ops_by_position=lambda x: x + np.arange(576.0).reshape(6, 6, 16) / 100,
         ops_functions=lambda x: ops.sqrt(ops.exp(ops.clip(-x, -1, 1))),
         ops_broadcast=lambda x: x * ops.mean(x, axis=(1, 2), keepdims=True),
         ops_reshape=lambda x: ops.concatenate([x, ops.relu(x)], axis=-1),
@@ -103,13 +104,12 @@ WHOLE = on_images(
 )
 
 
-def network(rank, between) -> keras.Model:
-    """A convolution of 16 filters, the layer in question, and two dense layers."""
-    image = keras.Input((6,) * rank + (3,))
-    x = getattr(layers, f"Conv{rank}D")(16, 3, padding="same", name="before")(image)
-    x = between(x)
-    x = layers.Dense(8)(layers.Flatten()(x))
-    model = keras.Model(image, layers.Dense(3)(x))
+def images(rank) -> np.ndarray:
+    return np.random.default_rng(1).normal(size=(2, *(6,) * rank, 3)).astype("float32")
+
+
+def randomized(model):
+    """Random biases and norms, so that constants matter."""
     rng = np.random.default_rng(0)
     for weight in model.weights:
         if weight.path.split("/")[-1] in ("gamma", "moving_variance", "variance"):
@@ -122,15 +122,23 @@ def network(rank, between) -> keras.Model:
     return model
 
 
-def filters_left(rank, between) -> int:
-    """Cuts the throttled network at u = 1/2 and compares it with the masked one."""
-    dialled = tnn.throttle(network(rank, between), num_groups=4, strict=True)
-    small = tnn.materialize(dialled, 0.5)
-    x = np.random.default_rng(1).normal(size=(2, *(6,) * rank, 3)).astype("float32")
+def assert_cut_is_masked(dialled, rank) -> keras.Model:
+    """Compares the network that is cut at u = 1/2 with the masked one; returns it."""
+    small, x = tnn.materialize(dialled, 0.5), images(rank)
     masked = dialled([x, np.array([0.5, 0.5], "float32")])
     # Float32 sums of some hundred terms in another order.
     np.testing.assert_allclose(small(x), masked, rtol=1e-4, atol=1e-5)
-    return small.get_layer("before").filters
+    return small
+
+
+def filters_left(rank, between) -> int:
+    """Cuts a convolution of 16 filters in front of the layer in question and a dense one."""
+    image = keras.Input((6,) * rank + (3,))
+    x = getattr(layers, f"Conv{rank}D")(16, 3, padding="same", name="before")(image)
+    x = layers.Dense(8)(layers.Flatten()(between(x)))
+    model = randomized(keras.Model(image, layers.Dense(3)(x)))
+    dialled = tnn.throttle(model, num_groups=4, strict=True)
+    return assert_cut_is_masked(dialled, rank).get_layer("before").filters
 
 
 @pytest.mark.parametrize("name", NARROWS)
@@ -141,3 +149,29 @@ def test_channels_are_followed(name):
 @pytest.mark.parametrize("name", WHOLE)
 def test_channels_are_kept_whole(name):
     assert filters_left(2, WHOLE[name][1]) == 16
+
+
+@pytest.mark.parametrize("name", [*NARROWS, *WHOLE])
+def test_constants_and_needs_are_followed(name):
+    """In front, closed channels hold constants other than zero; behind, any are not read."""
+    rank, between = {**NARROWS, **WHOLE}[name]
+    image = keras.Input((6,) * rank + (3,))
+    u = keras.Input((), name="utilization", optional=True)
+    x = getattr(layers, f"Conv{rank}D")(16, 3, padding="same")(image)
+    x = between(layers.BatchNormalization()(gated_anyhow(x, u)))
+    outputs = layers.Dense(3)(layers.Flatten()(gated_anyhow(x, u)))
+    assert_cut_is_masked(randomized(tnn.ThrottledModel([image, u], outputs)), rank)
+
+
+def gated_anyhow(x, u):
+    """A gate whose groups lie anywhere among the channels; some are always open."""
+    groups = np.random.default_rng(x.shape[-1]).integers(-1, 4, x.shape[-1])
+    return tnn.layers.ChannelGate(num_groups=4, channel_groups=groups.tolist())([x, u])
+
+
+def test_a_throttled_layer_normalization_reads_all_open_channels():
+    image, u = keras.Input((6, 6, 3)), keras.Input((), name="utilization", optional=True)
+    x = gated_anyhow(layers.Conv2D(16, 3)(image), u)
+    x = tnn.layers.ThrottleableLayerNormalization(num_groups=4)([x, u])
+    outputs = layers.Dense(3)(layers.Flatten()(gated_anyhow(x, u)))
+    assert_cut_is_masked(randomized(tnn.ThrottledModel([image, u], outputs)), 2)
