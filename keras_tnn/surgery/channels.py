@@ -56,6 +56,7 @@ class Piece:
 
         Raises:
             ValueError: if constants are wanted and no channel is left to put them beside.
+            RuntimeError: if a channel is wanted that varies and was not kept: a rule is wrong.
         """
         if np.array_equal(self.kept, wanted):
             return self.tensor
@@ -65,6 +66,8 @@ class Piece:
                 "there, or open a group of them."
             )
         present = np.isin(wanted, self.kept)
+        if self.channels.alive[wanted[~present]].any():
+            raise RuntimeError(f"'{name}' reads channels that its rule did not ask for.")
         tensor = take_channels(self.tensor, np.searchsorted(self.kept, wanted[present]))
         if present.all():
             return tensor
