@@ -122,14 +122,16 @@ class _Input:
 def all_finite(array: np.ndarray) -> bool:
     """Tells whether no element is NaN or infinite.
 
-    NaN and infinity survive a sum, so a finite sum clears all elements at once. `einsum` adds
-    in one pass, without a warning and without the temporary array of `np.isfinite`: it disturbs
-    the processor's caches less. A sum of large numbers may overflow, so the elements decide then.
+    NaN and infinity survive a sum of squares, so a finite one clears all elements at once. A dot
+    product adds in one pass, without a warning and without the temporary array of `np.isfinite`,
+    and of the ways to sum it is the quickest where the array has just been written. Squares of
+    large numbers overflow: then the elements decide.
 
     Args:
         array: Any shape, a floating dtype.
     """
-    return math.isfinite(np.einsum("i->", array.reshape(-1))) or bool(np.isfinite(array).all())
+    flat = array.reshape(-1)
+    return math.isfinite(np.dot(flat, flat)) or bool(np.isfinite(array).all())
 
 
 def _label(spec: TensorSpec, num_inputs: int) -> str:
