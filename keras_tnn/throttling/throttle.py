@@ -53,9 +53,9 @@ def throttle(
 
     Raises:
         ValueError: if the model has no graph (subclassed, not built) or has a dial already, if
-            an argument is not valid, if `num_groups` is more than the channels of any layer, if
-            only "depth" is asked for and there is no residual block, or if `strict` and a layer
-            is unknown.
+            an argument is not valid, if `num_groups` is more than the channels of every layer
+            that may be gated, if only "depth" is asked for and there is no residual block, or if
+            `strict` and a layer is unknown.
 
     Example:
 

@@ -104,7 +104,7 @@ def importances(ties: Ties, labels: dict) -> Counter:
     """For each unit, the L1 norm of the weights that read it."""
     total = Counter()
     for call in ties.mixed:
-        norms = rule_of(call).importance(call.operation)
+        norms = rule_of(call).importance(call)
         for label, norm in zip(labels[id(call.inputs[0])], norms, strict=True):
             total[ties.units.of(int(label))] += float(norm)
     return total

@@ -107,6 +107,18 @@ def test_l1_order_opens_the_heaviest_channels_first():
     assert sorted(np.abs(kept[:, 0])) == [5, 6, 7, 8]
 
 
+def test_l1_order_goes_through_layers_without_weights_that_mix():
+    left, right = keras.Input((8,)), keras.Input((8,))
+    x, y = layers.Dense(8)(left), layers.Dense(8)(right)
+    outputs = layers.Dense(2)(layers.Concatenate()([layers.Dot(1)([x, y]), layers.Dense(8)(x)]))
+    model = keras.Model([left, right], outputs)
+    dialled = throttle(model, num_groups=4, channel_order="l1")
+    data = list(np.random.default_rng(6).normal(size=(2, 3, 8)).astype("float32"))
+    np.testing.assert_array_equal(dialled(data), model(data))
+    masked = dialled([*data, np.full(3, 0.5, "float32")])
+    np.testing.assert_allclose(tnn.materialize(dialled, 0.5)(data), masked, rtol=1e-5, atol=1e-6)
+
+
 def test_several_inputs_and_outputs_keep_their_structure():
     left, right = keras.Input((8,), name="left"), keras.Input((8,), name="right")
     x = layers.Dense(8, activation="relu")(left)

@@ -49,9 +49,9 @@ class Mixing(Rule):
         """For each weight but the bias, its kept indices an axis."""
         return [(*(None,) * (len(layer.kernel.shape) - 2), read, kept)]
 
-    def importance(self, layer) -> np.ndarray:
+    def importance(self, call) -> np.ndarray:
         """L1 norm of the weights that read each input channel, `(inputs,)`."""
-        kernel = np.abs(ops.convert_to_numpy(layer.kernel))
+        kernel = np.abs(ops.convert_to_numpy(call.operation.kernel))
         return kernel.reshape(-1, *kernel.shape[-2:]).sum(axis=(0, 2))
 
     def tie(self, call, inputs, ties):
@@ -107,8 +107,8 @@ class SeparableRule(Mixing):
         depthwise, pointwise = self.kernels(layer)
         return np.einsum("i,pim,imo->o", fill, depthwise, pointwise)
 
-    def importance(self, layer):
-        depthwise, pointwise = (np.abs(kernel) for kernel in self.kernels(layer))
+    def importance(self, call):
+        depthwise, pointwise = (np.abs(kernel) for kernel in self.kernels(call.operation))
         return np.einsum("pim,imo->i", depthwise, pointwise)
 
     def slices(self, layer, read, kept):
@@ -127,8 +127,8 @@ class TransposedRule(Mixing):
     def constant(self, layer, fill):
         return np.zeros(layer.kernel.shape[-2], "float32")
 
-    def importance(self, layer):
-        kernel = np.abs(ops.convert_to_numpy(layer.kernel))
+    def importance(self, call):
+        kernel = np.abs(ops.convert_to_numpy(call.operation.kernel))
         return kernel.reshape(-1, kernel.shape[-1]).sum(axis=0)
 
     def slices(self, layer, read, kept):

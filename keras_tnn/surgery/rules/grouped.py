@@ -30,8 +30,8 @@ class GroupedConvolutionRule(Mixing):
         kernel = ops.convert_to_numpy(layer.kernel)
         return kernel.reshape(-1, kernel.shape[-2], layer.groups, kernel.shape[-1] // layer.groups)
 
-    def importance(self, layer):
-        return np.abs(self.kernel(layer)).sum(axis=(0, 3)).T.reshape(-1)
+    def importance(self, call):
+        return np.abs(self.kernel(call.operation)).sum(axis=(0, 3)).T.reshape(-1)
 
     def tie(self, call, inputs, ties):
         layer = call.operation

@@ -79,6 +79,10 @@ class DotRule(Rule):
         last = all(axis % rank == rank - 1 for axis, rank in zip(axes, ranks, strict=True))
         return last and not layer.normalize
 
+    def importance(self, call) -> np.ndarray:
+        """No weights read the channels, so none is heavier than another."""
+        return np.zeros(width(call.inputs[0]))
+
     def nonzero(self, inputs) -> np.ndarray:
         return np.all([x.alive | x.hidden for x in inputs], axis=0)
 

@@ -64,8 +64,6 @@ class GroupNormalizationRule(Rule):
         return inputs[0]
 
     def forward(self, call, inputs):
-        if not normalizes_last_axis(call) or inputs[0].alive.all():
-            return super().forward(call, inputs)
         layer, fill = call.operation, self.grouped(call, inputs[0].fill)
         mean, variance = fill.mean(axis=1, keepdims=True), fill.var(axis=1, keepdims=True)
         fill = ((fill - mean) / np.sqrt(variance + layer.epsilon)).reshape(-1)
