@@ -68,7 +68,7 @@ def plan_width(
 def follow(graph: Graph, ties: Ties, labels: dict, skip: set[str]) -> list[Call]:
     """Fills `labels` for every tensor; returns the calls of unknown kind that stop a gate."""
     labels |= {id(x): ties.pinned(width(x)) for x in graph.inputs}
-    unknown = []
+    unknown, first_call = [], {}
     for call in graph.calls:
         inputs = [labels[id(x)] for x in call.inputs]
         free = any(not ties.pins.issuperset(one.tolist()) for one in inputs)
@@ -79,9 +79,20 @@ def follow(graph: Graph, ties: Ties, labels: dict, skip: set[str]) -> list[Call]
             labels[id(output)] = rule_of(call).tie(one, inputs, ties)
             if call.name in skip or len(call.outputs) > 1:
                 ties.pin(labels[id(output)])
+        if getattr(call.operation, "weights", None):  # a shared layer is cut in one way
+            before = first_call.setdefault(id(call.operation), call)
+            pairs = zip(ends(before), ends(call), strict=False)  # some inputs are optional
+            for one, other in ((labels[id(a)], labels[id(b)]) for a, b in pairs):
+                if len(one) == len(other):
+                    ties.tie(one, other)
     for output in tensors_in(graph.outputs):
         ties.pin(labels[id(output)])
     return unknown
+
+
+def ends(call: Call) -> tuple:
+    """What a call reads and makes."""
+    return (*call.inputs, *call.outputs)
 
 
 def report(unknown: list[Call], strict: bool):

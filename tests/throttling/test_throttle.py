@@ -119,6 +119,19 @@ def test_l1_order_goes_through_layers_without_weights_that_mix():
     np.testing.assert_allclose(tnn.materialize(dialled, 0.5)(data), masked, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("order", [None, "l1"])
+def test_a_shared_layer_is_cut_in_one_way(order):
+    left, right = keras.Input((6,)), keras.Input((6,))
+    shared = layers.Dense(8, name="shared")
+    x = shared(layers.Dense(8, name="left")(left))
+    y = shared(layers.Dense(8, name="right")(right))
+    outputs = layers.Concatenate()([layers.Dense(3)(x), layers.Dense(3)(y)])
+    dialled = throttle(keras.Model([left, right], outputs), num_groups=4, channel_order=order)
+    small = tnn.materialize(dialled, 0.5)
+    assert [x.name for x in small.layers if x.name.startswith("shared")] == ["shared"]
+    assert small.get_layer("shared").kernel.shape == (4, 4)
+
+
 def test_several_inputs_and_outputs_keep_their_structure():
     left, right = keras.Input((8,), name="left"), keras.Input((8,), name="right")
     x = layers.Dense(8, activation="relu")(left)
