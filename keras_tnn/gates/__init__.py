@@ -1,8 +1,29 @@
-"""Gates decide: they map utilization (and later features) to the groups that run."""
+"""Gates decide: they map utilization, or features, or what was learned, to the groups that run."""
 
+from keras_tnn.gates.data_independent import DataIndependent
 from keras_tnn.gates.depthwise_order import depthwise_order
+from keras_tnn.gates.estimators import Concrete, Estimator, StraightThrough
 from keras_tnn.gates.gate import Gate
 from keras_tnn.gates.independent import Independent
+from keras_tnn.gates.inference import AlwaysOn, Ensemble, Stochastic, Threshold
+from keras_tnn.gates.learned import LearnedGate
 from keras_tnn.gates.nested import Nested
+from keras_tnn.gates.readings import Reading, read_gates
 
-__all__ = ["Gate", "Independent", "Nested", "depthwise_order"]
+__all__ = [
+    "AlwaysOn",
+    "Concrete",
+    "DataIndependent",
+    "Ensemble",
+    "Estimator",
+    "Gate",
+    "Independent",
+    "LearnedGate",
+    "Nested",
+    "Reading",
+    "Stochastic",
+    "StraightThrough",
+    "Threshold",
+    "depthwise_order",
+    "read_gates",
+]

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_tnn.gates.readings import leave_reading
 from keras_tnn.utilization import check_utilization
 
 
@@ -37,6 +38,9 @@ class Gate(keras.layers.Layer):
     Raises:
         ValueError: if `num_groups` is not a positive integer or `min_groups` is out of range.
     """
+
+    # Whether it must be called with the features of the layer that it gates.
+    data_dependent = False
 
     def __init__(self, num_groups, min_groups=0, normalize=False, **kwargs):
         # Half precision would round u across a step of d = floor(u (D + 1)).
@@ -82,9 +86,15 @@ class Gate(keras.layers.Layer):
         """Which groups are open: float tensor `(batch, num_groups)` of zeros and ones."""
         raise NotImplementedError(f"{type(self).__name__} must define `open_groups`.")
 
+    def choose(self, utilization, features=None, training=None):
+        """The gate's values, and their probabilities: float tensors `(batch or 1, num_groups)`."""
+        gates = ops.cast(self.open_groups(utilization, features, training), "float32")
+        return gates, gates
+
     def call(self, utilization, features=None, training=None):
         utilization = ops.reshape(utilization, (-1,))
-        gates = ops.cast(self.open_groups(utilization, features, training), "float32")
+        gates, probabilities = self.choose(utilization, features, training)
+        leave_reading(self, gates, probabilities)
         if self.normalize:
             gates = gates / ops.maximum(ops.sum(gates, axis=-1, keepdims=True), 1.0)
         return ops.cast(gates, self.compute_dtype)

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_tnn.gates import Gate
-from keras_tnn.training.dial import Dial
+from keras_tnn.gates.dial import Dial
 from keras_tnn.training.feeding import feed
 from keras_tnn.training.regimes import PerSample, Regime
 from keras_tnn.utilization import check_utilization

@@ -1,0 +1,134 @@
+"""How learned gates decide at inference (herrmann2019, 3.3).
+
+A gate is open where p > offset + scale U with U ~ Uniform(0, 1): a threshold is (tau, 0), drawing
+is (0, 1), and every gate is open with (-1, 0).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A gate is open where its probability is above tau.
+
+    Attributes:
+        tau: float in (0, 1); 0.5 in the paper.
+
+    Raises:
+        ValueError: if `tau` is out of range.
+
+    Example:
+
+    ```python
+    model.evaluate(x, y, gating=keras_tnn.gates.Threshold(0.8))
+    model.evaluate(x, y, gating=0.8)  # the same
+    ```
+    """
+
+    tau: float = 0.5
+
+    def __post_init__(self):
+        valid = isinstance(self.tau, (int, float)) and not isinstance(self.tau, bool)
+        if not valid or not 0 < self.tau < 1:
+            raise ValueError(
+                f"Invalid value for `tau`. Expected a float in (0, 1). Received: tau={self.tau!r}"
+            )
+
+    @property
+    def dial(self) -> list[float]:
+        return [self.tau, 0.0]
+
+    def __str__(self) -> str:
+        return f"threshold {self.tau:g}"
+
+
+@dataclass(frozen=True)
+class Stochastic:
+    """Every sample draws its gates, as in training.
+
+    Example:
+
+    ```python
+    model.predict(x, gating=keras_tnn.gates.Stochastic())
+    ```
+    """
+
+    @property
+    def dial(self) -> list[float]:
+        return [0.0, 1.0]
+
+    def __str__(self) -> str:
+        return "stochastic"
+
+
+@dataclass(frozen=True)
+class AlwaysOn:
+    """All gates are open: they were a regularisation only, as dropout is.
+
+    Example:
+
+    ```python
+    model.evaluate(x, y, gating=keras_tnn.gates.AlwaysOn())
+    ```
+    """
+
+    @property
+    def dial(self) -> list[float]:
+        return [-1.0, 0.0]
+
+    def __str__(self) -> str:
+        return "always on"
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The mean of the outputs of several stochastic runs.
+
+    Attributes:
+        runs: Integer, at least 1; 5 in the paper.
+
+    Raises:
+        ValueError: if `runs` is not a positive integer.
+
+    Example:
+
+    ```python
+    model.evaluate(x, y, gating=keras_tnn.gates.Ensemble(5))
+    ```
+    """
+
+    runs: int = 5
+
+    def __post_init__(self):
+        if not isinstance(self.runs, int) or isinstance(self.runs, bool) or self.runs < 1:
+            raise ValueError(
+                "Invalid value for `runs`. Expected a positive integer. "
+                f"Received: runs={self.runs!r}"
+            )
+
+    @property
+    def dial(self) -> list[float]:
+        return [0.0, 1.0]
+
+    def __str__(self) -> str:
+        return f"ensemble of {self.runs}"
+
+
+Inference = Threshold | Stochastic | AlwaysOn | Ensemble
+
+
+def check_gating(gating) -> Inference:
+    """Returns how gates decide: an object of this module, or a float for `Threshold`.
+
+    Raises:
+        ValueError: if `gating` is neither.
+    """
+    if isinstance(gating, Inference):
+        return gating
+    if isinstance(gating, (int, float)) and not isinstance(gating, bool):
+        return Threshold(gating)
+    raise ValueError(
+        "Invalid value for `gating`. Expected a threshold in (0, 1), or Threshold(tau), "
+        "Stochastic(), AlwaysOn() or Ensemble(runs) of keras_tnn.gates. "
+        f"Received: gating={gating!r}"
+    )

@@ -1,0 +1,58 @@
+"""What the gates of a model chose in one forward pass, for losses and reports to read.
+
+While `read_gates` is open, every gate that is called leaves a reading: whoever wants to know what
+a gate chose need not know which kind it is, nor where in the model it stands.
+"""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_tnn.gates.gate import Gate
+
+OPEN_LIST: ContextVar[list | None] = ContextVar("readings", default=None)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one gate chose.
+
+    Attributes:
+        gate: the gate.
+        values: which groups are open, float tensor `(batch, num_groups)`; between 0 and 1 where
+            training is relaxed.
+        probabilities: of being open, float tensor `(batch or 1, num_groups)`; equal to `values`
+            for a gate that is not learned.
+    """
+
+    gate: "Gate"
+    values: Any
+    probabilities: Any
+
+
+@contextmanager
+def read_gates():
+    """Collects the readings of all gates that are called inside, in a list.
+
+    Example:
+
+    >>> gate = keras_tnn.gates.Nested(4)
+    >>> with keras_tnn.gates.read_gates() as readings:
+    ...     _ = gate(0.5)
+    >>> [int(reading.values[0].numpy().sum()) for reading in readings]
+    [2]
+    """
+    readings: list[Reading] = []
+    token = OPEN_LIST.set(readings)
+    try:
+        yield readings
+    finally:
+        OPEN_LIST.reset(token)
+
+
+def leave_reading(gate: "Gate", values, probabilities):
+    """Says what `gate` chose to whoever reads."""
+    if (readings := OPEN_LIST.get()) is not None:
+        readings.append(Reading(gate, values, probabilities))
