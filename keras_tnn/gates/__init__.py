@@ -1,5 +1,7 @@
 """Gates decide: they map utilization, or features, or what was learned, to the groups that run."""
 
+from keras_tnn.gates.blind import Blind
+from keras_tnn.gates.data_dependent import DataDependent
 from keras_tnn.gates.data_independent import DataIndependent
 from keras_tnn.gates.depthwise_order import depthwise_order
 from keras_tnn.gates.estimators import Concrete, Estimator, StraightThrough
@@ -9,10 +11,13 @@ from keras_tnn.gates.inference import AlwaysOn, Ensemble, Stochastic, Threshold
 from keras_tnn.gates.learned import LearnedGate
 from keras_tnn.gates.nested import Nested
 from keras_tnn.gates.readings import Reading, read_gates
+from keras_tnn.gates.reinforce import Reinforce
 
 __all__ = [
     "AlwaysOn",
+    "Blind",
     "Concrete",
+    "DataDependent",
     "DataIndependent",
     "Ensemble",
     "Estimator",
@@ -21,6 +26,7 @@ __all__ = [
     "LearnedGate",
     "Nested",
     "Reading",
+    "Reinforce",
     "Stochastic",
     "StraightThrough",
     "Threshold",

@@ -1,6 +1,7 @@
 """The base of all gates that are learned: probabilities in training, a decision at inference."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_tnn.gates.dial import Dial
@@ -16,7 +17,7 @@ class LearnedGate(Gate):
     `evaluate` and `predict` of a `ThrottledModel` are told (herrmann2019, 3.3).
 
     A subclass writes `logits`: the log-odds log(p / (1 - p)) of the groups that it decides on,
-    which are all but the first `min_groups`; those are always open.
+    which are all but the first `min_groups`, or all but `always_open`.
 
     A learned gate that several layers obey must be a node of the model, as a gate that is called
     twice draws twice.
@@ -27,12 +28,22 @@ class LearnedGate(Gate):
         estimator: `keras_tnn.gates.Estimator`, how groups are drawn in training. Defaults to
             `StraightThrough()`.
         open_probability: float in (0, 1), p of every group before training.
+        always_open: Optional list of group numbers, in place of `min_groups`: the groups that are
+            always open, where they are not the first ones.
 
     Raises:
         ValueError: if an argument is out of range.
     """
 
-    def __init__(self, num_groups, min_groups=0, estimator=None, open_probability=0.9, **kwargs):
+    def __init__(
+        self,
+        num_groups,
+        min_groups=0,
+        estimator=None,
+        open_probability=0.9,
+        always_open=None,
+        **kwargs,
+    ):
         super().__init__(num_groups, min_groups, **kwargs)
         if isinstance(estimator, dict):
             estimator = keras.saving.deserialize_keras_object(estimator)
@@ -47,14 +58,31 @@ class LearnedGate(Gate):
                 "Invalid value for `open_probability`. Expected a float in (0, 1). "
                 f"Received: open_probability={open_probability!r}"
             )
+        if always_open is not None and not set(always_open) <= set(range(num_groups)):
+            raise ValueError(
+                "Invalid value for `always_open`. Expected numbers of groups, from 0 to "
+                f"{num_groups - 1}. Received: always_open={always_open!r}"
+            )
+        if always_open is not None and min_groups:
+            raise ValueError(
+                "`min_groups` and `always_open` both say which groups are always open. Expected "
+                f"one of them. Received: min_groups={min_groups}, always_open={always_open!r}"
+            )
         self.estimator = estimator
         self.open_probability = open_probability
+        self.always_open = None if always_open is None else sorted(map(int, set(always_open)))
         self.inference = Dial(Threshold().dial)
+
+    @property
+    def free(self) -> list[int]:
+        """The numbers of the groups that the gate decides on."""
+        always = range(self.min_groups) if self.always_open is None else self.always_open
+        return sorted({*range(self.num_groups)} - {*always})
 
     @property
     def free_groups(self) -> int:
         """How many groups the gate decides on."""
-        return self.num_groups - self.min_groups
+        return len(self.free)
 
     def logits(self, utilization, features=None, training=None):
         """Log-odds of the free groups: float32 tensor `(batch or 1, free_groups)`."""
@@ -78,9 +106,17 @@ class LearnedGate(Gate):
         return ops.cast(ops.greater(probabilities, offset + scale * noise), "float32")
 
     def with_open_groups(self, values):
-        """Puts the groups that are always open before the free ones."""
-        always = ops.ones((ops.shape(values)[0], self.min_groups), "float32")
-        return ops.concatenate([always, values], axis=-1)
+        """Adds ones for the groups that are always open: `(batch, num_groups)`."""
+        if self.free_groups == self.num_groups:
+            return values
+        places = np.full(self.num_groups, self.free_groups)  # that of the one
+        places[self.free] = np.arange(self.free_groups)
+        one = ops.ones((ops.shape(values)[0], 1), "float32")
+        return ops.take(ops.concatenate([values, one], axis=-1), places, axis=-1)
+
+    def compute_output_spec(self, utilization, features=None, training=None):
+        # Features have one row a sample also where utilization is one number for all.
+        return super().compute_output_spec(utilization if features is None else features)
 
     def get_config(self):
         config = super().get_config()
@@ -89,4 +125,20 @@ class LearnedGate(Gate):
             **config,
             "estimator": keras.saving.serialize_keras_object(self.estimator),
             "open_probability": self.open_probability,
+            "always_open": self.always_open,
         }
+
+
+def check_hidden_units(hidden_units) -> int:
+    """Returns the number of hidden units of a gate's network.
+
+    Raises:
+        ValueError: if it is not a positive integer.
+    """
+    valid = isinstance(hidden_units, int) and not isinstance(hidden_units, bool)
+    if not valid or hidden_units < 1:
+        raise ValueError(
+            "Invalid value for `hidden_units`. Expected a positive integer. "
+            f"Received: hidden_units={hidden_units!r}"
+        )
+    return hidden_units

@@ -9,9 +9,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from keras import ops
+
 if TYPE_CHECKING:
     from keras_tnn.gates.gate import Gate
 
+SMALLEST = 1e-7
 OPEN_LIST: ContextVar[list | None] = ContextVar("readings", default=None)
 
 
@@ -30,6 +33,18 @@ class Reading:
     gate: "Gate"
     values: Any
     probabilities: Any
+
+    @property
+    def log_probability(self):
+        """log Pr(g) of what each sample drew, sum_i log[g_i p_i + (1 - g_i)(1 - p_i)], `(batch,)`.
+
+        hostetler2019, 4.2; liu2022, Eq. 11. Groups that are always open add log 1 = 0. The
+        gradient is that of the probabilities alone.
+        """
+        drawn, p = ops.stop_gradient(self.values), self.probabilities
+        likelihood = drawn * p + (1 - drawn) * (1 - p)
+        # What has probability zero in float32 may be drawn; a logarithm of it must stay finite.
+        return ops.sum(ops.log(ops.maximum(likelihood, SMALLEST)), axis=-1)
 
 
 @contextmanager

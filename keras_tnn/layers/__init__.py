@@ -2,7 +2,9 @@
 
 from keras_tnn.layers.channel_gate import ChannelGate
 from keras_tnn.layers.channel_shuffle import ChannelShuffle
+from keras_tnn.layers.conditional_sum import ConditionalSum
 from keras_tnn.layers.grouped_sum import GroupedSum
+from keras_tnn.layers.hard_gate import HardGate
 from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.layers.throttleable import (
     ThrottleableConv1D,
@@ -17,7 +19,9 @@ from keras_tnn.layers.throttleable_normalization import ThrottleableLayerNormali
 __all__ = [
     "ChannelGate",
     "ChannelShuffle",
+    "ConditionalSum",
     "GroupedSum",
+    "HardGate",
     "ResidualGate",
     "ThrottleableConv1D",
     "ThrottleableConv2D",

@@ -42,6 +42,7 @@ class ChannelGate(GroupedChannels, keras.layers.Layer):
 
     def build(self, input_shape):
         self.check_channel_groups(input_shape[0][-1])
+        self.build_gate(input_shape)
         self.built = True
 
     def call(self, inputs, training=None):

@@ -99,6 +99,12 @@ class Gated(keras.layers.Layer):
                 f"its {channels} channels. Received: num_groups={self.num_groups}"
             )
 
+    def build_gate(self, input_shape):
+        """Builds the layer's own gate, unless the control input is another gate's output."""
+        features_shape, control_shape = input_shape
+        if len(control_shape) < 2 and not self.gate.built:
+            self.gate.build(control_shape, features_shape)
+
     def open_groups(self, control, features, training=None):
         """The gate's values `(batch or 1, num_groups)` for a control input of either kind."""
         if len(control.shape) < 2:

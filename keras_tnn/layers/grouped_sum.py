@@ -43,6 +43,7 @@ class GroupedSum(Gated, keras.layers.Layer):
 
     def build(self, input_shape):
         self.check_groups(input_shape[0][-1])
+        self.build_gate(input_shape)
         self.built = True
 
     def call(self, inputs, training=None):

@@ -60,6 +60,7 @@ class ResidualGate(Gated, keras.layers.Layer):
         self.index = index
 
     def build(self, input_shape):
+        self.build_gate(input_shape)
         self.built = True
 
     def call(self, inputs, training=None):

@@ -57,6 +57,7 @@ class Throttleable(Gated):
         features_shape, _ = input_shape
         self.check_groups(super().compute_output_shape(features_shape)[-1])
         super().build(features_shape)
+        self.build_gate(input_shape)
         self.input_spec = [self.input_spec, None]
 
     def call(self, inputs, training=None):

@@ -53,6 +53,7 @@ class ThrottleableLayerNormalization(GroupedChannels, keras.layers.LayerNormaliz
             )
         self.check_channel_groups(features_shape[-1])
         super().build(features_shape)
+        self.build_gate(input_shape)
 
     def call(self, inputs, training=None):
         features, control = split_inputs(self, inputs)

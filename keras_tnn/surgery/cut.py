@@ -18,6 +18,7 @@ from keras_tnn.surgery.builder import Builder
 from keras_tnn.surgery.channels import Channels, Piece
 from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in, width
 from keras_tnn.surgery.rule import rule_of
+from keras_tnn.surgery.rules.gating import check_known
 from keras_tnn.surgery.slices import Slice
 
 
@@ -44,7 +45,30 @@ def cut(
     known = {
         id(x): np.array([utilization], "float32") for x in graph.inputs if x.name == "utilization"
     }
+    return cut_known(graph, known, name, gates)
+
+
+def cut_known(
+    graph: Graph,
+    known: dict[int, np.ndarray],
+    name: str,
+    gates: Mapping[str, np.ndarray] | None = None,
+    keep_gates: bool = False,
+) -> Cut:
+    """As `cut`, for any tensors of known value.
+
+    Args:
+        graph: of the whole model.
+        known: values of tensors, by `id`; extended in place.
+        name: of the cut model.
+        gates: as for `cut`.
+        keep_gates: whether gates that read the data stay in the cut model; otherwise they are
+            an error.
+    """
     calls, channels = forward(graph, known, gates)
+    for call in calls:
+        if isinstance(call.operation, Gated) and not keep_gates:
+            check_known(call)
     needed = backward(graph, calls, channels)
     return build(graph, calls, channels, needed, known, name)
 

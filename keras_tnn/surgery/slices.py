@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_tnn.gates import Gate
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -60,8 +62,9 @@ def is_plain(slices: list[Slice]) -> bool:
 
 
 def copy_all(slices: list[Slice], model: keras.Model):
-    """Fills a cut model's weights; raises RuntimeError if one of them has no source."""
+    """Fills a model's weights; raises RuntimeError if one has no source. New gates keep theirs."""
     sourced = {id(s.target) for s in slices}
+    sourced |= {id(w) for layer in model.layers if isinstance(layer, Gate) for w in layer.weights}
     orphans = [w.path for w in model.weights if id(w) not in sourced]
     if orphans:
         raise RuntimeError(f"No source is known for the weights {orphans}.")

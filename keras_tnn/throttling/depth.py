@@ -14,11 +14,15 @@ class ResidualBlock:
 
     Attributes:
         add: the call that adds the two.
-        branch: the tensor among its inputs that comes from the branch.
+        shortcut: the tensor among its inputs that the branch starts from.
+        branch: the one that comes from the branch.
+        calls: those of the branch.
     """
 
     add: Call
+    shortcut: object
     branch: object
+    calls: list[Call]
 
 
 def residual_stages(graph: Graph, skip: set[str]) -> list[list[ResidualBlock]]:
@@ -49,7 +53,7 @@ def blocks_at(add: Call, made_by: dict, skip: set[str]) -> list[ResidualBlock]:
         calls = calls_between(shortcut, branch, made_by)
         works = any(getattr(call.operation, "weights", None) for call in calls)
         if works and shortcut.shape == branch.shape and not skip & {call.name for call in calls}:
-            return [ResidualBlock(add, branch)]
+            return [ResidualBlock(add, shortcut, branch, calls)]
     return []
 
 

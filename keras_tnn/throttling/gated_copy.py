@@ -1,9 +1,10 @@
 """A copy of a model with gates put in."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
-from keras_tnn.gates import Gate
 from keras_tnn.layers import ChannelGate, ResidualGate, ThrottleableLayerNormalization
 from keras_tnn.surgery.builder import Builder
 from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in
@@ -25,10 +26,8 @@ class GatedCopy:
         self.graph, self.name = graph, name
         self.taken = {x.name for x in graph.inputs} | {call.name for call in graph.calls}
         self.utilization = keras.Input((), name="utilization", optional=True)
-        self.width = Width({}, {})
-        self.blocks: dict[int, tuple[int, ResidualBlock]] = {}
         self.normalizations: dict[int, ThrottleableLayerNormalization] = {}
-        self.open_groups = self.open_blocks = None
+        self.tensors: dict[int, Any] = {}
 
     def unused(self, name: str) -> str:
         """`name`, or a longer one where the model has a layer of this name."""
@@ -37,19 +36,16 @@ class GatedCopy:
         self.taken.add(name)
         return name
 
-    def gate_channels(self, width: Width, gate: Gate):
-        """Asks for gates over channels."""
-        self.width, self.open_groups = width, gate(self.utilization)
-
-    def gate_blocks(self, blocks: list[ResidualBlock], gate: Gate):
-        """Asks for a gate on the branch of each block."""
-        self.open_blocks = gate(self.utilization)
+    def gate(self, width: Width, stages: list[list[ResidualBlock]], nodes):
+        """Says where gates belong, and who decides (see gate_nodes.py)."""
+        blocks = [block for stage in stages for block in stage]
         self.blocks = {id(block.add): (i, block) for i, block in enumerate(blocks)}
+        self.width, self.nodes = width, nodes
 
     def build(self) -> ThrottledModel:
         """Makes the copy, its weights equal to the model's."""
         builder = Builder()
-        tensors = {
+        tensors = self.tensors = {
             id(x): keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
             for x in self.graph.inputs
         }
@@ -70,47 +66,47 @@ class GatedCopy:
         return model
 
     def with_block_gate(self, call: Call, read: list) -> list:
-        index, block = self.blocks[id(call)]
+        number, block = self.blocks[id(call)]
         branch = next(i for i, x in enumerate(call.inputs) if x is block.branch)
+        gates, index = self.nodes.for_block(number, self.tensors)
         gate = ResidualGate(
-            num_groups=self.open_blocks.shape[-1],
+            num_groups=gates.shape[-1],
             index=index,
             dtype=read[branch].dtype,
             name=self.unused(f"{call.name}_gate"),
         )
-        read[branch] = gate([read[branch], self.open_blocks])
+        read[branch] = gate([read[branch], gates])
         return read
 
     def with_channel_gate(self, call: Call, old, new):
         if id(old) not in self.width.behind:
             return new
-        gate = ChannelGate(
-            **self.groups(self.width.behind[id(old)]),
-            dtype=new.dtype,
-            name=self.unused(f"{call.name}_gate"),
-        )
-        return gate([new, self.open_groups])
+        gates, groups = self.nodes.for_channels(self.width.behind[id(old)], self.tensors)
+        name = self.unused(f"{call.name}_gate")
+        gate = ChannelGate(**arguments(gates, groups), dtype=new.dtype, name=name)
+        return gate([new, gates])
 
     def normalization(self, call: Call, read: list, builder: Builder) -> tuple:
         """The layer normalisation of a call, as one that knows which channels are open."""
         plain = call.operation
-        groups = self.groups(self.width.within[id(call.output)])
+        gates, groups = self.nodes.for_channels(self.width.within[id(call.output)], self.tensors)
         if id(plain) not in self.normalizations:
-            layer = ThrottleableLayerNormalization.from_config({**plain.get_config(), **groups})
-            self.normalizations[id(plain)] = layer
+            config = {**plain.get_config(), **arguments(gates, groups)}
+            self.normalizations[id(plain)] = ThrottleableLayerNormalization.from_config(config)
         layer = self.normalizations[id(plain)]
-        output = layer([*read, self.open_groups])
+        output = layer([*read, gates])
         builder.remember(layer, plain, [(None,) for _ in plain.weights], None)
         return (output,)
 
-    def groups(self, groups: list[int]) -> dict:
-        """The arguments of a gated layer; what it takes by default need not be written down."""
-        num_groups = self.open_groups.shape[-1]
-        default = np.repeat(np.arange(num_groups), len(groups) // num_groups).tolist()
-        return {
-            "num_groups": num_groups,
-            "channel_groups": None if groups == default else groups,
-        }
+
+def arguments(gates, groups: list[int]) -> dict:
+    """The arguments of a layer that obeys `gates`; its default groups need not be written down."""
+    num_groups = gates.shape[-1]
+    default = np.repeat(np.arange(num_groups), len(groups) // num_groups).tolist()
+    return {
+        "num_groups": num_groups,
+        "channel_groups": None if groups == default else groups,
+    }
 
 
 def with_utilization(structure, utilization):

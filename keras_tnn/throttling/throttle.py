@@ -1,14 +1,15 @@
 """A trained Keras model becomes a throttled one with the same weights."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import keras
 
-from keras_tnn.gates import Nested, depthwise_order
+from keras_tnn.gates import Gate
 from keras_tnn.surgery.graph import Graph, read_graph
 from keras_tnn.throttling.depth import residual_stages
+from keras_tnn.throttling.gate_nodes import decided_in_time, gate_nodes, kind_of
 from keras_tnn.throttling.gated_copy import GatedCopy
-from keras_tnn.throttling.width import plan_width
+from keras_tnn.throttling.width import Granularity, Width, plan_width
 from keras_tnn.training import ThrottledModel
 
 
@@ -21,6 +22,9 @@ def throttle(
     min_groups: int = 1,
     channel_order: str | None = None,
     strict: bool = False,
+    gate: Callable[..., Gate] | None = None,
+    granularity: Granularity | None = None,
+    locked: bool = False,
 ) -> ThrottledModel:
     """Gives a dial to a functional or sequential Keras model. The model is left as it is.
 
@@ -28,6 +32,10 @@ def throttle(
     opens one after another (nested, liu2022, 3.2.3). At u = 1 its outputs are the model's. Below,
     it needs training: fine-tune it with `AnnealedUtilization`, which draws u uniformly from
     [t, 1] with t falling from 1 (hostetler2019, 5.2 and A.3).
+
+    With `gate`, every family of tied channels and every block has a gate of its own, which may be
+    learned (herrmann2019): fine-tune it with `BatchActivation`. Where a residual branch can be
+    skipped as a whole, all of its groups may close.
 
     In width, the channels of every layer are gated in `num_groups` groups; channels that are
     added up or multiplied share their group. In depth, the branches of residual blocks with an
@@ -46,6 +54,15 @@ def throttle(
             next layers weigh most (L1 norm of the weights that read them, as once-for-all sorts
             channels). Exact at u = 1 either way.
         strict: whether a layer of unknown kind raises an error rather than a warning.
+        gate: None for nested gating by utilization; or a class of `keras_tnn.gates`, such as
+            `DataIndependent`, or a function of `num_groups`, `min_groups` and `name` that makes a
+            gate. A data-dependent gate sees what the layer reads that makes the channels; what
+            several layers make together, such as a residual stream, then stays whole. A gate for
+            the whole network, `Blind`, takes `always_open` in place of `min_groups`.
+        granularity: channels a group, in place of `num_groups`: an integer, or integers by the
+            name of a layer, whose other layers have `num_groups`. With `gate` only.
+        locked: whether layers whose outputs have one shape and one number of groups share a gate
+            (herrmann2019, S1.3). With a gate that does not depend on data only.
 
     Returns:
         `keras_tnn.ThrottledModel` on the model's inputs and on utilization, which may be left
@@ -69,32 +86,41 @@ def throttle(
     """
     skip = set([skip] if isinstance(skip, str) else skip)
     check_arguments(num_groups, axes, min_groups, channel_order)
+    check_gate_arguments(gate, granularity, locked)
     graph = read_graph(model)
     check_graph(graph, model, skip)
-    width, stages = None, []
+    stages = residual_stages(graph, skip)
+    skippable = {id(call) for stage in stages for block in stage for call in block.calls}
+    width = Width([], {}, {})
     if "width" in axes:
-        width = plan_width(graph, num_groups, skip, channel_order, strict)
-        if width.most_groups < num_groups:
+        width = plan_width(
+            graph,
+            num_groups,
+            skip,
+            channel_order,
+            strict,
+            granularity,
+            keep=lambda makers: 0 if all(id(one) in skippable for one in makers) else min_groups,
+            choose=lambda families: decided_in_time(families, gate),
+        )
+        if width.most_groups < num_groups and not granularity:
             raise ValueError(
                 f"Invalid value for `num_groups`. Expected at most {width.most_groups}, the most "
                 f"channels of a layer of '{model.name}' that may be gated: those of inputs, of "
                 "outputs, and of layers that need their inputs whole may not. "
                 f"Received: num_groups={num_groups}"
             )
-    if "depth" in axes:
-        stages = residual_stages(graph, skip)
-        if not stages and not width:
-            raise ValueError(
-                f"Invalid value for `axes`. Model '{model.name}' has no residual block with an "
-                f"identity shortcut. Expected 'width' among them. Received: axes={tuple(axes)}"
-            )
+    stages = stages if "depth" in axes else []
+    if not stages and not width.families:
+        raise ValueError(
+            f"Invalid value for `axes`. Model '{model.name}' has no residual block with an "
+            "identity shortcut, or they are not among `axes`, and no channels that `gate` may "
+            f"close. Expected 'width' among them. Received: axes={tuple(axes)}"
+        )
     copy = GatedCopy(graph, model.name)
-    if width:
-        copy.gate_channels(width, Nested(num_groups, min_groups, name=copy.unused("open_groups")))
-    if stages:
-        order = depthwise_order(tuple(len(stage) for stage in stages))
-        blocks = [block for stage in stages for block in stage]
-        copy.gate_blocks(blocks, Nested(len(order), order=order, name=copy.unused("open_blocks")))
+    places = {"families": width.families, "stages": stages}
+    places |= {"utilization": copy.utilization, "unused": copy.unused}
+    copy.gate(width, stages, gate_nodes(gate, locked, num_groups, min_groups, **places))
     return copy.build()
 
 
@@ -118,6 +144,25 @@ def check_arguments(num_groups, axes, min_groups, channel_order):
         raise ValueError(
             "Invalid value for `channel_order`. Expected None or 'l1'. "
             f"Received: channel_order={channel_order!r}"
+        )
+
+
+def check_gate_arguments(gate, granularity, locked):
+    if gate is None and (granularity is not None or locked):
+        raise ValueError(
+            "Invalid value for `granularity` or `locked`. Expected them with `gate` only. "
+            f"Received: granularity={granularity!r}, locked={locked!r}"
+        )
+    if gate is not None and locked and kind_of(gate).data_dependent:
+        raise ValueError(
+            "Invalid value for `locked`. A data-dependent gate decides for one layer, from what "
+            "it reads. Expected False. Received: locked=True"
+        )
+    sizes = granularity.values() if isinstance(granularity, Mapping) else [granularity or 1]
+    if any(not isinstance(size, int) or isinstance(size, bool) or size < 1 for size in sizes):
+        raise ValueError(
+            "Invalid value for `granularity`. Expected a positive number of channels a group, or "
+            f"such numbers by name of a layer. Received: granularity={granularity!r}"
         )
 
 

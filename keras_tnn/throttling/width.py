@@ -1,7 +1,8 @@
 """Where gates over channels belong in a model, and which channel is in which group."""
 
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from keras_tnn.surgery.graph import Call, Graph, tensors_in, width
@@ -9,24 +10,64 @@ from keras_tnn.surgery.rule import registered_rules, rule_of
 from keras_tnn.surgery.rules.reshaping import ReshapeRule
 from keras_tnn.surgery.ties import Ties
 
+Granularity = int | Mapping[str, int]  # channels a group, everywhere or by name of a layer
+
+
+@dataclass(frozen=True)
+class Family:
+    """Channels that are tied to each other, in groups that open and close as one.
+
+    Attributes:
+        makers: the calls that make the channels, in order.
+        first: number of the first group among those of the whole model.
+        num_groups: cardinality D.
+        min_groups: how many of the groups must stay open.
+        channels: how many channels there are.
+    """
+
+    makers: tuple[Call, ...]
+    first: int
+    num_groups: int
+    min_groups: int
+    channels: int
+
+    @property
+    def numbers(self) -> range:
+        """The groups' numbers."""
+        return range(self.first, self.first + self.num_groups)
+
+    @property
+    def shape(self) -> tuple:
+        """Shape of what the first layer makes: layers of one shape may share a gate."""
+        return tuple(self.makers[0].output.shape)
+
 
 @dataclass(frozen=True)
 class Width:
-    """Group numbers in [0, num_groups) a channel, -1 for channels that are always open.
+    """Which channels are gated: numbers of groups, counted through the model; -1 is always open.
 
     Attributes:
+        families: the channels that are gated, in order of their first groups.
         behind: for the `id` of each tensor that a gate shall follow, the groups of its channels.
         within: for the `id` of the output of each layer normalisation, those of its channels.
         most_groups: the largest `num_groups` that some layer can have; 0 if none may be gated.
     """
 
+    families: list[Family]
     behind: dict[int, list[int]]
     within: dict[int, list[int]]
     most_groups: int = 0
 
 
 def plan_width(
-    graph: Graph, num_groups: int, skip: set[str], channel_order: str | None, strict: bool
+    graph: Graph,
+    num_groups: int,
+    skip: set[str],
+    channel_order: str | None,
+    strict: bool,
+    granularity: Granularity | None = None,
+    keep: Callable[[tuple[Call, ...]], int] = lambda makers: 1,
+    choose: Callable[[list[Family]], list[Family]] = list,
 ) -> Width:
     """Says where gates over channels belong.
 
@@ -40,17 +81,33 @@ def plan_width(
         skip: names of layers whose outputs stay whole.
         channel_order: None or "l1", as `throttle` takes it.
         strict: whether a layer of unknown kind is an error.
+        granularity: as `throttle` takes it.
+        keep: how many groups must stay open of the channels that some calls make.
+        choose: which of the families shall be gated.
     """
-    ties, labels = Ties(num_groups), {}
-    unknown = follow(graph, ties, labels, skip)
+    ties, labels, makers = Ties(num_groups), {}, {}
+    unknown = follow(graph, ties, labels, makers, skip)
     report(unknown, strict)
     importance = importances(ties, labels) if channel_order == "l1" else Counter()
-    group_of, families = {}, ties.families()
-    for units in families:
-        if len(units) < num_groups:
-            continue
-        units = sorted(units, key=lambda unit: -importance[unit])  # stable: ties keep their order
-        group_of |= {unit: rank * num_groups // len(units) for rank, unit in enumerate(units)}
+    units_of = ties.families()
+    family_of = {unit: i for i, units in enumerate(units_of) for unit in units}
+    calls_of = defaultdict(list)
+    for label, call in makers.items():
+        calls_of[family_of.get(ties.units.of(label))].append(call)
+    found, members, first = [], {}, 0
+    for i, units in enumerate(units_of):
+        calls = tuple(calls_of[i])
+        groups = groups_in(len(units), calls, num_groups, granularity)
+        if groups:
+            found.append(Family(calls, first, groups, min(keep(calls), groups), len(units)))
+            members[first] = units
+            first += groups
+    families, group_of = choose(found), {}
+    for family in families:
+        # A stable sort: equals keep their order.
+        units = sorted(members[family.first], key=lambda unit: -importance[unit])
+        for rank, unit in enumerate(units):
+            group_of[unit] = family.first + rank * family.num_groups // len(units)
 
     def groups_of(tensor):
         return [group_of.get(ties.units.of(int(x)), -1) for x in labels[id(tensor)]]
@@ -62,11 +119,25 @@ def plan_width(
     behind, within = (
         {key: groups for key, groups in one.items() if max(groups) >= 0} for one in (behind, within)
     )
-    return Width(behind, within, max(map(len, families), default=0))
+    return Width(families, behind, within, max(map(len, units_of), default=0))
 
 
-def follow(graph: Graph, ties: Ties, labels: dict, skip: set[str]) -> list[Call]:
-    """Fills `labels` for every tensor; returns the calls of unknown kind that stop a gate."""
+def groups_in(
+    channels: int, makers: tuple[Call, ...], num_groups: int, granularity: Granularity | None
+) -> int:
+    """How many groups a family of channels gets; 0 leaves it whole."""
+    if isinstance(granularity, Mapping):
+        granularity = next((granularity[c.name] for c in makers if c.name in granularity), None)
+    if granularity is None:
+        return num_groups if channels >= num_groups else 0
+    return -(-channels // granularity)
+
+
+def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str]) -> list[Call]:
+    """Fills `labels` for every tensor; returns the calls of unknown kind that stop a gate.
+
+    `makers` gets, for the first label that a call makes anew, the call.
+    """
     labels |= {id(x): ties.pinned(width(x)) for x in graph.inputs}
     unknown, first_call = [], {}
     for call in graph.calls:
@@ -76,7 +147,10 @@ def follow(graph: Graph, ties: Ties, labels: dict, skip: set[str]) -> list[Call]
             unknown.append(call)
         for output in call.outputs:
             one = replace(call, output=output)  # of several outputs, each by itself
+            first = len(ties.layer)
             labels[id(output)] = rule_of(call).tie(one, inputs, ties)
+            if len(ties.layer) > first:
+                makers[first] = call
             if call.name in skip or len(call.outputs) > 1:
                 ties.pin(labels[id(output)])
         if getattr(call.operation, "weights", None):  # a shared layer is cut in one way

@@ -1,11 +1,16 @@
 """Training learns: a model that draws its utilization, and the regimes of drawing it."""
 
+from keras_tnn.training.gate_activity import GateActivity
+from keras_tnn.training.gate_objective import ForwardPass, GateObjective
 from keras_tnn.training.regimes import DiscreteDraw, PerBatch, PerSample, Regime, UniformDraw
 from keras_tnn.training.sandwich import Sandwich
 from keras_tnn.training.throttled_model import ThrottledModel
 
 __all__ = [
     "DiscreteDraw",
+    "ForwardPass",
+    "GateActivity",
+    "GateObjective",
     "PerBatch",
     "PerSample",
     "Regime",

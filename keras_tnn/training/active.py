@@ -19,10 +19,16 @@ class ActivePaths:
         levels: rising floats in (0, 1].
 
     Raises:
-        ValueError: if a level cannot be run on slices alone, because a constant was folded.
+        ValueError: if a level cannot be run on slices alone, because a constant was folded, or
+            gates are learned.
     """
 
     def __init__(self, model, levels):
+        if model.learned_gates:
+            raise ValueError(
+                f"Model '{model.name}' cannot train on its active channels alone: its gates are "
+                "learned, so that they differ from step to step. Draw utilization per sample."
+            )
         graph = read_throttled_graph(model)
         self.levels = tuple(float(level) for level in levels)
         self.cuts = [cut(graph, level, name=f"at_{level:g}") for level in self.levels]

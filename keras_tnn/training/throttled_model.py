@@ -1,12 +1,18 @@
 """The throttled model: a functional Keras model with utilization as an optional input."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 import numpy as np
 from keras import ops
 
-from keras_tnn.gates import Gate
+from keras_tnn.gates import Ensemble, Gate, LearnedGate, read_gates
 from keras_tnn.gates.dial import Dial
+from keras_tnn.gates.inference import check_gating
 from keras_tnn.training.feeding import feed
+from keras_tnn.training.gate_activity import GateActivity
+from keras_tnn.training.gate_objective import ForwardPass, GateObjective
 from keras_tnn.training.regimes import PerSample, Regime
 from keras_tnn.utilization import check_utilization
 
@@ -57,6 +63,12 @@ class ThrottledModel(keras.Model):
         self.dial = Dial([0.0, 1.0])
         self.seed_generator = keras.random.SeedGenerator()
         self._regime = PerSample()
+        self._objective = None
+        self.target = Dial([1.0, 0.0])  # complexity to learn, batches since it was set
+        self.ensemble_runs = 1
+        self.activity = None
+        if self.learned_gates:
+            self.activity = GateActivity({gate.name: gate.free for gate in self.learned_gates})
 
     def feature_names(self, all_inputs: bool = False) -> list[str]:
         """Names of the inputs in order, without utilization unless `all_inputs`."""
@@ -76,14 +88,40 @@ class ThrottledModel(keras.Model):
             self.make_train_function(force=True)
 
     @property
+    def gates(self) -> list[Gate]:
+        """The model's gates: those that are nodes of it and those that its layers hold.
+
+        A layer that obeys a node does not use the gate that it holds; that one is not built.
+        """
+        held = [getattr(layer, "gate", layer) for layer in leaf_layers(self)]
+        used = {id(one): one for one in held if isinstance(one, Gate) and one.built}
+        return list(used.values())
+
+    @property
+    def learned_gates(self) -> list[LearnedGate]:
+        """Those of the model's gates that are learned."""
+        return [gate for gate in self.gates if isinstance(gate, LearnedGate)]
+
+    @property
+    def objective(self) -> GateObjective | None:
+        """What the gates learn besides the task."""
+        return self._objective
+
+    @objective.setter
+    def objective(self, objective: GateObjective | None):
+        self._objective = objective
+        self.train_function = None
+        if self.compiled:
+            self.make_train_function(force=True)
+
+    @property
     def breakpoints(self) -> tuple[float, ...]:
         """The utilizations in (0, 1) at which some gate opens one more group, rising.
 
         A gate of D groups opens its k-th at u = k / (D + 1). Between two breakpoints the network
         does not change.
         """
-        gates = [getattr(layer, "gate", layer) for layer in self.layers]
-        sizes = {gate.num_groups for gate in gates if isinstance(gate, Gate)}
+        sizes = {gate.num_groups for gate in self.gates}
         return tuple(sorted({k / (size + 1) for size in sizes for k in range(1, size + 1)}))
 
     def split(self, inputs) -> tuple[list, object]:
@@ -115,7 +153,10 @@ class ThrottledModel(keras.Model):
 
     def masked(self, features: list, utilization, training=True):
         """Outputs at the given utilization, `(batch,)`, with closed groups masked."""
-        return super().call(self.join(features, utilization), training=training)
+        with read_gates() as readings:
+            outputs = super().call(self.join(features, utilization), training=training)
+        self.forward_pass = ForwardPass(utilization, readings)
+        return outputs
 
     def call(self, inputs, training=None, mask=None):
         features, utilization = self.split(inputs)
@@ -128,7 +169,9 @@ class ThrottledModel(keras.Model):
         utilization = ops.convert_to_tensor(utilization, "float32")
         if len(utilization.shape) == 0:
             utilization = ops.broadcast_to(utilization, (ops.shape(features[0])[0],))
-        return self.masked(features, utilization, training)
+        runs = 1 if training else self.ensemble_runs
+        outputs = [self.masked(features, utilization, training) for _ in range(runs)]
+        return outputs[0] if runs == 1 else keras.tree.map_structure(mean_of, *outputs)
 
     def task_loss(self, x, y, y_pred, sample_weight):
         """The compiled loss of some outputs, with the model's additional losses."""
@@ -136,25 +179,91 @@ class ThrottledModel(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         if training and x is not None and self.split(x)[1] is None:
-            return self.regime.loss(self, x, y, y_pred, sample_weight)
-        return super().compute_loss(x, y, y_pred, sample_weight, training=training)
+            loss = self.regime.loss(self, x, y, y_pred, sample_weight)
+        else:
+            loss = super().compute_loss(x, y, y_pred, sample_weight, training=training)
+        if self.activity:
+            self.activity.update_state(self.forward_pass.readings)
+        if training and self.objective:
+            loss += self.objective.loss(self, self.forward_pass, y, y_pred)
+        return loss
+
+    @contextmanager
+    def gating(self, gating) -> Iterator[None]:
+        """Within it, learned gates decide at inference as `gating` says (herrmann2019, 3.3).
+
+        Args:
+            gating: float, the threshold tau, or `Threshold`, `Stochastic`, `AlwaysOn` or
+                `Ensemble` of `keras_tnn.gates`. None changes nothing.
+
+        Raises:
+            ValueError: if `gating` is none of these, or the model has no learned gate.
+        """
+        if gating is None:
+            yield
+            return
+        gating = check_gating(gating)
+        if not self.learned_gates:
+            raise ValueError(
+                f"Invalid value for `gating`. Model '{self.name}' has no learned gate: "
+                f"utilization alone decides. Received: gating={gating!r}"
+            )
+        previous = [gate.inference.state.numpy() for gate in self.learned_gates]
+        for gate in self.learned_gates:
+            gate.inference.turn(gating.dial)
+        self.set_ensemble_runs(gating.runs if isinstance(gating, Ensemble) else 1)
+        try:
+            yield
+        finally:
+            for gate, dial in zip(self.learned_gates, previous, strict=True):
+                gate.inference.turn(dial)
+            self.set_ensemble_runs(1)
+
+    def set_ensemble_runs(self, runs: int):
+        if runs != self.ensemble_runs:
+            self.ensemble_runs = runs
+            self.test_function = self.predict_function = None
 
     def fit(self, x=None, y=None, *args, **kwargs):
-        """As `keras.Model.fit`; `x` with or without utilization."""
+        """As `keras.Model.fit`; `x` with or without utilization.
+
+        The optimizer's own weight decay leaves out learned gates: it would drive them to p = 1/2
+        (herrmann2019, 3.2).
+        """
+        weights = [w for gate in self.learned_gates for w in gate.trainable_weights]
+        if weights and self.compiled and not self.optimizer.built:
+            self.optimizer.exclude_from_weight_decay(var_list=weights)
         return super().fit(feed(self, x), y, *args, **kwargs)
 
-    def evaluate(self, x=None, y=None, *args, utilization=None, **kwargs):
+    def evaluate(self, x=None, y=None, *args, utilization=None, gating=None, **kwargs):
         """As `keras.Model.evaluate`, at a utilization.
 
         Args:
             utilization: float in (0, 1], or array `(samples,)`. Default: as in `x`, else 1.
+            gating: how learned gates decide, as `gating` takes it. Default: p > 0.5.
         """
-        return super().evaluate(feed(self, x, utilization), y, *args, **kwargs)
+        with self.gating(gating):
+            return super().evaluate(feed(self, x, utilization), y, *args, **kwargs)
 
-    def predict(self, x, *args, utilization=None, **kwargs):
+    def predict(self, x, *args, utilization=None, gating=None, **kwargs):
         """As `keras.Model.predict`, at a utilization.
 
         Args:
             utilization: float in (0, 1], or array `(samples,)`. Default: as in `x`, else 1.
+            gating: how learned gates decide, as `gating` takes it. Default: p > 0.5.
         """
-        return super().predict(feed(self, x, utilization), *args, **kwargs)
+        with self.gating(gating):
+            return super().predict(feed(self, x, utilization), *args, **kwargs)
+
+
+def leaf_layers(model) -> Iterator[keras.layers.Layer]:
+    """The layers of a model, in the place of nested models those that these hold."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from leaf_layers(layer)
+        else:
+            yield layer
+
+
+def mean_of(*tensors):
+    return sum(tensors) / len(tensors)

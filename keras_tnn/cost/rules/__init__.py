@@ -1,5 +1,5 @@
 """How many multiply-accumulates each kind of layer does. Importing this room registers all."""
 
-from keras_tnn.cost.rules import attention, kernels, products, recurrent, wrappers
+from keras_tnn.cost.rules import attention, gates, kernels, products, recurrent, wrappers
 
-__all__ = ["attention", "kernels", "products", "recurrent", "wrappers"]
+__all__ = ["attention", "gates", "kernels", "products", "recurrent", "wrappers"]

@@ -8,6 +8,7 @@ from keras_tnn.surgery.rules import (  # noqa: F401
     grouped,
     joining,
     normalization,
+    obeying,
     per_channel,
     reshaping,
     whole,

@@ -14,17 +14,25 @@ from keras_tnn.surgery.graph import Call
 from keras_tnn.surgery.rule import Rule, rule, rule_of
 
 
+def check_known(call: Call):
+    """Raises ValueError if the gate reads features, so that utilization alone does not decide."""
+    own = all(np.ndim(value) < 2 for value in call.known.values())
+    if not call.known or own and call.operation.gate.data_dependent:
+        raise ValueError(
+            f"The gate of layer '{call.name}' depends on the data. Expected gates that depend on "
+            "utilization alone: only those can be cut out. A ChannelGate or ResidualGate that "
+            "obeys a gate which is a node of the model can be shipped so that it decides for each "
+            "sample: see `keras_tnn.surgery.conditional`."
+        )
+
+
 def gate_values(call: Call) -> np.ndarray:
     """The gate's values `(num_groups,)` at the fixed utilization; zero means closed.
 
     Raises:
-        ValueError: if the gate reads features, so that utilization alone does not decide.
+        ValueError: if the gate reads features.
     """
-    if not call.known:
-        raise ValueError(
-            f"The gate of layer '{call.name}' depends on the data. Expected gates that depend on "
-            "utilization alone: only those can be cut out."
-        )
+    check_known(call)
     (control,) = map(np.asarray, call.known.values())
     if control.ndim < 2:
         return call.operation.gate.pattern(float(control.reshape(-1)[0]))

@@ -1,0 +1,93 @@
+"""Conditional execution: a sum of which a sample computes only the terms that its gates open."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_tnn")
+class ConditionalSum(keras.layers.Layer):
+    """y = base + sum_k g_k f_k(x), where a term whose gate is closed is not computed.
+
+    What gated blocks (liu2022, Eq. 3) and gated groups of channels (Eq. 2) come to at inference.
+    At a batch size of one, each term stands in a `keras.ops.cond`, of which TFLite makes an `IF`:
+    a closed term costs one copy of the sum so far. Otherwise all terms are computed and
+    multiplied by their gates, which gives the same numbers. With all gates open it is the plain
+    sum. `keras_tnn.surgery.conditional` makes these layers.
+
+    Args:
+        terms: list of `keras.Model`, the functions f_k: all on the same inputs, with outputs of
+            one shape.
+        groups: list of integers, for each term the column of its gate.
+
+    Call arguments:
+        inputs: tensor, or list of tensors, that the terms read.
+        gates: `(batch, num_groups)`, zeros and ones.
+        base: tensor of the terms' output shape. Where it is left out, a weight of the layer
+            takes its place, one number a channel: a bias.
+
+    Output shape:
+        That of each term, `(batch, ..., channels)`.
+
+    Raises:
+        ValueError: if `terms` is empty, or `groups` does not name one column for each of them.
+
+    Example:
+
+    >>> x = keras.Input((3,))
+    >>> terms = [keras.Model(x, factor * x) for factor in (10.0, 100.0)]
+    >>> layer = ConditionalSum(terms, groups=[0, 1])
+    >>> ones = np.ones((1, 3), "float32")
+    >>> layer(ones, gates=np.array([[0.0, 1.0]]), base=ones).numpy().tolist()
+    [[101.0, 101.0, 101.0]]
+    """
+
+    def __init__(self, terms, groups, **kwargs):
+        super().__init__(**kwargs)
+        self.terms = [
+            keras.saving.deserialize_keras_object(term) if isinstance(term, dict) else term
+            for term in terms
+        ]
+        self.groups = [int(group) for group in groups]
+        if not self.terms or len(self.groups) != len(self.terms):
+            raise ValueError(
+                "Invalid value for `groups`. Expected one column of the gates for each term, and "
+                f"at least one term. Received: {len(self.terms)} terms and groups={groups}"
+            )
+
+    def build(self, inputs_shape, gates_shape, base_shape=None):
+        if base_shape is None:
+            channels = self.terms[0].output_shape[-1]
+            self.bias = self.add_weight(shape=(channels,), initializer="zeros", name="bias")
+        self.built = True
+
+    def call(self, inputs, gates, base=None):
+        first = inputs[0] if isinstance(inputs, (list, tuple)) else inputs
+        total = self.constant(ops.shape(first)[0]) if base is None else base
+        for term, group in zip(self.terms, self.groups, strict=True):
+            if first.shape[0] == 1:
+                total = self.add_if_open(total, term, inputs, gates[0, group])
+            else:
+                gate = ops.reshape(gates[:, group], (-1, *(1,) * (len(total.shape) - 1)))
+                total = total + ops.cast(gate, total.dtype) * term(inputs, training=False)
+        return total
+
+    def constant(self, batch_size):
+        """The bias at every position, `(batch, ..., channels)`."""
+        shape = (batch_size, *self.terms[0].output_shape[1:])
+        return ops.broadcast_to(ops.cast(self.bias, self.compute_dtype), shape)
+
+    def add_if_open(self, total, term, inputs, gate):
+        # The sum is handed through the condition: a closed branch that makes zeros to be added
+        # outside costs twice as much.
+        return ops.cond(
+            gate > 0.5, lambda: total + term(inputs, training=False), lambda: total
+        )
+
+    def compute_output_spec(self, inputs, gates, base=None):
+        first = inputs[0] if isinstance(inputs, (list, tuple)) else inputs
+        shape = (first.shape[0], *self.terms[0].output_shape[1:])
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+    def get_config(self):
+        terms = [keras.saving.serialize_keras_object(term) for term in self.terms]
+        return {**super().get_config(), "terms": terms, "groups": self.groups}

@@ -1,0 +1,70 @@
+"""A learned gate whose way to decide is fixed: what is left of it in a network that ships."""
+
+import keras
+from keras import ops
+
+from keras_tnn.gates import Gate, LearnedGate
+from keras_tnn.gates.readings import leave_reading
+
+
+@keras.saving.register_keras_serializable(package="keras_tnn")
+class HardGate(keras.layers.Layer):
+    """Group i is open where its probability p_i is above the threshold (herrmann2019, 3.3).
+
+    It wraps a gate and takes its place: same call arguments, same output, but no random numbers
+    and no dial.
+
+    Args:
+        gate: `keras_tnn.gates.Gate`. One that is not learned decides as it always does.
+        threshold: float in (0, 1), the paper's tau.
+
+    Call arguments:
+        utilization: as for the gate.
+        features: as for the gate.
+
+    Output shape:
+        `(batch, num_groups)`, zeros and ones.
+
+    Example:
+
+    >>> gate = keras_tnn.gates.DataIndependent(num_groups=2, open_probability=0.7)
+    >>> [HardGate(gate, threshold)(1.0).numpy().tolist() for threshold in (0.6, 0.8)]
+    [[[1.0, 1.0]], [[0.0, 0.0]]]
+    """
+
+    def __init__(self, gate, threshold=0.5, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.gate = keras.saving.deserialize_keras_object(gate) if isinstance(gate, dict) else gate
+        if not isinstance(self.gate, Gate):
+            raise ValueError(
+                "Invalid value for `gate`. Expected a keras_tnn.gates.Gate. "
+                f"Received: gate={gate!r}"
+            )
+        self.threshold = threshold
+
+    def build(self, utilization_shape, features_shape=None):
+        if not self.gate.built:
+            self.gate.build(utilization_shape, features_shape)
+        self.built = True
+
+    def call(self, utilization, features=None):
+        utilization = ops.reshape(utilization, (-1,))
+        if not isinstance(self.gate, LearnedGate):
+            return self.gate(utilization, features=features, training=False)
+        logits = self.gate.logits(utilization, features, training=False)
+        probabilities = self.gate.estimator.probabilities(logits)
+        values = ops.cast(ops.greater(probabilities, self.threshold), "float32")
+        values = self.gate.with_open_groups(values)
+        leave_reading(self.gate, values, self.gate.with_open_groups(probabilities))
+        return ops.cast(values, self.compute_dtype)
+
+    def compute_output_spec(self, utilization, features=None):
+        spec = self.gate.compute_output_spec(utilization, features)
+        return keras.KerasTensor(spec.shape, dtype=self.compute_dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "gate": keras.saving.serialize_keras_object(self.gate),
+            "threshold": self.threshold,
+        }
