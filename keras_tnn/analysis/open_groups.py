@@ -39,4 +39,8 @@ def groups_of(call) -> np.ndarray:
     """The gate's values of the groups that this call decides on."""
     values = gate_values(call)
     layer = call.operation
-    return values[[layer.index]] if isinstance(layer, ResidualGate) else values
+    if isinstance(layer, ResidualGate):
+        return values[[layer.index]]
+    if groups := getattr(layer, "channel_groups", None):
+        return values[sorted(set(groups) - {-1})]  # it may obey some groups of a larger gate
+    return values

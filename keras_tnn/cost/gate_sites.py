@@ -1,14 +1,10 @@
-"""Where the gates of a model stand, and what they chose in one forward pass as one matrix."""
+"""Where the gates of a model stand."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import reduce
 
 import keras
-import numpy as np
-from keras import ops
 
-from keras_tnn.gates import Gate, LearnedGate, Reading
+from keras_tnn.gates import Gate, LearnedGate
 from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.graph import Call, Graph
 
@@ -32,12 +28,6 @@ class GateSite:
         """The groups that may close."""
         groups = range(self.gate.num_groups)
         return list(self.gate.free if isinstance(self.gate, LearnedGate) else groups)
-
-    @property
-    def may_close(self) -> bool:
-        """Whether all of several groups may be closed at once."""
-        groups = self.gate.num_groups
-        return len(self.free) == groups > 1 and not self.gate.min_groups
 
 
 def find_gates(graph: Graph, name: str) -> list[GateSite]:
@@ -87,27 +77,3 @@ def call_of_gate(call: Call) -> Call | None:
     gate = call.operation.gate
     output = keras.KerasTensor((None, gate.num_groups))
     return Call(gate, (control,), {"features": features}, (control, features), output)
-
-
-def read_values(sites: Iterable[GateSite], readings: Iterable[Reading]):
-    """What the gates chose, side by side: float tensor `(batch, groups of all gates)`.
-
-    Args:
-        sites: the gates, in the order of the columns.
-        readings: of one forward pass; of a gate that was called several times the first counts.
-
-    Raises:
-        ValueError: if a gate left no reading.
-    """
-    chosen = {id(reading.gate): reading.values for reading in reversed(list(readings))}
-    missing = [site.names[0] for site in sites if id(site.gate) not in chosen]
-    if missing:
-        raise ValueError(
-            f"The gates {missing} left no reading. Expected the readings of one forward pass: "
-            "call the model inside `keras_tnn.gates.read_gates()`. "
-            f"Received readings of {len(chosen)} gates."
-        )
-    values = [ops.cast(chosen[id(site.gate)], "float32") for site in sites]
-    # A gate that is alike for all samples may have one row: (1 or batch, D) -> (batch, D).
-    rows = reduce(lambda ones, one: ones * ops.ones_like(one[:, :1]), values, np.ones((1, 1)))
-    return ops.concatenate([one * ops.cast(rows, "float32") for one in values], axis=-1)

@@ -1,32 +1,173 @@
-"""What a model costs as a function of its gates: exact for zeros and ones, smooth between them.
+"""What a model costs as a function of its gates: MACs or energy, exact for zeros and ones.
 
-The cost is a polynomial in the gates z that is linear in each. A convolution costs
-
-    positions x (sum over inputs c of prod z) x (sum over outputs c of prod z),
-
-each product over the gates that channel c needs (herrmann2019, 3.4; for a MobileNetV2 block
-H W C_exp (C_in + 9 / s^2 + C_out / s^2) with the numbers of active channels). Gates that all
-channels of a call need stand before the sums once, so that z^2 does not appear.
+herrmann2019 (3.4) counts FLOPs from the gates: a MobileNetV2 block takes H W C_exp (C_in + 9 / s^2
++ C_out / s^2) with the numbers of active channels. Here that is done for every call of any model
+that surgery can follow, by the numbers of channels that the cut model would have.
 """
 
 import math
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
-from keras import ops
 
+from keras_tnn.cost.closing import Closing, Product
 from keras_tnn.cost.energy import EnergyModel
 from keras_tnn.cost.extent import Extent
-from keras_tnn.cost.gate_sites import GateSite, find_gates, read_values
-from keras_tnn.cost.layer_costs import cost_of
+from keras_tnn.cost.gate_polynomial import GatePolynomial
+from keras_tnn.cost.gate_sites import GateSite, find_gates
+from keras_tnn.cost.layer_costs import cost_of, sum_of
 from keras_tnn.cost.macs import find_rule, has_matrices, macs_of_call
-from keras_tnn.cost.memory import item_bytes, passes_values_on, weight_bytes
-from keras_tnn.cost.openings import Closing, Product, simplest
-from keras_tnn.gates import Reading
+from keras_tnn.cost.memory import moved_bytes, passes_values_on, tensor_bytes, weight_bytes
+from keras_tnn.cost.openings import find_openings
 from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.graph import Call, Graph, read_graph
 
-OPEN = frozenset()  # the set of what no gate closes
+
+@dataclass(frozen=True)
+class GatedCost:
+    """The cost of a model for a batch of one, given what its gates chose.
+
+    Call arguments:
+        values: which groups are open, float tensor `(batch, groups)`: those of all gates side by
+            side, in the order of `sites`. Gradients reach it.
+
+    Attributes:
+        sites: the gates.
+        network: the cost of the network as a polynomial in the gates.
+        gates: the cost of the gates themselves, which are always computed.
+    """
+
+    sites: tuple[GateSite, ...]
+    network: GatePolynomial
+    gates: float
+
+    @property
+    def ungated(self) -> float:
+        """The cost of the network without gates: all of it runs."""
+        return self.network.whole
+
+    def __call__(self, values):
+        """The cost of each sample, gates included: float tensor `(batch,)`."""
+        return self.network(values) + self.gates
+
+
+def gated_macs(model: keras.Model) -> GatedCost:
+    """Multiply-accumulates as a function of the gates, as `count_macs(materialize(model, gates))`.
+
+    Data-dependent gates add their own, by the rule of their kind.
+
+    Args:
+        model: functional model with gates. Changes of its layers afterwards are not seen.
+
+    Returns:
+        `GatedCost` in MACs.
+
+    Raises:
+        ValueError: if the model has no gates or no graph, if a layer or gate that multiplies has
+            no rule, or if channels do not depend on the gates as products.
+    """
+    return gated_cost(model, mac_products, macs_of_call)
+
+
+def gated_energy(model: keras.Model, energy_model: EnergyModel | None = None) -> GatedCost:
+    """Joules as a function of the gates, by the rules of `keras_tnn.cost.energy`.
+
+    What `materialize` adds to put closed channels back, where a sum needs them, is not counted.
+
+    Args:
+        model: as for `gated_macs`.
+        energy_model: what accesses and MACs cost; `EnergyModel()` by default.
+
+    Returns:
+        `GatedCost` in Joules.
+
+    Raises:
+        ValueError: as `gated_macs`.
+    """
+    energy_model = energy_model or EnergyModel()
+    nothing = sum_of(())
+    a_mac = energy_model.energy(replace(nothing, macs=1))
+    a_byte = energy_model.energy(replace(nothing, moved_bytes=1))
+
+    def products(call: Call, extent: Extent) -> list[Product]:
+        parts = [(mac_products(call, extent), a_mac), (byte_products(call, extent), a_byte)]
+        return [replace(p, weight=price * p.weight) for one, price in parts for p in one]
+
+    def of_gate(call: Call) -> float:
+        # What needs no MACs is decided once, not for every sample.
+        return energy_model.energy(cost_of(call, set())) if macs_of_call(call) else 0.0
+
+    return gated_cost(model, products, of_gate)
+
+
+def gated_cost(model: keras.Model, products, of_gate) -> GatedCost:
+    """Any cost that is made of products of numbers of channels.
+
+    Args:
+        model: functional model with gates.
+        products: from a call and its `Extent`, its parts as a list of `Product`.
+        of_gate: from the call of a gate, its cost.
+    """
+    graph = read_graph(model)
+    sites = find_gates(graph, model.name)
+    check_known(graph, sites)
+    polynomial = GatePolynomial(find_openings(Closing(graph, sites, products)))
+    # A gate that only knows u decides alike each time; one call of it counts.
+    return GatedCost(tuple(sites), polynomial, float(sum(of_gate(site.calls[0]) for site in sites)))
+
+
+def check_known(graph: Graph, sites: list[GateSite]):
+    """Raises ValueError for layers and gates that multiply and have no rule."""
+    layers = [x.operation for x in graph.calls if not isinstance(x.operation, Gated)]
+    operations = [*layers, *(site.gate for site in sites)]
+    unknown = {x.name for x in operations if find_rule(x) is None and has_matrices(x)}
+    if unknown:
+        raise ValueError(
+            f"The cost of the gates is unknown: no rule counts the MACs of {sorted(unknown)}. "
+            "`keras_tnn.cost.macs_rule` registers a rule for their kind."
+        )
+
+
+def mac_products(call: Call, extent: Extent) -> list[Product]:
+    """The MACs of a call: those of each kernel, in proportion to its channels."""
+    macs = macs_of_call(call) if find_rule(call.operation) else 0
+    if not macs:
+        return []
+    if len(extent.kernels) == 1:
+        return [over(extent.kernels[0], macs, call)]
+    layer = call.operation  # depthwise, then pointwise, at the same positions
+    sizes = [math.prod(w.shape) for w in (layer.depthwise_kernel, layer.pointwise_kernel)]
+    parts = zip(extent.kernels, sizes, strict=True)
+    return [over(axes, macs * size / sum(sizes), call) for axes, size in parts]
+
+
+def byte_products(call: Call, extent: Extent) -> list[Product]:
+    """The bytes that a call moves: kernels, vectors such as a bias, inputs and outputs."""
+    kernels = extent.kernels
+    if not kernels:
+        return []
+    if all(len(axis) == 1 for axes in kernels for axis in axes):  # all of the call, or nothing
+        return [over(kernels[0], moved_bytes(call), call)]
+    weights = own_weights(call.operation)
+    matrices = [w for w in weights if len(w.shape) > 1]
+    vectors = [w for w in weights if len(w.shape) < 2]
+    parts = [matrices] if len(kernels) == 1 else [[w] for w in matrices]
+    products = [over(a, weight_bytes(p), call) for a, p in zip(kernels, parts, strict=True)]
+    products.append(over((extent.makes,), weight_bytes(vectors), call))
+    if not passes_values_on(call):
+        ends = zip((*call.inputs, call.output), (*extent.reads, extent.makes), strict=True)
+        products += [over((axis,), tensor_bytes(call, (x,)), call) for x, axis in ends]
+    return products
+
+
+def own_weights(operation) -> list:
+    """The weights of a layer without those of its gate."""
+    gate = getattr(operation, "gate", None)
+    of_gate = {id(w) for w in getattr(gate, "weights", ())}
+    return [w for w in getattr(operation, "weights", ()) if id(w) not in of_gate]
+
+
+def over(axes: tuple[np.ndarray, ...], total: float, call: Call) -> Product:
+    """A cost that all channels of the axes share alike."""
+    return Product(total / math.prod(len(axis) for axis in axes), tuple(axes), call.name)

@@ -1,176 +1,153 @@
-"""Which gates must be open for a channel to be computed, found by closing one after another.
+"""Which gates must be open for a channel to be computed, found by closing them.
 
-A channel that is read, made or multiplied is so where a set of gates is open: its groups' gates and
-those of the blocks around it. The surgery pass says what is left when one group is closed; the set
-of a channel holds the groups whose closing it does not survive. Where all groups of a gate may
-close at once, and a branch goes with the last of them, the set holds "any of the gate".
+A channel is read, made or multiplied where all its conditions hold. A condition is a set of groups
+of which one must be open: mostly one group, that of the channel or of a block around it. Where a
+layer has nothing to read, or nobody reads what it makes, with the last of several groups closed,
+the condition is any of those groups.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from keras_tnn.cost.extent import Extent, extent_of
-from keras_tnn.cost.gate_sites import GateSite
-from keras_tnn.surgery.cut import backward, forward
-from keras_tnn.surgery.graph import Call, Graph
+from keras_tnn.cost.closing import Closing, Product
 
 CHECKED_PATTERNS = 8
 
-
-@dataclass(frozen=True)
-class Product:
-    """A part of a call's cost: `weight` times the numbers of true entries of its axes.
-
-    Attributes:
-        weight: float.
-        axes: bool masks over channels; what they hold is computed.
-        layer: name of the call's layer.
-    """
-
-    weight: float
-    axes: tuple[np.ndarray, ...]
-    layer: str = ""
+Condition = frozenset[int]  # numbers of groups, counted over all gates, one of which is open
+Conditions = frozenset[Condition]  # all of them hold
 
 
 @dataclass(frozen=True)
 class Openings:
-    """When each part of a model is computed.
+    """When each part of a model's cost is there.
 
     Attributes:
-        products: parts of the model's cost with all gates open.
-        sets: the different sets of conditions; all of a set must hold. A condition is the number
-            of a group, counted over all gates, or after those the number of a gate: any of it.
-        indices: for each axis of each product, the index in `sets` of every channel; -1 for those
+        num_groups: how many groups all gates have together.
+        parts: of the cost with all gates open.
+        sets: the different `Conditions` of channels.
+        indices: for each axis of each part, the index in `sets` of every channel; -1 for channels
             that are never computed.
     """
 
-    products: list[Product]
-    sets: list[frozenset[int]]
+    num_groups: int
+    parts: list[Product]
+    sets: list[Conditions]
     indices: list[list[np.ndarray]]
 
+    @property
+    def gated(self) -> list[bool]:
+        """Of each part, whether a gate closes any of it."""
+        return [any(self.sets[i] for a in axes for i in {*a} - {-1}) for axes in self.indices]
 
-class Closing:
-    """Closes groups of a model's gates and sees what is left.
+
+def find_openings(closing: Closing) -> Openings:
+    """Closes each group in turn, then groups that together are all that a layer reads or makes.
 
     Args:
-        graph: of the model.
-        sites: its gates.
-        products: from a call and its `Extent`, the parts of its cost.
+        closing: the model.
+
+    Raises:
+        ValueError: if the conditions do not explain when a channel is computed.
     """
-
-    def __init__(
-        self,
-        graph: Graph,
-        sites: list[GateSite],
-        products: Callable[[Call, Extent], list[Product]],
-    ):
-        self.graph, self.sites, self.products_of = graph, sites, products
-        ends = np.cumsum([site.gate.num_groups for site in sites])
-        self.groups = np.split(np.arange(ends[-1]), ends[:-1])  # of each gate
-
-    @property
-    def conditions(self) -> dict[int, np.ndarray]:
-        """For each condition, the groups that are closed where it does not hold."""
-        size = self.groups[-1][-1] + 1
-        singles = {
-            int(groups[i]): groups[[i]]
-            for site, groups in zip(self.sites, self.groups, strict=True)
-            for i in site.free
-        }
-        anys = {
-            int(size + number): groups
-            for number, (site, groups) in enumerate(zip(self.sites, self.groups, strict=True))
-            if site.may_close
-        }
-        return singles | anys
-
-    def patterns(self, is_open: np.ndarray) -> Mapping[str, np.ndarray]:
-        """What the gates say, by name as `materialize(gates=...)` takes it."""
-        return {
-            name: is_open[groups].astype("float32")
-            for site, groups in zip(self.sites, self.groups, strict=True)
-            for name in site.names
-        }
-
-    def products(self, is_open: np.ndarray) -> list[Product]:
-        """The parts of the cost while some groups are open: bool array `(groups,)`."""
-        known = {
-            id(x): np.ones(1, "float32") for x in self.graph.inputs if x.name == "utilization"
-        }
-        calls, channels = forward(self.graph, known, self.patterns(is_open))
-        needed = backward(self.graph, calls, channels)
-        return [
-            product
-            for call in calls
-            for product in self.products_of(call, extent_of(call, channels, needed))
-        ]
-
-    def find(self) -> Openings:
-        """Closes every condition in turn.
-
-        Raises:
-            ValueError: if a channel does not depend on its gates as a product.
-        """
-        whole = np.ones(self.groups[-1][-1] + 1, bool)
-        conditions = self.conditions
-        products = self.products(whole)
-        computed = flat(products)
-        dead = np.zeros((len(conditions), len(computed)), bool)
-        for row, closed in zip(dead, conditions.values(), strict=True):
-            is_open = whole.copy()
-            is_open[closed] = False
-            row[:] = computed & ~flat(self.products(is_open))
-        columns, index = np.unique(dead, axis=1, return_inverse=True)
-        names = np.array([*conditions])
-        sets = [simplest(frozenset(names[column].tolist()), conditions) for column in columns.T]
-        index = np.where(computed, index.reshape(-1), -1)
-        self.check(products, sets, index, conditions)
-        return Openings(products, sets, like(products, index))
-
-    def check(self, products, sets, index, conditions):
-        """Compares with what the pass says for random patterns.
-
-        Raises:
-            ValueError: if they differ, naming the layers.
-        """
-        rng = np.random.default_rng(0)
-        wrong: set[str] = set()
-        for share in np.linspace(0.3, 0.9, CHECKED_PATTERNS):
-            is_open = rng.random(self.groups[-1][-1] + 1) < share
-            for site, groups in zip(self.sites, self.groups, strict=True):
-                always = sorted({*range(site.gate.num_groups)} - {*site.free})
-                is_open[groups[[*always, *range(site.gate.min_groups)]]] = True
-            holds = {name: is_open[groups].any() for name, groups in conditions.items()}
-            expected = np.array([all(holds[name] for name in one) for one in sets])
-            expected = np.where(index < 0, False, expected[index])
-            actual = self.products(is_open)
-            for product, one in zip(actual, like(actual, expected), strict=True):
-                if any(np.any(a != b) for a, b in zip(product.axes, one, strict=True)):
-                    wrong.add(product.layer)
-        if wrong:
-            raise ValueError(
-                f"The cost of the gates is unknown: channels of the layers {sorted(wrong)} are "
-                "computed where one gate or another is open, not where all of some gates are. "
-                "Expected terms of a sum, and inputs of a layer, that open and close together, or "
-                "one that is always open. Give such channels one gate, or `min_groups=1`."
-            )
+    pairs = list(zip(closing.sites, closing.groups, strict=True))
+    single = [frozenset([int(groups[i])]) for site, groups in pairs for i in site.free]
+    dead = closed(closing, single)
+    sets, index = conditions_of(dead, single, closing)
+    axes = [axis for part in like(closing.parts, index) for axis in part]
+    several = sorted({c for axis in axes for c in jointly(sets, axis, closing.groups)}, key=sorted)
+    if several:
+        dead = np.concatenate([dead, closed(closing, several)], axis=1)
+        sets, index = conditions_of(dead, single + several, closing)
+    check(closing, sets, index)
+    parts = [part for one in closing.parts for part in one]
+    return Openings(closing.num_groups, parts, sets, like(closing.parts, index))
 
 
-def simplest(conditions: frozenset[int], groups: Mapping[int, np.ndarray]) -> frozenset[int]:
-    """The same set without "any of a gate" where it names a group of that gate."""
-    named = {name for name in conditions if len(groups[name]) == 1}
-    return frozenset(n for n in conditions if n in named or not named & {*groups[n].tolist()})
+def closed(closing: Closing, conditions: list[Condition]) -> np.ndarray:
+    """Which channels go where a condition fails: bool array `(channels, conditions)`."""
+    computed = flat(closing.parts)
+    ends = np.cumsum([0, *(len(flat([parts])) for parts in closing.parts)])
+    dead = np.zeros((len(computed), len(conditions)), bool)
+    for column, condition in enumerate(conditions):
+        is_open = np.ones(closing.num_groups, bool)
+        is_open[list(condition)] = False
+        for i, parts in closing.changed_parts(is_open).items():
+            place = slice(ends[i], ends[i + 1])
+            dead[place, column] = computed[place] & ~flat([parts])
+    return dead
 
 
-def flat(products: list[Product]) -> np.ndarray:
+def conditions_of(
+    dead: np.ndarray, conditions: list[Condition], closing: Closing
+) -> tuple[list[Conditions], np.ndarray]:
+    """The different conditions of channels, and for each channel the index of its own."""
+    numbers: dict[bytes, int] = {}
+    rows = np.packbits(dead, axis=1)
+    index = [numbers.setdefault(row.tobytes(), len(numbers)) for row in rows]
+    packed = np.array([[*key] for key in numbers], "uint8")
+    different = np.unpackbits(packed, axis=1, count=len(conditions))
+    sets = [simplest(conditions[i] for i in np.flatnonzero(row)) for row in different]
+    return sets, np.where(flat(closing.parts), index, -1)
+
+
+def simplest(conditions: Iterable[Condition]) -> Conditions:
+    """The conditions without those that hold anyway, because a narrower one must."""
+    conditions = frozenset(conditions)
+    return frozenset(one for one in conditions if not any(other < one for other in conditions))
+
+
+def jointly(sets: list[Conditions], axis: np.ndarray, gates: list[np.ndarray]) -> set[Condition]:
+    """Groups that close all channels of an axis once the last of them is closed."""
+    different = [sets[i] for i in {*axis.tolist()} - {-1}]
+    if len(different) < 2:
+        return set()
+    common = frozenset.intersection(*different)
+    own = [frozenset().union(*(one - common)) for one in different]  # groups of each channel
+    covers = [[one & {*groups.tolist()} for one in own] for groups in gates]
+    if all(len(one) == 1 for one in own):
+        covers.append(own)
+    return {frozenset().union(*cover) for cover in covers if all(cover)}
+
+
+def check(closing: Closing, sets: list[Conditions], index: np.ndarray):
+    """Compares with the whole pass on random patterns.
+
+    Raises:
+        ValueError: if they differ, naming the layers.
+    """
+    rng = np.random.default_rng(0)
+    wrong: set[str] = set()
+    for share in np.linspace(0.3, 0.9, CHECKED_PATTERNS):
+        is_open = rng.random(closing.num_groups) < share
+        for site, groups in zip(closing.sites, closing.groups, strict=True):
+            always = {*range(site.gate.num_groups)} - {*site.free}
+            is_open[groups[[*always, *range(site.gate.min_groups)]]] = True
+        holds = np.array([all(is_open[list(c)].any() for c in one) for one in sets])
+        expected = like(closing.parts, np.where(index < 0, False, holds[index]))
+        actual = [part for parts in closing.parts_at(is_open) for part in parts]
+        for part, axes in zip(actual, expected, strict=True):
+            if any(np.any(a != b) for a, b in zip(part.axes, axes, strict=True)):
+                wrong.add(part.layer)
+    if wrong:
+        raise ValueError(
+            f"The cost of the gates is unknown: channels of the layers {sorted(wrong)} are "
+            "computed where one gate or another is open, not where all of some gates are. "
+            "Expected terms of a sum that open and close together, or one that is always open. "
+            "Give such channels one gate, or `min_groups=1`."
+        )
+
+
+def flat(parts: list[list[Product]]) -> np.ndarray:
     """All axes one after another."""
-    return np.concatenate([axis for product in products for axis in product.axes] or [np.ones(0)])
+    axes = [axis for one in parts for part in one for axis in part.axes]
+    return np.concatenate([np.zeros(0, bool), *axes])
 
 
-def like(products: list[Product], values: np.ndarray) -> list[list[np.ndarray]]:
-    """The inverse of `flat`: values for each axis of each product."""
-    sizes = [len(axis) for product in products for axis in product.axes]
-    parts = iter(np.split(values, np.cumsum(sizes)[:-1]))
-    return [[next(parts) for _ in product.axes] for product in products]
+def like(parts: list[list[Product]], values: np.ndarray) -> list[list[np.ndarray]]:
+    """The inverse of `flat`: values for each axis of each part."""
+    parts = [part for one in parts for part in one]
+    sizes = [len(axis) for part in parts for axis in part.axes]
+    pieces = iter(np.split(values, np.cumsum(sizes)[:-1]))
+    return [[next(pieces) for _ in part.axes] for part in parts]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from keras_tnn.gates.gate import Gate
 
 SMALLEST = 1e-7
-OPEN_LIST: ContextVar[list | None] = ContextVar("readings", default=None)
+OPEN_LISTS: ContextVar[tuple[list, ...]] = ContextVar("readings", default=())
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Reading:
 
 @contextmanager
 def read_gates():
-    """Collects the readings of all gates that are called inside, in a list.
+    """Collects the readings of all gates that are called inside, in a list; also one in another.
 
     Example:
 
@@ -60,14 +60,14 @@ def read_gates():
     [2]
     """
     readings: list[Reading] = []
-    token = OPEN_LIST.set(readings)
+    token = OPEN_LISTS.set((*OPEN_LISTS.get(), readings))
     try:
         yield readings
     finally:
-        OPEN_LIST.reset(token)
+        OPEN_LISTS.reset(token)
 
 
 def leave_reading(gate: "Gate", values, probabilities):
     """Says what `gate` chose to whoever reads."""
-    if (readings := OPEN_LIST.get()) is not None:
+    for readings in OPEN_LISTS.get():
         readings.append(Reading(gate, values, probabilities))

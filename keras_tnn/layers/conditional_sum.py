@@ -18,12 +18,14 @@ class ConditionalSum(keras.layers.Layer):
         terms: list of `keras.Model`, the functions f_k: all on the same inputs, with outputs of
             one shape.
         groups: list of integers, for each term the column of its gate.
+        use_bias: Boolean, whether a weight is added, one number a channel. It must be where the
+            layer is called without a base.
 
     Call arguments:
         inputs: tensor, or list of tensors, that the terms read.
         gates: `(batch, num_groups)`, zeros and ones.
-        base: tensor of the terms' output shape. Where it is left out, a weight of the layer
-            takes its place, one number a channel: a bias.
+        base: tensor of the terms' output shape, such as the shortcut of a residual block. May be
+            left out.
 
     Output shape:
         That of each term, `(batch, ..., channels)`.
@@ -41,7 +43,7 @@ class ConditionalSum(keras.layers.Layer):
     [[101.0, 101.0, 101.0]]
     """
 
-    def __init__(self, terms, groups, **kwargs):
+    def __init__(self, terms, groups, use_bias=False, **kwargs):
         super().__init__(**kwargs)
         self.terms = [
             keras.saving.deserialize_keras_object(term) if isinstance(term, dict) else term
@@ -53,34 +55,46 @@ class ConditionalSum(keras.layers.Layer):
                 "Invalid value for `groups`. Expected one column of the gates for each term, and "
                 f"at least one term. Received: {len(self.terms)} terms and groups={groups}"
             )
+        self.use_bias = use_bias
 
     def build(self, inputs_shape, gates_shape, base_shape=None):
-        if base_shape is None:
+        if base_shape is None and not self.use_bias:
+            raise ValueError(
+                f"Layer '{self.name}' has nothing to start its sum from. Expected the call "
+                "argument `base`, or use_bias=True."
+            )
+        if self.use_bias:
             channels = self.terms[0].output_shape[-1]
             self.bias = self.add_weight(shape=(channels,), initializer="zeros", name="bias")
         self.built = True
 
     def call(self, inputs, gates, base=None):
         first = inputs[0] if isinstance(inputs, (list, tuple)) else inputs
-        total = self.constant(ops.shape(first)[0]) if base is None else base
+        skips = first.shape[0] == 1
+        total = base
+        if self.use_bias:
+            bias = ops.cast(self.bias, self.compute_dtype)
+            total = bias if base is None else base + bias
         for term, group in zip(self.terms, self.groups, strict=True):
-            if first.shape[0] == 1:
+            # With no base the sum so far is `(channels,)`: the first term gives it its shape.
+            if skips:
                 total = self.add_if_open(total, term, inputs, gates[0, group])
             else:
-                gate = ops.reshape(gates[:, group], (-1, *(1,) * (len(total.shape) - 1)))
-                total = total + ops.cast(gate, total.dtype) * term(inputs, training=False)
+                total = total + self.scale(gates[:, group], term(inputs, training=False))
         return total
 
-    def constant(self, batch_size):
-        """The bias at every position, `(batch, ..., channels)`."""
-        shape = (batch_size, *self.terms[0].output_shape[1:])
-        return ops.broadcast_to(ops.cast(self.bias, self.compute_dtype), shape)
+    def scale(self, gate, term):
+        """Each sample of a term times its gate, `(batch,)`."""
+        return ops.reshape(ops.cast(gate, term.dtype), (-1, *(1,) * (len(term.shape) - 1))) * term
 
     def add_if_open(self, total, term, inputs, gate):
-        # The sum is handed through the condition: a closed branch that makes zeros to be added
-        # outside costs twice as much.
+        # The sum is handed through the condition: a closed branch that makes zeros, to be added
+        # outside, costs twice as much.
+        shape = (1, *term.output_shape[1:])
         return ops.cond(
-            gate > 0.5, lambda: total + term(inputs, training=False), lambda: total
+            gate > 0.5,
+            lambda: total + term(inputs, training=False),
+            lambda: ops.broadcast_to(total, shape),
         )
 
     def compute_output_spec(self, inputs, gates, base=None):
@@ -90,4 +104,9 @@ class ConditionalSum(keras.layers.Layer):
 
     def get_config(self):
         terms = [keras.saving.serialize_keras_object(term) for term in self.terms]
-        return {**super().get_config(), "terms": terms, "groups": self.groups}
+        return {
+            **super().get_config(),
+            "terms": terms,
+            "groups": self.groups,
+            "use_bias": self.use_bias,
+        }

@@ -101,7 +101,7 @@ class Gated(keras.layers.Layer):
 
     def build_gate(self, input_shape):
         """Builds the layer's own gate, unless the control input is another gate's output."""
-        features_shape, control_shape = input_shape
+        features_shape, control_shape = input_shape[:2]
         if len(control_shape) < 2 and not self.gate.built:
             self.gate.build(control_shape, features_shape)
 

@@ -1,5 +1,30 @@
-"""Losses that training at several utilizations needs."""
+"""Losses beside the task's: for several utilizations at once, and for what gates leave to do."""
 
+from keras_tnn.losses.activation import BatchActivation, ConstQuad, PerGateActivation
+from keras_tnn.losses.complexity import (
+    Complexity,
+    EnergyShare,
+    GateActivation,
+    MacroAverage,
+    MacsShare,
+    MeasuredShare,
+)
+from keras_tnn.losses.complexity_loss import ComplexityLoss
+from keras_tnn.losses.complexity_penalty import DistanceComplexity, HingeComplexity
 from keras_tnn.losses.distillation import InPlaceDistillation
 
-__all__ = ["InPlaceDistillation"]
+__all__ = [
+    "BatchActivation",
+    "Complexity",
+    "ComplexityLoss",
+    "ConstQuad",
+    "DistanceComplexity",
+    "EnergyShare",
+    "GateActivation",
+    "HingeComplexity",
+    "InPlaceDistillation",
+    "MacroAverage",
+    "MacsShare",
+    "MeasuredShare",
+    "PerGateActivation",
+]

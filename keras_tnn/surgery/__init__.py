@@ -1,5 +1,6 @@
 """Surgery cuts: a throttled model and a utilization become a plain, smaller Keras model."""
 
+from keras_tnn.surgery.conditional import conditional, is_data_dependent
 from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.materialize import materialize
 from keras_tnn.surgery.recalibrate import recalibrate
@@ -14,7 +15,9 @@ __all__ = [
     "Mixing",
     "PerChannel",
     "Rule",
+    "conditional",
     "copy_weights",
+    "is_data_dependent",
     "materialize",
     "read_graph",
     "recalibrate",

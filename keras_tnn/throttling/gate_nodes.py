@@ -73,7 +73,8 @@ class OwnGates:
         return self.made[key]
 
     def of_family(self, family: Family, tensors: dict):
-        key = (family.num_groups, family.shape) if self.locked else family.first
+        alike = (family.num_groups, family.min_groups, family.shape)
+        key = alike if self.locked else family.first
         if key in self.made:
             return self.made[key]
         name = self.unused(f"{family.makers[0].name}_open")

@@ -88,7 +88,7 @@ def throttle(
     check_arguments(num_groups, axes, min_groups, channel_order)
     check_gate_arguments(gate, granularity, locked)
     graph = read_graph(model)
-    check_graph(graph, model, skip)
+    check_graph(graph, model, skip, granularity)
     stages = residual_stages(graph, skip)
     skippable = {id(call) for stage in stages for block in stage for call in block.calls}
     width = Width([], {}, {})
@@ -158,7 +158,9 @@ def check_gate_arguments(gate, granularity, locked):
             "Invalid value for `locked`. A data-dependent gate decides for one layer, from what "
             "it reads. Expected False. Received: locked=True"
         )
-    sizes = granularity.values() if isinstance(granularity, Mapping) else [granularity or 1]
+    if granularity is None:
+        return
+    sizes = granularity.values() if isinstance(granularity, Mapping) else [granularity]
     if any(not isinstance(size, int) or isinstance(size, bool) or size < 1 for size in sizes):
         raise ValueError(
             "Invalid value for `granularity`. Expected a positive number of channels a group, or "
@@ -166,14 +168,20 @@ def check_gate_arguments(gate, granularity, locked):
         )
 
 
-def check_graph(graph: Graph, model: keras.Model, skip: set[str]):
+def check_graph(graph: Graph, model: keras.Model, skip: set[str], granularity):
     if any(x.name == "utilization" for x in graph.inputs):
         raise ValueError(
             f"Model '{model.name}' has an input named 'utilization' already. Expected a model "
             "without a dial."
         )
-    if unknown := skip - {call.name for call in graph.calls}:
+    check_names("skip", skip, graph, model)
+    if isinstance(granularity, Mapping):
+        check_names("granularity", set(granularity), graph, model)
+
+
+def check_names(argument: str, names: set[str], graph: Graph, model: keras.Model):
+    if unknown := names - {call.name for call in graph.calls}:
         raise ValueError(
-            f"Invalid value for `skip`. Expected names of layers of '{model.name}'. "
+            f"Invalid value for `{argument}`. Expected names of layers of '{model.name}'. "
             f"Received: {sorted(unknown)}"
         )

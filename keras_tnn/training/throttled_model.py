@@ -10,7 +10,7 @@ from keras import ops
 from keras_tnn.gates import Ensemble, Gate, LearnedGate, read_gates
 from keras_tnn.gates.dial import Dial
 from keras_tnn.gates.inference import check_gating
-from keras_tnn.training.feeding import feed
+from keras_tnn.training.feeding import feed, is_arrays
 from keras_tnn.training.gate_activity import GateActivity
 from keras_tnn.training.gate_objective import ForwardPass, GateObjective
 from keras_tnn.training.regimes import PerSample, Regime
@@ -101,6 +101,23 @@ class ThrottledModel(keras.Model):
     def learned_gates(self) -> list[LearnedGate]:
         """Those of the model's gates that are learned."""
         return [gate for gate in self.gates if isinstance(gate, LearnedGate)]
+
+    def freeze_data_path(self, frozen: bool = True):
+        """Stops, or resumes, the training of all that is not a gate; compile the model after it.
+
+        The second of two phases: the data path, trained with random utilization, stays fixed
+        while gates are learned (hostetler2019, 4.2; liu2022, 3.2.6). From a network of the first
+        phase, `throttle(materialize(model, 1.0), gate=...)` makes one with gates to learn.
+        """
+        gates = {id(weight) for gate in self.learned_gates for weight in gate.weights}
+        for layer in leaf_layers(self):
+            if isinstance(layer, LearnedGate):
+                continue
+            if not any(id(weight) in gates for weight in layer.weights):
+                layer.trainable = not frozen
+                continue
+            for weight in layer.weights:  # a layer that holds the gate that it obeys
+                weight.trainable = weight.trainable and id(weight) in gates if frozen else True
 
     @property
     def objective(self) -> GateObjective | None:
@@ -232,8 +249,22 @@ class ThrottledModel(keras.Model):
         """
         weights = [w for gate in self.learned_gates for w in gate.trainable_weights]
         if weights and self.compiled and not self.optimizer.built:
-            self.optimizer.exclude_from_weight_decay(var_list=weights)
+            for optimizer in getattr(self.optimizer, "optimizers", [self.optimizer]):
+                optimizer.exclude_from_weight_decay(var_list=weights)
+        self.check_batches(x, kwargs.get("batch_size", args[0] if args else None))
         return super().fit(feed(self, x), y, *args, **kwargs)
+
+    def check_batches(self, x, batch_size: int | None):
+        """Raises ValueError if arrays leave a data-dependent gate a training batch of one."""
+        if not any(gate.data_dependent for gate in self.learned_gates) or not is_arrays(x):
+            return
+        samples, size = len(self.split(x)[0][0]), batch_size or 32
+        if size == 1 or samples % size == 1:
+            raise ValueError(
+                "Invalid value for `batch_size`. Data-dependent gates normalise over the batch, so "
+                f"each needs 2 samples or more. Received: batch_size={size} for {samples} samples, "
+                "which leaves a batch of one"
+            )
 
     def evaluate(self, x=None, y=None, *args, utilization=None, gating=None, **kwargs):
         """As `keras.Model.evaluate`, at a utilization.

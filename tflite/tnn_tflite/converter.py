@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tnn_tflite.bundle import Bundle
@@ -22,11 +22,12 @@ LEVELS = (0.25, 0.5, 0.75, 1.0)
 
 
 def convert(
-    model: keras.Model,
+    model: keras.Model | Mapping[float, keras.Model],
     directory: str | os.PathLike,
     levels: Sequence[float] = LEVELS,
     *,
     calibration_data: Any = None,
+    threshold: float = 0.5,
     verbose: bool = True,
 ) -> Bundle:
     """Writes a throttled model as a bundle that `tnn_tflite.Dispatcher` runs.
@@ -35,14 +36,22 @@ def convert(
     only what is active. It becomes one float32 `.tflite` file. The bundle appears when it is
     complete: an error or a crash on the way leaves an older bundle in place.
 
+    A model whose gates read the data has one level, u = 1: it decides for each sample, and its
+    file skips what is closed (`keras_tnn.surgery.conditional`). Ask for `levels=(1.0,)`.
+
     Args:
-        model: A throttled model, for example `keras_tnn.models.VGG(...)`.
+        model: A throttled model, for example `keras_tnn.models.VGG(...)`. Or levels that are
+            cut already, rising: plain Keras models by their utilization, for example one for
+            each target that a network was pruned to.
         directory: Where the bundle shall stand. A new or empty folder, or an older bundle,
             which is replaced.
-        levels: Utilizations in (0, 1], rising.
+        levels: Utilizations in (0, 1], rising. Not for a mapping, which has them.
         calibration_data: About a thousand training inputs, by which the batch-norm statistics
             of each level are estimated anew: an array, a list or dictionary of arrays, or a
-            dataset of batches. A level without its own statistics loses much accuracy.
+            dataset of batches. A level without its own statistics loses much accuracy. Not for
+            a mapping, whose models are calibrated when they are cut.
+        threshold: In (0, 1), for gates that read the data: open where their probability is above
+            it.
         verbose: Whether to print a line for each level.
 
     Returns:
@@ -50,37 +59,50 @@ def convert(
 
     Raises:
         BundleError: If `directory` holds something else than a bundle.
-        ValueError: If another argument is not valid, if the model has no throttled layer, or
-            if TFLite cannot run one of its layers.
+        ValueError: If another argument is not valid, if the model has no throttled layer, if a
+            model whose gates read the data is asked for other levels than 1, or if TFLite cannot
+            run one of its layers.
 
     Example:
 
     ```python
     tnn_tflite.convert(model, "bundle", levels=(0.25, 0.5, 1.0), calibration_data=x_train[:1000])
+    tnn_tflite.convert({0.5: pruned, 1.0: whole}, "bundle")
     ```
     """
+    if isinstance(model, Mapping):
+        _check_mapping(model, levels, calibration_data)
+        levels, make = tuple(model), model.__getitem__
+    else:
+        levels, make = _levels_of(model, levels, calibration_data, threshold)
+    check_destination(directory)
+    return write_bundle(directory, _contents(levels, make, verbose))
+
+
+def _levels_of(
+    model: keras.Model, levels: Sequence[float], calibration_data: Any, threshold: float
+) -> tuple[tuple[float, ...], Callable[[float], keras.Model]]:
+    """The levels of a throttled model, and what makes the plain network of each."""
+    import keras_tnn
     from keras_tnn.utilization import check_levels
 
     _check_model(model)
     levels = check_levels(levels)
-    check_destination(directory)
     _check_calibration_data(calibration_data, len(levels))
+    if keras_tnn.surgery.is_data_dependent(model):
+        _check_one_level(model, levels)
+        return levels, lambda u: keras_tnn.surgery.conditional(model, threshold, calibration_data)
     if calibration_data is None:
         _warn_about_statistics(model)
-    return write_bundle(directory, _contents(model, levels, calibration_data, verbose))
+    return levels, lambda u: keras_tnn.materialize(model, u, calibration_data)
 
 
 def _contents(
-    model: keras.Model, levels: Sequence[float], calibration_data: Any, verbose: bool
+    levels: Sequence[float], make: Callable[[float], keras.Model], verbose: bool
 ) -> Iterator[LevelContent]:
-    import keras_tnn
-
     for number, utilization in enumerate(levels, start=1):
         start = time.perf_counter()
-        small = keras_tnn.materialize(
-            model, utilization=utilization, calibration_data=calibration_data
-        )
-        content = level_content(small, utilization)
+        content = level_content(make(utilization), float(utilization))
         if verbose:
             print(_progress(content, f"{number}/{len(levels)}", time.perf_counter() - start))
         yield content
@@ -125,7 +147,7 @@ def _warn_about_statistics(model: keras.Model) -> None:
             "statistics of training fit no single level, so the levels lose accuracy. Pass "
             "about a thousand training inputs as `calibration_data`.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
@@ -143,6 +165,39 @@ def _check_model(model: keras.Model) -> None:
         raise ValueError(
             "Invalid value for `model`. Expected a keras.Model; load a saved one with "
             f"keras.saving.load_model. Received: {type(model).__name__}"
+        )
+
+
+def _check_mapping(
+    models: Mapping[float, keras.Model], levels: Sequence[float], calibration_data: Any
+) -> None:
+    from keras_tnn.utilization import check_levels
+
+    check_levels(tuple(models), name="model")
+    for model in models.values():
+        _check_model(model)
+        if any(x.name == "utilization" for x in getattr(model, "inputs", None) or ()):
+            raise ValueError(
+                "Invalid value for `model`. Expected a mapping from utilizations to plain models, "
+                f"as `keras_tnn.materialize` makes them. Received: {model.name!r}, which has a "
+                "utilization input"
+            )
+    if levels is not LEVELS or calibration_data is not None:
+        raise ValueError(
+            "Invalid value for `levels` or `calibration_data`. A mapping has its levels, and its "
+            "models are calibrated when they are cut. Expected neither. Received: "
+            f"levels={levels!r}, calibration_data={type(calibration_data).__name__}"
+        )
+
+
+def _check_one_level(model: keras.Model, levels: Sequence[float]) -> None:
+    if levels != (1.0,):
+        raise ValueError(
+            f"Invalid value for `levels`. The gates of model '{model.name}' read the data: it "
+            "decides for each sample, so it has no static levels. Expected levels=(1.0,). For "
+            "several, convert a mapping of models made with several thresholds: {0.5: "
+            "keras_tnn.surgery.conditional(model, 0.8), 1.0: ...(model, 0.5)}. "
+            f"Received: levels={levels!r}"
         )
 
 

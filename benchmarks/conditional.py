@@ -1,0 +1,125 @@
+"""At which granularity does skipping pay? Conditional files beside the network without gates.
+
+    python benchmarks/conditional.py
+
+ResNets on 32x32 images, random weights, with data-dependent gates on whole blocks and on groups of
+channels. Their biases are set so that all are open, every second one, or none but those that are
+always open. Each file runs on one thread of the first TFLite runtime that is installed, all in
+turn, so that a busy machine slows each; medians are given.
+
+Columns: time and MACs as shares of the network without gates, gates included; "left" is the time
+of a plain network that has nothing but what is never skipped. Goals (issue 4): share of time at
+most share of MACs + 0.10; all closed at most "left" + 5 % of all open.
+"""
+
+import datetime
+import platform
+import statistics
+import time
+
+import keras
+import numpy as np
+from absl import app, flags, logging
+
+import keras_tnn as tnn
+from tnn_tflite.interpreter import find_runtime
+from tnn_tflite.keras_to_tflite import keras_to_tflite
+
+ROUNDS = flags.DEFINE_integer("rounds", 60, "Timed runs of each network.")
+WIDTHS = flags.DEFINE_multi_integer("width", [16, 64], "Channels of the first stage.")
+DEPTH = flags.DEFINE_integer("depth", 20, "Layers of the ResNet, 6n + 2.")
+GROUPS = flags.DEFINE_multi_integer("groups", [2, 4, 8], "Groups of channels, D.")
+SHARES = {"open": 1.0, "half": 0.5, "closed": 0.0}
+
+
+def gated(plain: keras.Model, num_groups: int | None) -> keras.Model:
+    """The network with a gate for each block, or for each family of channels."""
+    axes = ("depth",) if num_groups is None else ("width",)
+    return tnn.throttle(plain, num_groups or 8, axes, gate=tnn.gates.DataDependent)
+
+
+def set_gates(model: keras.Model, share: float) -> dict[str, np.ndarray]:
+    """Sets the biases so that this share of the free groups is open; the patterns by gate."""
+    patterns, number = {}, 0
+    for gate in model.layers:
+        if not isinstance(gate, tnn.gates.DataDependent):
+            continue
+        # Of single gates every second one, counted over the network.
+        numbers = np.arange(number, number + gate.free_groups)
+        opened = np.floor((numbers + 1) * share) > np.floor(numbers * share)
+        number += gate.free_groups
+        gate.pairs.kernel.assign(np.zeros(gate.pairs.kernel.shape))
+        gate.pairs.bias.assign(np.stack([-20.0 * opened + 10, 20.0 * opened - 10], axis=-1))
+        patterns[gate.name] = np.ones(gate.num_groups)
+        patterns[gate.name][gate.free] = opened
+    return patterns
+
+
+def opened(content: bytes, image: np.ndarray):
+    interpreter = find_runtime().interpreter(content)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
+    interpreter.invoke()
+    return interpreter
+
+
+def networks(plain: keras.Model, num_groups: int | None):
+    """Files of a gated network and their shares of the MACs, by name."""
+    model = gated(plain, num_groups)
+    macs, whole = {}, tnn.count_macs(plain)
+    files = {"plain": keras_to_tflite(plain)[0]}
+    for name, share in SHARES.items():
+        patterns = set_gates(model, share)
+        skipping = tnn.surgery.conditional(model)
+        level = tnn.materialize(model, gates=patterns)
+        gates = tnn.count_macs(skipping) - whole
+        macs[name] = (tnn.count_macs(level) + gates) / whole
+        files[name] = keras_to_tflite(skipping)[0]
+    files["left"] = keras_to_tflite(level)[0]
+    return files, macs
+
+
+def medians(files: dict[str, bytes]) -> dict[str, float]:
+    """Median milliseconds of each file, all run in turn."""
+    image = np.random.default_rng(0).random((1, 32, 32, 3), dtype="float32")
+    interpreters = {name: opened(content, image) for name, content in files.items()}
+    times = {name: [] for name in files}
+    for _ in range(ROUNDS.value):
+        for name, interpreter in interpreters.items():
+            start = time.perf_counter()
+            interpreter.invoke()
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def main(argv):
+    logging.set_verbosity(logging.ERROR)  # TensorFlow reports every saved file
+    print(
+        f"{datetime.date.today()}, {platform.processor() or platform.machine()}, "
+        f"{find_runtime().name}, 1 thread, ResNet-{DEPTH.value}"
+    )
+    print(
+        "width  gates  plain ms  open: time MACs  half: time MACs  closed: time MACs  left  closed"
+    )
+    print(
+        "                                                                         +5% goal  goals"
+    )
+    for width in WIDTHS.value:
+        plain = tnn.models.ResNet((32, 32, 3), 10, DEPTH.value, width=width, throttled=False)
+        for num_groups in (None, *GROUPS.value):
+            files, macs = networks(plain, num_groups)
+            ms = medians(files)
+            share = {name: value / ms["plain"] for name, value in ms.items()}
+            limit = share["left"] + 0.05 * share["open"]
+            label = "blocks" if num_groups is None else f"D = {num_groups}"
+            met = all(share[name] <= macs[name] + 0.10 for name in SHARES)
+            print(
+                f"{width:>5}{label:>7}{ms['plain']:>10.3f}"
+                + "".join(f"{share[name]:>11.2f}{macs[name]:>6.2f}" for name in SHARES)
+                + f"{limit:>8.2f}  {'yes' if met else 'no'} {share['closed'] <= limit}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,186 @@
+"""Learned gates on CIFAR-10: activation, polarization and accuracy at equal MACs.
+
+    python benchmarks/learned_gates.py --data cifar10.npz --out learned_gates_run
+
+One ResNet-8 is trained first. From its weights every method is then fine-tuned for the same number
+of epochs: gates that do not see the data and gates that do, by the batch activation loss and by the
+loss a gate of ConvNet-AIG; and nested gates with random utilization. Every result is measured on
+the test set after batch-norm statistics were re-estimated on training images. A stopped run goes on
+where it stopped. Without `--data` the images come from keras.datasets.
+"""
+
+import json
+import os
+import pathlib
+import time
+from functools import partial
+
+import keras
+import numpy as np
+from absl import app, flags
+
+import keras_tnn as tnn
+
+DATA = flags.DEFINE_string("data", None, "An .npz with x_train, y_train, x_test, y_test.")
+OUT = flags.DEFINE_string("out", "learned_gates_run", "Folder for the network and the results.")
+IMAGES = flags.DEFINE_integer("images", 50000, "Training images for fine-tuning.")
+PRETRAIN = flags.DEFINE_integer("pretrain_epochs", 8, "Epochs without gates.")
+EPOCHS = flags.DEFINE_integer("epochs", 3, "Epochs of fine-tuning, for every method.")
+SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of every method.")
+TARGETS = flags.DEFINE_list("targets", ["0.3", "0.5", "0.7"], "Target rates.")
+METHODS = flags.DEFINE_list(
+    "methods", ["batch", "per gate", "nested", "dependent"], "What is trained."
+)
+WEIGHT = flags.DEFINE_float("weight", 10.0, "Weight of the gates' loss.")
+GROUPS = flags.DEFINE_integer("groups", 16, "Groups of channels a layer.")
+BATCH = 64
+LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+
+def load():
+    """Images in [0, 1] as float32 and labels: x_train, y_train, x_test, y_test."""
+    if DATA.value:
+        with np.load(DATA.value) as file:
+            arrays = [file[key] for key in ("x_train", "y_train", "x_test", "y_test")]
+    else:
+        (x_train, y_train), (x_test, y_test) = keras.datasets.cifar10.load_data()
+        arrays = x_train, y_train, x_test, y_test
+    x_train, y_train, x_test, y_test = arrays
+    scale = np.float32(1 / 255)
+    return x_train * scale, y_train.ravel(), x_test * scale, y_test.ravel()
+
+
+def fit(model: keras.Model, x, y, epochs: int, rate: float, callbacks=()):
+    decay = keras.optimizers.schedules.CosineDecay(rate, epochs * -(-len(x) // BATCH))
+    model.compile(
+        keras.optimizers.Adam(decay), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    return model.fit(x, y, batch_size=BATCH, epochs=epochs, callbacks=[*callbacks], verbose=2)
+
+
+def pretrained(x, y) -> keras.Model:
+    """The network that all methods start from."""
+    path = pathlib.Path(OUT.value) / "pretrained.keras"
+    if path.exists():
+        return keras.saving.load_model(path)
+    model = tnn.models.ResNet((32, 32, 3), 10, depth=8, throttled=False)
+    fit(model, x, y, PRETRAIN.value, rate=2e-3)
+    model.save(path.with_name("unfinished.keras"))
+    os.replace(path.with_name("unfinished.keras"), path)
+    return model
+
+
+def gated(base: keras.Model, gate: type) -> tnn.ThrottledModel:
+    """The pretrained network with gates, nearly all of them open."""
+    return tnn.throttle(
+        base,
+        num_groups=GROUPS.value,
+        axes=("width",),
+        gate=partial(gate, open_probability=0.98),
+    )
+
+
+def two_speeds(steps: int) -> keras.optimizers.Optimizer:
+    """Gates learn a hundred times as fast as the rest: they must decide early in a short training.
+
+    Their gradient is a share of the network's, as each is one of many.
+    """
+
+    def adam(rate: float):
+        return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
+
+    speeds = keras.optimizers.OptimizerMap(default_optimizer=adam(1e-3))
+    speeds[".*_open/.*"] = adam(0.1)  # `throttle` names the gate of a layer "<layer>_open"
+    return keras.optimizers.MultiOptimizer(speeds)
+
+
+def train_gates(base, gate: type, loss: keras.losses.Loss, target: float, seed: int, data) -> dict:
+    """Fine-tunes with learned gates; what came of it on the test set."""
+    x, y, x_test, y_test = data
+    keras.utils.set_random_seed(seed)
+    model = gated(base, gate)
+    model.compile(
+        two_speeds(EPOCHS.value * -(-len(x) // BATCH)),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    towards = tnn.callbacks.BatchActivation(target, loss, weight=WEIGHT.value, seed=seed)
+    model.fit(x, y, batch_size=BATCH, epochs=EPOCHS.value, callbacks=[towards], verbose=2)
+    tnn.surgery.recalibrate(model, x[:4000])
+    share = tnn.losses.complexity.MacsShare(model)
+    results = {}
+    for name, gating in (("threshold", 0.5), ("stochastic", tnn.gates.Stochastic())):
+        found = model.evaluate(
+            x_test, y_test, batch_size=500, verbose=0, return_dict=True, gating=gating
+        )
+        results[name] = {**found, "macs": mean_share(model, share, x_test, gating)}
+    return results
+
+
+def mean_share(model, share, x, gating) -> float:
+    """Mean share of the ungated network's MACs over samples, the gates' own included."""
+    shares = []
+    with model.gating(gating):
+        for start in range(0, len(x), 500):
+            with tnn.gates.read_gates() as readings:
+                model(x[start : start + 500], training=False)
+            shares.append(keras.ops.convert_to_numpy(share(readings)))
+    return float(np.concatenate(shares).mean())
+
+
+def train_nested(base, seed: int, data) -> dict:
+    """Fine-tunes with nested gates at random utilization; accuracy and MACs of many levels."""
+    x, y, x_test, y_test = data
+    keras.utils.set_random_seed(seed)
+    model = tnn.throttle(base, num_groups=GROUPS.value, axes=("width",))
+    fit(model, x, y, EPOCHS.value, 1e-3, [tnn.callbacks.UniformUtilization(seed=seed)])
+    table = tnn.evaluate_levels(
+        model, x_test, y_test, LEVELS, calibration_data=x[:4000], verbose=False
+    )
+    whole = tnn.count_macs(base)
+    return {
+        "levels": [
+            {"macs": row.macs / whole, "accuracy": row.metrics["accuracy"]} for row in table.rows
+        ]
+    }
+
+
+def cached(name: str, run) -> dict:
+    """The result of a run, from its file if it is done."""
+    path = pathlib.Path(OUT.value) / f"{name}.json"
+    if not path.exists():
+        start = time.perf_counter()
+        result = {**run(), "seconds": time.perf_counter() - start}
+        path.with_suffix(".part").write_text(json.dumps(result, indent=1))
+        os.replace(path.with_suffix(".part"), path)
+        print(name, result, flush=True)
+    return json.loads(path.read_text())
+
+
+def main(argv):
+    out = pathlib.Path(OUT.value)
+    out.mkdir(parents=True, exist_ok=True)
+    x, y, x_test, y_test = load()
+    base = pretrained(x, y)
+    data = x[: IMAGES.value], y[: IMAGES.value], x_test, y_test
+    kinds = {
+        "batch": (tnn.gates.DataIndependent, tnn.losses.BatchActivation()),
+        "dependent": (tnn.gates.DataDependent, tnn.losses.BatchActivation()),
+        "per gate": (tnn.gates.DataIndependent, tnn.losses.PerGateActivation()),
+    }
+    results = {}
+    for seed in range(SEEDS.value):
+        for method in METHODS.value:
+            if method == "nested":
+                run = partial(train_nested, base, seed, data)
+                results[method, None, seed] = cached(f"nested_{seed}", run)
+                continue
+            gate, loss = kinds[method]
+            for target in map(float, TARGETS.value):
+                run = partial(train_gates, base, gate, loss, target, seed, data)
+                name = f"{method.replace(' ', '_')}_{target:g}_{seed}"
+                results[method, target, seed] = cached(name, run)
+
+
+if __name__ == "__main__":
+    app.run(main)

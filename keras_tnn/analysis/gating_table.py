@@ -1,0 +1,115 @@
+"""The gating table: one row for each way to run a model with learned gates."""
+
+from dataclasses import dataclass
+from os import PathLike
+
+from keras_tnn.cost.text_table import aligned, with_unit
+from keras_tnn.gates.inference import Inference
+
+
+@dataclass(frozen=True)
+class GatingRow:
+    """One way of inference (herrmann2019, 3.3).
+
+    Attributes:
+        gating: `Threshold`, `Stochastic`, `AlwaysOn` or `Ensemble` of `keras_tnn.gates`.
+        macs: multiply-accumulates of the network for a sample, the mean over samples; or None
+            where the cost is unknown. Gates that are computed for every sample count with them,
+            except where all are open; an ensemble counts all of its runs.
+        share: the same as a share of the network without gates, or None.
+        activation_rate: share of open groups over samples and gates.
+        polarization: share of groups whose mean probability is above 0.95 or below 0.05.
+        metrics: name to value, the loss included, as `evaluate` returns them.
+        deviations: name to standard deviation (n - 1) over several evaluations: of the metrics,
+            and of "share", "activation_rate" and "polarization"; or None after one evaluation.
+    """
+
+    gating: Inference
+    macs: float | None
+    share: float | None
+    activation_rate: float
+    polarization: float
+    metrics: dict[str, float]
+    deviations: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class GatingTable:
+    """All ways of inference side by side (herrmann2019, Figures 10 to 12). `print` shows them.
+
+    Attributes:
+        rows: tuple of `GatingRow`.
+        unknown_cost: why there are no MACs, or None where there are.
+    """
+
+    rows: tuple[GatingRow, ...]
+    unknown_cost: str | None = None
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the metrics, the loss last."""
+        return tuple(sorted(self.rows[0].metrics, key=lambda name: name == "loss"))
+
+    def values(self, metric: str) -> list[float]:
+        """One metric over the rows.
+
+        Args:
+            metric: its name.
+
+        Raises:
+            ValueError: if there is no such metric.
+        """
+        if metric not in self.metric_names:
+            raise ValueError(
+                f"Invalid value for `metric`. Expected one of {list(self.metric_names)}. "
+                f"Received: metric={metric!r}"
+            )
+        return [row.metrics[metric] for row in self.rows]
+
+    def plot(self, path: str | PathLike | None = None, metric: str | None = None):
+        """Draws a metric against MACs, as `keras_tnn.analysis.gating_figure`.
+
+        Args:
+            path: where to save the figure; the ending says the format. Not saved if None.
+            metric: its name. Defaults to the first that is not the loss.
+
+        Returns:
+            A `matplotlib.figure.Figure`.
+
+        Raises:
+            ImportError: if matplotlib is not installed.
+            ValueError: if there is no such metric.
+        """
+        from keras_tnn.analysis.gate_figures import gating_figure
+
+        figure = gating_figure(self, metric)
+        if path is not None:
+            figure.savefig(path)
+        return figure
+
+    def __str__(self) -> str:
+        # Means stand below each other: what has no deviation gets its room.
+        room = " " * len(self.deviation(0.0)) if any(row.deviations for row in self.rows) else ""
+        names = [name + room for name in self.metric_names]
+        header = ["gates", "MACs", "share", "activation", "polarization", *names]
+        text = aligned([header, *(self.cells(row, room) for row in self.rows)], left=1)
+        lines = [line.rstrip() for line in text.splitlines()]
+        reason = [f"MACs: {self.unknown_cost}"] if self.unknown_cost else []
+        return "\n".join([*lines, *reason])
+
+    def cells(self, row: GatingRow, room: str) -> list[str]:
+        spread = row.deviations
+        return [
+            str(row.gating),
+            "-" if row.macs is None else with_unit(row.macs),
+            "-" if row.share is None else f"{row.share:.3f}",
+            f"{row.activation_rate:.3f}",
+            f"{row.polarization:.3f}",
+            *(
+                f"{row.metrics[name]:.4f}{self.deviation(spread[name]) if spread else room}"
+                for name in self.metric_names
+            ),
+        ]
+
+    def deviation(self, value: float) -> str:
+        return f" ± {value:.4f}"

@@ -1,0 +1,174 @@
+"""Learned gates are trained towards a target: the batch activation loss and its relatives."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from keras_tnn.callbacks.schedules import check_every
+from keras_tnn.losses import complexity as complexities
+from keras_tnn.losses.activation import BatchActivation as BatchActivationLoss
+from keras_tnn.losses.complexity_penalty import DistanceComplexity
+from keras_tnn.training import GateObjective, ThrottledModel
+
+COMPLEXITIES = {
+    "gates": complexities.GateActivation,
+    "macro": complexities.MacroAverage,
+    "macs": complexities.MacsShare,
+    "energy": complexities.EnergyShare,
+}
+
+
+def moving_mean(target, rate, batches):
+    """The mean of the batches so far; the start of the epoch counts as one."""
+    return target + (rate - target) / (batches + 2)
+
+
+def exponential_mean(target, rate, batches, momentum=0.99):
+    """The exponential moving average."""
+    return momentum * target + (1 - momentum) * rate
+
+
+UPDATES = {None: None, "mean": moving_mean, "exponential": exponential_mean}
+
+
+class BatchActivation(keras.callbacks.Callback):
+    """Adds the batch activation loss to the compiled loss of a model with learned gates.
+
+    L = L_task + weight (t - Q)^2, where Q is the share of open gates in the batch
+    (herrmann2019, Eq. 1), or the network's share of MACs (3.4), or another complexity.
+
+    The logs get "target_rate" beside the model's own "activation_rate" and "polarization", and
+    `fit(...).history["gate_rates"]` gets, for each epoch, the rates of the groups of each gate.
+    What gates draw in an epoch follows from its number and `seed`, so a run that was killed and
+    resumed by `keras.callbacks.BackupAndRestore` goes on as if nothing had happened.
+
+    Args:
+        target: float in [0, 1], the rate t; or "utilization": every sample's u is its target, as
+            gates of u need it (liu2022, Eq. 4).
+        loss: `keras.losses.Loss` on `(target, complexity)` of `keras_tnn.losses`. Defaults to
+            `BatchActivation()`; for target="utilization" to `DistanceComplexity()`.
+        complexity: "gates" (the share of open gates), "macro" (liu2022, Eq. 7), "macs", "energy";
+            or a function that makes one from the model, see `keras_tnn.losses.complexity`.
+        weight: float, lambda of liu2022, Eq. 4; 1 in herrmann2019.
+        start: float in [0, 1] or None. The target of the first epochs, which falls to `target`
+            (annealing, S1.1).
+        step: float in (0, 1], how much it falls at a time; 0.05 in the paper.
+        every: Integer, epochs between two falls; 5 in the paper.
+        moving: None; or "mean" or "exponential": within an epoch the target follows the batches'
+            complexity (S1.2).
+        weight_decay: float, divided by the number of gates: 20e-4 / |G| in the paper (4.1).
+        seed: Integer, starts the draws.
+
+    Raises:
+        ValueError: if an argument is out of range; at the start of training if the model is no
+            `keras_tnn.ThrottledModel` with learned gates, or its gates' cost is not known.
+
+    Example:
+
+    >>> schedule = BatchActivation(target=0.5, start=0.6, step=0.05, every=5)
+    >>> [schedule.target_at(epoch) for epoch in (0, 5, 10, 15)]
+    [0.6, 0.55, 0.5, 0.5]
+    """
+
+    def __init__(
+        self,
+        target: float | str,
+        loss: keras.losses.Loss | None = None,
+        complexity: str | Callable = "gates",
+        weight: float = 1.0,
+        start: float | None = None,
+        step: float = 0.05,
+        every: int = 5,
+        moving: str | None = None,
+        weight_decay: float = 20e-4,
+        seed: int = 0,
+    ):
+        super().__init__()
+        self.follows_utilization = target == "utilization"
+        self.target = 1.0 if self.follows_utilization else check_share(target, "target")
+        self.start = self.target if start is None else check_share(start, "start")
+        self.step = check_share(step, "step")
+        self.every = check_every(every)
+        default = DistanceComplexity if self.follows_utilization else BatchActivationLoss
+        self.loss = loss or default()
+        self.complexity = COMPLEXITIES.get(complexity, complexity)
+        if not callable(self.complexity):
+            raise ValueError(
+                f"Invalid value for `complexity`. Expected one of {sorted(COMPLEXITIES)}, or a "
+                f"function of the model. Received: complexity={complexity!r}"
+            )
+        if moving not in UPDATES:
+            raise ValueError(
+                "Invalid value for `moving`. Expected None, 'mean' or 'exponential'. "
+                f"Received: moving={moving!r}"
+            )
+        self.update = UPDATES[moving]
+        self.weight = check_positive(weight, "weight")
+        self.weight_decay = check_positive(weight_decay, "weight_decay")
+        self.seed = seed
+
+    def target_at(self, epoch: int) -> float:
+        """The target rate at the start of an epoch."""
+        return max(self.target, round(self.start - self.step * (epoch // self.every), 6))
+
+    def on_train_begin(self, logs=None):
+        model = self.model
+        if not isinstance(model, ThrottledModel) or not model.learned_gates:
+            raise ValueError(
+                f"{type(self).__name__} needs a keras_tnn.ThrottledModel with learned gates, such "
+                "as keras_tnn.throttle(model, gate=keras_tnn.gates.DataIndependent). "
+                f"Received: '{model.name}', a {type(model).__name__}"
+            )
+        self.previous = model.objective
+        model.objective = GateObjective(
+            self.loss,
+            self.complexity(model),
+            self.weight,
+            self.weight_decay,
+            self.follows_utilization,
+            self.update,
+        )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.target.turn([self.target_at(epoch), 0.0])
+        self.rates = None
+        for number, gate in enumerate(self.model.learned_gates):
+            start = self.seed + 7919 * (epoch + 1) + 104729 * (number + 1)
+            gate.estimator.seed_generator.state.assign([start, 0])
+
+    def on_test_begin(self, logs=None):
+        """Validation, if any, resets the metrics before the epoch ends."""
+        self.rates = self.model.activity.rates()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.log(logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.log(logs)
+        rates = self.model.activity.rates() if self.rates is None else self.rates
+        self.model.history.history.setdefault("gate_rates", []).append(rates)
+
+    def log(self, logs):
+        """Adds the target to the logs that the progress bar and TensorBoard read."""
+        if logs is not None and not self.follows_utilization:
+            logs["target_rate"] = float(np.array(self.model.target.state)[0])
+
+    def on_train_end(self, logs=None):
+        self.model.objective = self.previous
+
+
+def check_share(value, name: str) -> float:
+    if isinstance(value, (bool, str)) or not np.isscalar(value) or not 0 <= value <= 1:
+        raise ValueError(
+            f"Invalid value for `{name}`. Expected a float in [0, 1]. Received: {name}={value!r}"
+        )
+    return float(value)
+
+
+def check_positive(value, name: str) -> float:
+    if isinstance(value, (bool, str)) or not np.isscalar(value) or not value >= 0:
+        raise ValueError(
+            f"Invalid value for `{name}`. Expected a float, 0 or more. Received: {name}={value!r}"
+        )
+    return float(value)

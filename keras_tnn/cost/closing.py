@@ -1,0 +1,161 @@
+"""What is left of a model's work when groups of its gates are closed.
+
+The surgery pass answers for the whole model. One closed group changes little of it, so here the
+pass is repeated for the calls that the group reaches, and for no others.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import reduce
+
+import numpy as np
+
+from keras_tnn.cost.extent import Extent, extent_of
+from keras_tnn.cost.gate_sites import GateSite
+from keras_tnn.gates import Gate
+from keras_tnn.layers.gated import Gated
+from keras_tnn.surgery.cut import backward, evaluate, forward
+from keras_tnn.surgery.graph import Call, Graph, tensors_in
+from keras_tnn.surgery.rule import rule_of
+
+
+@dataclass(frozen=True)
+class Product:
+    """A part of a call's cost: `weight` times the numbers of true entries of its axes.
+
+    Attributes:
+        weight: float.
+        axes: bool masks over channels; what they hold is computed.
+        layer: name of the call's layer.
+    """
+
+    weight: float
+    axes: tuple[np.ndarray, ...]
+    layer: str
+
+
+class Closing:
+    """Closes groups of a model's gates and sees what is left.
+
+    Args:
+        graph: of the model.
+        sites: its gates.
+        products: from a call and its `Extent`, the parts of its cost.
+
+    Attributes:
+        num_groups: how many groups all gates have together.
+        groups: for each gate, the numbers of its groups among those.
+        parts: of each call, the parts of its cost with all gates open.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        sites: list[GateSite],
+        products: Callable[[Call, Extent], list[Product]],
+    ):
+        self.graph, self.sites, self.products = graph, sites, products
+        ends = np.cumsum([site.gate.num_groups for site in sites])
+        self.num_groups = int(ends[-1])
+        self.groups = np.split(np.arange(self.num_groups), ends[:-1])
+        self.known = self.utilization()
+        patterns = self.patterns(np.ones(self.num_groups, bool))
+        self.calls, self.channels = forward(graph, self.known, patterns)
+        self.needed = backward(graph, self.calls, self.channels)
+        self.parts = self.all_parts(self.calls, self.channels, self.needed)
+        self.reads = [self.reads_of(c, self.channels, self.needed) for c in self.calls]
+        self.readers = defaultdict(list)  # of each tensor: calls, and which of their inputs it is
+        for i, call in enumerate(self.calls):
+            for place, x in enumerate(call.inputs):
+                self.readers[id(x)].append((i, place))
+        self.outputs = {id(x) for x in tensors_in(graph.outputs)}
+
+    def utilization(self) -> dict[int, np.ndarray]:
+        return {id(x): np.ones(1, "float32") for x in self.graph.inputs if x.name == "utilization"}
+
+    def patterns(self, is_open: np.ndarray) -> Mapping[str, np.ndarray]:
+        """What the gates say, by name as `materialize(gates=...)` takes it."""
+        return {
+            name: is_open[groups].astype("float32")
+            for site, groups in zip(self.sites, self.groups, strict=True)
+            for name in site.names
+        }
+
+    def all_parts(self, calls, channels, needed) -> list[list[Product]]:
+        return [self.products(call, extent_of(call, channels, needed)) for call in calls]
+
+    def parts_at(self, is_open: np.ndarray) -> list[list[Product]]:
+        """The parts of each call's cost while some groups are open, by a pass over all calls."""
+        calls, channels = forward(self.graph, self.utilization(), self.patterns(is_open))
+        return self.all_parts(calls, channels, backward(self.graph, calls, channels))
+
+    def changed_parts(self, is_open: np.ndarray) -> dict[int, list[Product]]:
+        """As `parts_at`, by a pass over the calls that differ from all open, by their numbers."""
+        calls, channels, reached = self.forward(self.patterns(is_open))
+        needed = self.backward(calls, channels, reached)
+        return {i: self.products(calls[i], extent_of(calls[i], channels, needed)) for i in reached}
+
+    def forward(self, patterns: Mapping[str, np.ndarray]):
+        """The calls, the channels of all tensors, and the numbers of the calls that differ."""
+        known = self.values(patterns)
+        calls, channels, reached, changed = [*self.calls], {**self.channels}, set(), set()
+        for i, call in enumerate(self.calls):
+            given = patterns.get(call.name) if isinstance(call.operation, Gated) else None
+            own = {key: known[key] if given is None else given[None] for key in call.known}
+            obeys = any(not np.array_equal(own[key], call.known[key]) for key in own)
+            if not obeys and changed.isdisjoint(map(id, call.inputs)):
+                continue
+            reached.add(i)
+            calls[i] = call = replace(call, known=own)
+            inputs = [channels[id(x)] for x in call.inputs]
+            for output in call.outputs:
+                made = rule_of(call).forward(replace(call, output=output), inputs)
+                before = channels[id(output)]
+                if np.any(made.alive != before.alive) or np.any(made.fill != before.fill):
+                    channels[id(output)] = made
+                    changed.add(id(output))
+        return calls, channels, reached
+
+    def values(self, patterns: Mapping[str, np.ndarray]) -> dict[int, np.ndarray]:
+        """The values of all tensors that depend on gates and utilization alone."""
+        known, changed = {**self.known}, set()
+        for call in self.graph.calls:
+            if isinstance(call.operation, Gate):
+                known[id(call.output)] = patterns[call.name][None]
+            elif id(call.output) in known and not changed.isdisjoint(map(id, call.inputs)):
+                known[id(call.output)] = evaluate(call, known)
+            else:
+                continue
+            if not np.array_equal(known[id(call.output)], self.known[id(call.output)]):
+                changed.add(id(call.output))
+        return known
+
+    def backward(self, calls: list[Call], channels: dict, reached: set[int]) -> dict:
+        """Which channels of each tensor anybody reads; adds to `reached` the calls that differ."""
+        needed, reads, stale = {**self.needed}, {}, set()
+        for i in reversed(range(len(calls))):
+            call = calls[i]
+            for x in call.outputs:
+                if id(x) in stale:
+                    read = [reads.get(j, self.reads[j])[place] for j, place in self.readers[id(x)]]
+                    needed[id(x)] = reduce(np.logical_or, read)
+                    if np.any(needed[id(x)] != self.needed[id(x)]):
+                        reached.add(i)
+            if i in reached:
+                reads[i] = self.reads_of(call, channels, needed)
+                pairs = zip(call.inputs, reads[i], self.reads[i], strict=True)
+                stale |= {id(x) for x, new, old in pairs if np.any(new != old)} - self.outputs
+        return needed
+
+    def reads_of(self, call: Call, channels: dict, needed: dict) -> list[np.ndarray]:
+        """Which channels of each input a call reads."""
+        inputs = [channels[id(x)] for x in call.inputs]
+        reads = [np.zeros(x.size, bool) for x in inputs]
+        for output in call.outputs:
+            wanted = needed[id(output)] & channels[id(output)].alive
+            if wanted.any():
+                one = replace(call, output=output)
+                new = rule_of(call).backward(one, inputs, wanted)
+                reads = [a | b for a, b in zip(reads, new, strict=True)]
+        return reads

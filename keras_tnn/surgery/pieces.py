@@ -1,0 +1,231 @@
+"""The pieces of a network that a gate opens and closes, found in its graph.
+
+A piece is everything that is of no use while its gate is closed: what only the gated tensor is
+made from, and the layer that reads it.
+"""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_tnn.layers.channel_gate import ChannelGate
+from keras_tnn.layers.residual_gate import ResidualGate
+from keras_tnn.surgery.channels import Channels
+from keras_tnn.surgery.graph import Call, Graph, tensors_in, width
+from keras_tnn.surgery.rule import rule_of
+from keras_tnn.surgery.rules.convolution import ConvolutionRule, Mixing
+from keras_tnn.surgery.rules.dense import DenseRule
+from keras_tnn.surgery.rules.elementwise import Elementwise
+from keras_tnn.surgery.rules.grouped import GroupedConvolutionRule
+from keras_tnn.surgery.rules.normalization import BatchNormalizationRule
+from keras_tnn.surgery.rules.per_channel import PerChannel
+
+FOLDING = (ConvolutionRule, DenseRule)  # their kernels have the outputs on the last axis
+
+
+@dataclass(frozen=True)
+class BlockPiece:
+    """`end` = `base` + g f(x), with the branch f of a residual block.
+
+    Attributes:
+        gate: the call of the `ResidualGate`.
+        base: the tensor that the branch is added to.
+        calls: those of the branch, in running order.
+        end: the sum.
+    """
+
+    gate: Call
+    base: Any
+    calls: tuple[Call, ...]
+    end: Any
+
+
+@dataclass(frozen=True)
+class ChannelPiece:
+    """`end` = `base` + sum_k g_k f_k(x), with one term for each group of the gated channels.
+
+    Attributes:
+        gate: the call of the `ChannelGate`.
+        start: the tensor x.
+        calls: from `start` to the layer that reads the gated channels, in running order.
+        norm: a batch normalisation of the sum, which can be folded into the terms; or None.
+        add: a call that adds the sum to a shortcut, where the terms can start; or None.
+    """
+
+    gate: Call
+    start: Any
+    calls: tuple[Call, ...]
+    norm: Call | None
+    add: Call | None
+
+    @property
+    def reader(self) -> Call:
+        """The call of the layer that reads the gated channels."""
+        return self.calls[-1]
+
+    @property
+    def end(self):
+        """The tensor that the piece ends in."""
+        return (self.add or self.norm or self.reader).output
+
+    @property
+    def base(self):
+        """The tensor that the sum is added to, or None."""
+        made = (self.norm or self.reader).output
+        return None if self.add is None else other_term(self.add, made)
+
+
+class Pieces:
+    """Finds the pieces of a graph.
+
+    Args:
+        graph: of a model in which gates that read the data are tensors.
+
+    Attributes:
+        of_end: for the `id` of the tensor that a piece ends in, the piece.
+    """
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.read_by = defaultdict(list)
+        for call in graph.calls:
+            for x in call.inputs:
+                self.read_by[id(x)].append(call)
+        for x in tensors_in(graph.outputs):
+            self.read_by[id(x)].append(None)
+        self.made_by = {id(x): call for call in graph.calls for x in call.outputs}
+        self.of_end: dict[int, BlockPiece | ChannelPiece] = {}
+        inside = set()
+        for call in reversed(graph.calls):  # an outer block ends after those inside it
+            if isinstance(call.operation, ResidualGate) and id(call) not in inside:
+                inside |= self.add_block(call)
+        for call in graph.calls:
+            if isinstance(call.operation, ChannelGate) and id(call) not in inside:
+                self.add_channels(call, inside)
+
+    @cached_property
+    def uses(self) -> Counter:
+        """How often each operation with weights is called."""
+        with_weights = [c for c in self.graph.calls if getattr(c.operation, "weights", None)]
+        return Counter(id(call.operation) for call in with_weights)
+
+    def add_block(self, gate: Call) -> set[int]:
+        """Adds the piece of a block, if its gate stands before a sum; the `id`s of its calls."""
+        reader = self.only_reader(gate.output)
+        branch = gate.inputs[0]
+        if reader is None or not is_sum(reader) or self.only_reader(branch) is not gate:
+            return set()
+        base = other_term(reader, gate.output)
+        calls = self.private_calls(branch)
+        shared = any(self.uses[id(call.operation)] > 1 for call in calls)
+        if base is None or base.shape != branch.shape or shared or not calls:
+            return set()
+        self.of_end[id(reader.output)] = BlockPiece(gate, base, calls, reader.output)
+        return {id(call) for call in (*calls, gate, reader)}
+
+    def private_calls(self, tensor) -> tuple[Call, ...]:
+        """The calls whose outputs serve `tensor` and nothing else."""
+        inside = {id(self.made_by[id(tensor)])} if id(tensor) in self.made_by else set()
+        for call in reversed(self.graph.calls):
+            readers = [one for x in call.outputs for one in self.read_by[id(x)]]
+            if readers and all(id(one) in inside for one in readers):
+                inside.add(id(call))
+        return tuple(call for call in self.graph.calls if id(call) in inside)
+
+    def add_channels(self, gate: Call, inside: set[int]):
+        """Adds a piece for each layer that reads the gated channels and mixes them."""
+        readers = self.read_by[id(gate.output)]
+        for reader in readers:
+            after = self.until_mixed(reader)
+            if after is None or any(id(call) in inside for call in after):
+                continue
+            before = self.private_chain(gate.inputs[0]) if len(readers) == 1 else []
+            calls = (*before, gate, *after)
+            norm = self.norm_of(after[-1])
+            add = self.add_of(norm or after[-1], after[-1].operation)
+            piece = ChannelPiece(gate, calls[0].inputs[0], calls, norm, add)
+            self.of_end[id(piece.end)] = piece
+
+    def until_mixed(self, call: Call | None) -> list[Call] | None:
+        """The calls from `call` to the first that mixes channels.
+
+        None if others come between, or if what is closed does not stay zero up to there.
+        """
+        calls = []
+        while call is not None and keeps_channels(call):
+            calls.append(call)
+            call = self.only_reader(call.output)
+        return [*calls, call] if call is not None and mixes(call) and stay_zero(calls) else None
+
+    def private_chain(self, tensor) -> list[Call]:
+        """The calls behind `tensor` that serve it alone, back to the layer that makes channels."""
+        calls: list[Call] = []
+        while len(self.read_by[id(tensor)]) == 1 and id(tensor) not in self.of_end:
+            call = self.made_by.get(id(tensor))
+            if call is None or not (mixes(call) or keeps_channels(call)):
+                break
+            calls.insert(0, call)
+            tensor = call.inputs[0]
+            if mixes(call):
+                break
+        return calls
+
+    def only_reader(self, tensor) -> Call | None:
+        readers = self.read_by[id(tensor)]
+        return readers[0] if len(readers) == 1 else None
+
+    def norm_of(self, reader: Call) -> Call | None:
+        """The batch normalisation that alone reads a linear layer's output."""
+        norm = self.only_reader(reader.output)
+        linear = is_linear(reader.operation) and type(rule_of(reader)) in FOLDING
+        return (
+            norm if linear and norm and isinstance(rule_of(norm), BatchNormalizationRule) else None
+        )
+
+    def add_of(self, last: Call, reader) -> Call | None:
+        """The call that adds the output of the last call to another tensor of its shape."""
+        add = self.only_reader(last.output)
+        if add is None or not is_sum(add) or not is_linear(reader):
+            return None
+        other = other_term(add, last.output)
+        return add if other is not None and other.shape == last.output.shape else None
+
+
+def is_linear(layer) -> bool:
+    return layer.activation in (None, keras.activations.linear)
+
+
+def stay_zero(calls: list[Call]) -> bool:
+    """Whether channels that are zero still are after calls that keep channels."""
+    for call in calls:
+        size = width(call.inputs[0])
+        zeros = Channels(np.zeros(size, bool), np.zeros(size, "float32"))
+        after = rule_of(call).forward(call, [zeros])
+        if after.alive.any() or after.hidden.any():
+            return False
+    return True
+
+
+def is_sum(call: Call) -> bool:
+    """Whether a call adds two tensors."""
+    return type(call.operation).__name__ == "Add" and len(call.inputs) == 2
+
+
+def other_term(add: Call, tensor):
+    """What a call adds to a tensor; None where that is the tensor itself."""
+    return next((x for x in add.inputs if x is not tensor), None)
+
+
+def keeps_channels(call: Call) -> bool:
+    """Whether each output channel depends on one channel of one tensor."""
+    return len(call.inputs) == 1 and isinstance(rule_of(call), (PerChannel, Elementwise))
+
+
+def mixes(call: Call) -> bool:
+    """Whether each output is a sum over all input channels."""
+    one = rule_of(call)
+    return isinstance(one, Mixing) and not isinstance(one, GroupedConvolutionRule)

@@ -1,0 +1,188 @@
+"""MACs from gates are those of the network that `materialize` cuts with the same gates."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+from gated_networks import NETWORKS, built, locked
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import layers
+
+import keras_tnn as tnn
+from keras_tnn.cost import count_macs
+from keras_tnn.cost.gated_cost import GatedCost, gated_macs
+from keras_tnn.layers import ChannelGate
+
+cost_of = functools.cache(gated_macs)
+
+
+def patterns_of(cost: GatedCost, draw) -> dict[str, list[int]]:
+    """For each gate a pattern with its always open groups open; `draw(size)` gives the others."""
+    patterns = {}
+    for site in cost.sites:
+        gate = site.gate
+        always = sorted({*range(gate.num_groups)} - {*site.free, *range(gate.min_groups)})
+        pattern = np.array(draw(gate.num_groups))
+        pattern[[*always, *range(gate.min_groups)]] = 1
+        patterns |= dict.fromkeys(site.names, pattern.tolist())
+    return patterns
+
+
+def value(cost: GatedCost, patterns) -> float:
+    row = [group for site in cost.sites for group in patterns[site.names[0]]]
+    return float(cost(np.array([row], "float32"))[0])
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.__name__)
+@settings(max_examples=8)
+@given(data=st.data())
+def test_are_those_of_the_cut_network(network, data):
+    model = built(network)
+    cost = cost_of(model)
+    bits = st.integers(0, 1)
+    patterns = patterns_of(cost, lambda n: data.draw(st.lists(bits, min_size=n, max_size=n)))
+    # Whole numbers below 2^24: exact in float32.
+    assert value(cost, patterns) == count_macs(tnn.materialize(model, gates=patterns))
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.__name__)
+def test_all_open_is_the_network_without_gates(network):
+    model = built(network)
+    cost = cost_of(model)
+    patterns = patterns_of(cost, np.ones)
+    assert cost.ungated == value(cost, patterns) == count_macs(model)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.__name__)
+def test_are_linear_in_each_gate(network):
+    """So the gradient by a gate is what opening it costs, whatever the others are."""
+    cost = cost_of(built(network))
+    size = sum(site.gate.num_groups for site in cost.sites)
+    middle = np.random.default_rng(1).random(size).astype("float32")
+    rows = np.repeat(middle[None], size, axis=0)
+    closed, opened = rows.copy(), rows.copy()
+    np.fill_diagonal(closed, 0)
+    np.fill_diagonal(opened, 1)
+    at = np.array(cost(rows))
+    between = np.array(cost(closed)) * (1 - middle) + np.array(cost(opened)) * middle
+    np.testing.assert_allclose(between, at, rtol=2e-6)  # float32
+
+
+def test_gradient_of_a_locked_gate_by_hand():
+    """Two 3x3 convolutions of 8 channels in the same four groups: 2 channels a group."""
+    cost = cost_of(built(locked))
+    z = keras.ops.convert_to_tensor([[1.0, 0.5, 0.5, 0.0]])
+    s = 2.0  # sum of z
+    positions = [6 * 6, 4 * 4, 2 * 2]
+    # Pairs of groups: each with each other, and each with itself once.
+    twice = s**2 - (1 + 2 * 0.5**2) + s
+    expected = 9 * (positions[0] * 3 * 2 * s + (positions[1] + positions[2]) * 4 * twice)
+    expected += 3 * 2 * s
+    np.testing.assert_allclose(np.array(cost(z)), [expected], rtol=1e-6)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("open_groups", [(4, 4, 3), (2, 1, 3), (3, 2, 1)])
+def test_paper_formula_of_a_mobilenet_block(stride, open_groups):
+    """H W C_exp (C_in + 9 / s^2 + C_out / s^2) (herrmann2019, 3.4) with active channels."""
+    size, gate = 8, tnn.gates.DataIndependent
+    image = keras.Input((size, size, 5))
+    u = keras.Input((), name="utilization", optional=True)
+    nodes = [gate(n, min_groups=1, name=name)(u) for n, name in ((4, "in"), (4, "exp"), (3, "out"))]
+    x = layers.Conv2D(8, 1)(image)  # 5 -> C_in = 8, two channels a group
+    x = ChannelGate(num_groups=4)([x, nodes[0]])
+    x = ChannelGate(num_groups=4)([layers.Conv2D(24, 1)(x), nodes[1]])  # six a group
+    x = layers.DepthwiseConv2D(3, strides=stride, padding="same")(x)
+    x = ChannelGate(num_groups=3)([layers.Conv2D(12, 1)(x), nodes[2]])  # four a group
+    model = tnn.ThrottledModel([image, u], layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+    c_in, c_exp, c_out = (a * b for a, b in zip((2, 6, 4), open_groups, strict=True))
+    block = size**2 * c_exp * (c_in + 9 / stride**2 + c_out / stride**2)
+    around = size**2 * 5 * c_in + c_out * 2
+    rows = [[1] * n + [0] * (of - n) for n, of in zip(open_groups, (4, 4, 3), strict=True)]
+    patterns = dict(zip(("in", "exp", "out"), rows, strict=True))
+    assert value(gated_macs(model), patterns) == block + around
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_throttled_models(d):
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
+    branch = layers.Conv2D(8, 3, padding="same")(layers.Conv2D(12, 1, activation="relu")(x))
+    x = layers.GlobalAveragePooling2D()(layers.Add()([x, branch]))
+    model = keras.Model(image, layers.Dense(3)(layers.Dense(6)(x)))
+    model = tnn.throttle(model, num_groups=d, gate=tnn.gates.DataIndependent)
+    cost, rng = gated_macs(model), np.random.default_rng(0)
+    for share in (0.2, 0.5, 0.8):
+        patterns = patterns_of(cost, lambda n, share=share: (rng.random(n) < share).astype(int))
+        assert value(cost, patterns) == count_macs(tnn.materialize(model, gates=patterns))
+
+
+def test_gates_that_see_features_count_with_the_network():
+    image, u = keras.Input((4, 4, 8)), keras.Input((), name="utilization", optional=True)
+    node = tnn.gates.DataDependent(2, hidden_units=16, name="seeing")(u, features=image)
+    x = ChannelGate(num_groups=2)([layers.Conv2D(6, 1)(image), node])
+    model = tnn.ThrottledModel([image, u], layers.Conv2D(3, 1)(x))
+    cost = gated_macs(model)
+    # S1.4: the pool 4 x 4 x 8, and for each of two gates 8 x 16 and 16 x 2.
+    assert cost.gates == 4 * 4 * 8 + 2 * (8 * 16 + 16 * 2)
+    assert cost.ungated == 4 * 4 * (8 * 6 + 6 * 3)
+    assert value(cost, {"seeing": [0, 1]}) == 4 * 4 * (8 * 3 + 3 * 3) + cost.gates
+
+
+def test_a_model_without_gates():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2)], name="bare")
+    with pytest.raises(ValueError, match="Model 'bare' has no gates. Expected gates of"):
+        gated_macs(model)
+
+
+def test_a_learned_gate_that_is_called_twice():
+    image, u = keras.Input((4,)), keras.Input((), name="utilization", optional=True)
+    gate = tnn.gates.DataIndependent(2, name="twice")
+    x = ChannelGate(num_groups=2)([layers.Dense(4)(image), gate(u)])
+    x = ChannelGate(num_groups=2)([layers.Dense(4)(x), gate(u)])
+    model = tnn.ThrottledModel([image, u], layers.Dense(2)(x))
+    with pytest.raises(ValueError, match=r"learned gates \['twice'\].*are called several times"):
+        gated_macs(model)
+
+
+def test_a_sum_that_either_of_two_gates_keeps_open():
+    image, u = keras.Input((4,)), keras.Input((), name="utilization", optional=True)
+    terms = [
+        ChannelGate(num_groups=2)([layers.Dense(4)(image), tnn.gates.Nested(2, name=name)(u)])
+        for name in ("one", "other")
+    ]
+    x = layers.Dense(3, name="reader")(layers.Add()(terms))
+    model = tnn.ThrottledModel([image, u], x)
+    with pytest.raises(ValueError, match=r"layers \['reader'\] are computed where one gate or"):
+        gated_macs(model)
+
+
+class Bilinear(keras.layers.Layer):
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], shape[-1]), name="kernel")
+
+    def call(self, x):
+        return keras.ops.matmul(x, self.kernel)
+
+
+class Clever(tnn.gates.LearnedGate):
+    def build(self, utilization_shape, features_shape=None):
+        self.kernel = self.add_weight(shape=(1, self.num_groups), name="kernel")
+        self.built = True
+
+    def logits(self, utilization, features=None, training=None):
+        return keras.ops.matmul(keras.ops.reshape(utilization, (-1, 1)), self.kernel)
+
+
+@pytest.mark.parametrize(
+    ("layer", "gate", "unknown"),
+    [(Bilinear(name="own_kind"), tnn.gates.Nested, "own_kind"), (layers.ReLU(), Clever, "clever")],
+)
+def test_what_multiplies_must_have_a_rule(layer, gate, unknown):
+    image, u = keras.Input((4,)), keras.Input((), name="utilization", optional=True)
+    x = ChannelGate(num_groups=2)([layers.Dense(4)(image), gate(2, name="clever")(u)])
+    model = tnn.ThrottledModel([image, u], layers.Dense(2)(layer(x)))
+    with pytest.raises(ValueError, match=rf"no rule counts the MACs of \['{unknown}'\]"):
+        gated_macs(model)
