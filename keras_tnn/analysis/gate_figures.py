@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_tnn.analysis.canvas import BLUE, GREY, RUST, blank_figure, in_thousands, tidy
 from keras_tnn.analysis.gating_table import GatingTable
+from keras_tnn.cost.text_table import with_unit
 from keras_tnn.gates import AlwaysOn, Ensemble, Stochastic, Threshold
 from keras_tnn.training import ThrottledModel
 from keras_tnn.training.gate_activity import POLARIZED
@@ -133,8 +134,9 @@ def rates_of(history) -> Sequence[Rates]:
 def gating_figure(table: GatingTable, metric: str | None = None):
     """Draws a metric against MACs for each way of inference (herrmann2019, Figure 10).
 
-    Thresholds are a curve with tau beside each point. An ensemble is a line across: its MACs, a
-    multiple, stand in the legend. Where MACs are unknown, activation rates take their place.
+    Thresholds are a curve with tau beside each point. An ensemble is a line across: its MACs,
+    those of all runs, stand in the legend. Where MACs are unknown, activation rates take their
+    place.
 
     Args:
         table: what `evaluate_gating` returned.
@@ -166,26 +168,36 @@ def gating_figure(table: GatingTable, metric: str | None = None):
         x = row.activation_rate if row.macs is None else row.macs
         return x, row.metrics[metric]
 
-    thresholds = [place(row) for row in rows(Threshold)]
-    if thresholds:
-        axes.plot(*zip(*thresholds, strict=True), "o-", color=BLUE, label="threshold τ")
-        for row, point in zip(rows(Threshold), thresholds, strict=True):
-            tau = f"{row.gating.tau:g}"
-            axes.annotate(tau, point, (0, 6), textcoords="offset points", ha="center", fontsize=8)
+    if thresholds := rows(Threshold):
+        axes.plot(*zip(*map(place, thresholds), strict=True), "o-", color=BLUE, label="threshold τ")
+        for point, text in threshold_labels(thresholds, place).items():
+            axes.annotate(text, point, (-5, 5), textcoords="offset points", ha="right", fontsize=8)
     for row in rows(Stochastic):
         error = row.deviations[metric] if row.deviations else None
         axes.errorbar(*place(row), error, fmt="s", color=RUST, capsize=3, label="stochastic")
     for row in rows(AlwaysOn):
         axes.plot(*place(row), "D", color="black", label="always on")
     for row in rows(Ensemble):
-        cost = "" if row.share is None else f" ({row.share:.2g} × the MACs)"
+        cost = "" if row.macs is None else f" ({with_unit(row.macs)} MACs)"
         label = f"{row.gating}{cost}"
         axes.axhline(row.metrics[metric], color=RUST, linestyle="--", linewidth=1, label=label)
     unknown = table.unknown_cost is not None
     axes.set(xlabel="activation rate" if unknown else "multiply-accumulates per sample (MACs)")
     axes.set(ylabel=metric.replace("_", " "))
+    axes.margins(x=0.08)  # room for the first tau
     if not unknown:
         in_thousands(axes.xaxis)
     axes.legend(frameon=False, fontsize=8)
     tidy(axes)
     return figure
+
+
+def threshold_labels(rows, place) -> dict[tuple[float, float], str]:
+    """The text at each point: where gates are polarized, many thresholds make one network."""
+    taus = {}
+    for row in rows:
+        taus.setdefault(place(row), []).append(row.gating.tau)
+    return {
+        point: f"{min(at):g}" if len(at) == 1 else f"{min(at):g} to {max(at):g}"
+        for point, at in taus.items()
+    }

@@ -3,6 +3,7 @@
 from itertools import islice
 
 import keras
+from keras import ops
 
 from keras_tnn.callbacks.counts import check_count
 from keras_tnn.surgery import recalibrate
@@ -61,4 +62,5 @@ class BatchNormReestimation(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         batches = islice(batches_of(self.data, self.batch_size), self.batches)
-        recalibrate(self.model, batches, utilization=self.utilization)
+        arrays = (keras.tree.map_structure(ops.convert_to_numpy, batch) for batch in batches)
+        recalibrate(self.model, arrays, utilization=self.utilization)

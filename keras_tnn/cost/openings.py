@@ -56,7 +56,8 @@ def find_openings(closing: Closing) -> Openings:
     dead = closed(closing, single)
     sets, index = conditions_of(dead, single, closing)
     axes = [axis for part in like(closing.parts, index) for axis in part]
-    several = sorted({c for axis in axes for c in jointly(sets, axis, closing.groups)}, key=sorted)
+    several = {one for axis in axes for one in jointly(sets, axis, closing.groups)}
+    several = sorted((one for one in several if may_fail(one, closing)), key=sorted)
     if several:
         dead = np.concatenate([dead, closed(closing, several)], axis=1)
         sets, index = conditions_of(dead, single + several, closing)
@@ -109,6 +110,15 @@ def jointly(sets: list[Conditions], axis: np.ndarray, gates: list[np.ndarray]) -
     if all(len(one) == 1 for one in own):
         covers.append(own)
     return {frozenset().union(*cover) for cover in covers if all(cover)}
+
+
+def may_fail(condition: Condition, closing: Closing) -> bool:
+    """Whether all groups of a condition may be closed at once."""
+    pairs = zip(closing.sites, closing.groups, strict=True)
+    return all(
+        len(condition.intersection(groups.tolist())) <= len(groups) - site.gate.min_groups
+        for site, groups in pairs
+    )
 
 
 def check(closing: Closing, sets: list[Conditions], index: np.ndarray):

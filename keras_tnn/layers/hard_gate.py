@@ -25,10 +25,13 @@ class HardGate(keras.layers.Layer):
     Output shape:
         `(batch, num_groups)`, zeros and ones.
 
+    Raises:
+        ValueError: if `gate` is no gate.
+
     Example:
 
     >>> gate = keras_tnn.gates.DataIndependent(num_groups=2, open_probability=0.7)
-    >>> [HardGate(gate, threshold)(1.0).numpy().tolist() for threshold in (0.6, 0.8)]
+    >>> [HardGate(gate, threshold)(np.ones(1)).numpy().tolist() for threshold in (0.6, 0.8)]
     [[[1.0, 1.0]], [[0.0, 0.0]]]
     """
 

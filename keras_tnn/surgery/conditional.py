@@ -82,7 +82,17 @@ def check_threshold(threshold) -> float:
 
 
 def is_data_dependent(model: keras.Model) -> bool:
-    """Whether a gate of the model reads the data, so that `materialize` cannot cut it."""
+    """Whether a gate of the model reads the data, so that `materialize` cannot cut it.
+
+    Args:
+        model: a built functional or sequential model.
+
+    Returns:
+        Boolean.
+
+    Raises:
+        ValueError: if the model has no graph.
+    """
     return any(gate.data_dependent for gate in gates_by_name(read_graph(model)).values())
 
 

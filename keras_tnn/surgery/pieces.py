@@ -138,28 +138,26 @@ class Pieces:
 
     def add_channels(self, gate: Call, inside: set[int]):
         """Adds a piece for each layer that reads the gated channels and mixes them."""
-        readers = self.read_by[id(gate.output)]
-        for reader in readers:
-            after = self.until_mixed(reader)
-            if after is None or any(id(call) in inside for call in after):
+        for after in self.paths_to_mixing(gate):
+            if any(id(call) in inside for call in after) or not stay_zero(after[1:-1]):
                 continue
-            before = self.private_chain(gate.inputs[0]) if len(readers) == 1 else []
-            calls = (*before, gate, *after)
-            norm = self.norm_of(after[-1])
-            add = self.add_of(norm or after[-1], after[-1].operation)
+            private = all(self.only_reader(call.output) for call in after[:-1])
+            before = self.private_chain(gate.inputs[0]) if private else []
+            calls, reader = (*before, *after), after[-1]
+            norm = self.norm_of(reader)
+            add = self.add_of(norm or reader, reader.operation)
             piece = ChannelPiece(gate, calls[0].inputs[0], calls, norm, add)
             self.of_end[id(piece.end)] = piece
 
-    def until_mixed(self, call: Call | None) -> list[Call] | None:
-        """The calls from `call` to the first that mixes channels.
-
-        None if others come between, or if what is closed does not stay zero up to there.
-        """
-        calls = []
-        while call is not None and keeps_channels(call):
-            calls.append(call)
-            call = self.only_reader(call.output)
-        return [*calls, call] if call is not None and mixes(call) and stay_zero(calls) else None
+    def paths_to_mixing(self, call: Call) -> list[list[Call]]:
+        """The ways from a call to those that mix channels, through calls that keep them."""
+        paths = []
+        for reader in filter(None, self.read_by[id(call.output)]):
+            if mixes(reader):
+                paths.append([call, reader])
+            elif keeps_channels(reader):
+                paths += [[call, *path] for path in self.paths_to_mixing(reader)]
+        return paths
 
     def private_chain(self, tensor) -> list[Call]:
         """The calls behind `tensor` that serve it alone, back to the layer that makes channels."""
@@ -189,7 +187,7 @@ class Pieces:
     def add_of(self, last: Call, reader) -> Call | None:
         """The call that adds the output of the last call to another tensor of its shape."""
         add = self.only_reader(last.output)
-        if add is None or not is_sum(add) or not is_linear(reader):
+        if add is None or not is_sum(add) or not is_linear(reader) or id(add.output) in self.of_end:
             return None
         other = other_term(add, last.output)
         return add if other is not None and other.shape == last.output.shape else None

@@ -146,7 +146,10 @@ def kind_of(gate: Callable[..., Gate]) -> Gate:
     Raises:
         ValueError: if `gate` does not make gates.
     """
-    made = gate(num_groups=2) if callable(gate) else None
+    try:
+        made = gate(num_groups=2)
+    except TypeError:  # not callable, or not with this argument
+        made = None
     if not isinstance(made, Gate):
         raise ValueError(
             "Invalid value for `gate`. Expected a class of keras_tnn.gates, or a function of "

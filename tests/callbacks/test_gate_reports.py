@@ -205,8 +205,8 @@ def test_alpha_turns_the_estimator_and_is_logged():
 
 def test_alpha_of_a_resumed_run_is_that_of_its_epoch():
     model = reinforced()
-    alpha = callbacks.ReinforceAlpha(0.6, 0.8, epochs=2)
-    logs = model.fit(*data(), initial_epoch=1, epochs=2, verbose=0, callbacks=[alpha]).history
+    reports = [callbacks.BatchActivation(0.5), callbacks.ReinforceAlpha(0.6, 0.8, epochs=2)]
+    logs = model.fit(*data(), initial_epoch=1, epochs=2, verbose=0, callbacks=reports).history
     assert logs["alpha"] == pytest.approx([0.7])
 
 

@@ -86,6 +86,18 @@ def joined(g, x):
     return layers.Dense(3)(layers.GlobalMaxPooling2D()(x))
 
 
+def side_by_side(g, x):
+    """Layers that are there for some groups of a gate, and a branch for any of two gates."""
+    left, right = (layers.Conv2D(4, 3, padding="same")(layers.Conv2D(6, 1)(x)) for _ in range(2))
+    x = layers.Concatenate()([left, right])
+    x = ChannelGate(num_groups=4, channel_groups=[1, 1, 3, 3, 0, 0, 2, 2])([x, g.node(4)])
+    x = layers.Conv2D(8, 1)(x)
+    left, right = (g.channels(layers.Conv2D(4, 1)(x), 2, min_groups=0) for _ in range(2))
+    branch = layers.Conv2D(6, 3, padding="same")(layers.Concatenate()([left, right]))
+    x = layers.Add()([x, layers.Conv2D(8, 1)(branch)])
+    return layers.Dense(3)(layers.GlobalAveragePooling2D()(x))
+
+
 def locked(g, x):
     """One gate for layers in a row, so inputs and outputs of a kernel need the same gate."""
     node = g.node(4)
@@ -109,7 +121,7 @@ def owned(g, x):
     return layers.Dense(3)(layers.GlobalAveragePooling2D()(x))
 
 
-NETWORKS = [plain, residual, inverted, joined, locked, owned]
+NETWORKS = [plain, residual, inverted, joined, side_by_side, locked, owned]
 
 
 @functools.cache

@@ -70,6 +70,12 @@ def test_are_linear_in_each_gate(network):
     np.testing.assert_allclose(between, at, rtol=2e-6)  # float32
 
 
+def test_pairs_are_put_right_only_where_they_share_a_gate():
+    repairs = {one.__name__: len(cost_of(built(one)).network.repairs) for one in NETWORKS}
+    # Two convolutions between four groups and the same four; the first group is always open.
+    assert repairs == dict.fromkeys(repairs, 0) | {"locked": 2 * 3}
+
+
 def test_gradient_of_a_locked_gate_by_hand():
     """Two 3x3 convolutions of 8 channels in the same four groups: 2 channels a group."""
     cost = cost_of(built(locked))

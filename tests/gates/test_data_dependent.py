@@ -117,15 +117,17 @@ def test_moving_statistics_follow_training():
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_half_precision_does_not_round_decisions(policy):
-    features = features_of((4, 4, 7))
-    full = as_trained(DataDependent(3), U, features)
+    precision = policy.removeprefix("mixed_")
+    features = keras.ops.cast(features_of((4, 4, 7)), precision)
+    exact = keras.ops.cast(features, "float32")
+    full = as_trained(DataDependent(3), U, exact)
     half = DataDependent(3, dtype=policy)
     outputs = half(U, features=features)
-    assert keras.backend.standardize_dtype(outputs.dtype) == policy.removeprefix("mixed_")
+    assert keras.backend.standardize_dtype(outputs.dtype) == precision
     half.set_weights(full.get_weights())
     for training in (False, True):
         np.testing.assert_array_equal(
-            probabilities(half, features, training), probabilities(full, features, training)
+            probabilities(half, features, training), probabilities(full, exact, training)
         )
 
 

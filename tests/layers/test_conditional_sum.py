@@ -98,7 +98,7 @@ def test_a_hard_gate_decides_as_its_gate(threshold):
     gate.pairs.kernel.assign(np.random.default_rng(0).normal(size=gate.pairs.kernel.shape))
     gate.inference.turn(gates.Threshold(threshold).dial)
     hard = layers.HardGate(gate, threshold)
-    np.testing.assert_array_equal(hard(1.0, features=X), gate(1.0, features=X))
+    np.testing.assert_array_equal(hard(np.ones(1), features=X), gate(1.0, features=X))
 
 
 def test_a_hard_gate_of_a_gate_that_is_not_learned():

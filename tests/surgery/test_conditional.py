@@ -184,6 +184,18 @@ def test_several_readers_of_one_gate():
     assert len(sums(same(randomize(model)))) == 2
 
 
+def test_two_sums_that_are_added():
+    image, u = inputs(8, 8, 3)
+    branches = []
+    for side in ("left", "right"):
+        z = gates.DataDependent(2, name=f"{side}_open")(u, features=image)
+        x = plain_layers.Conv2D(4, 3, activation="relu")(image)
+        x = layers.ChannelGate(num_groups=2)([x, z])
+        branches.append(plain_layers.Conv2D(4, 3)(x))
+    model = tnn.ThrottledModel([image, u], plain_layers.Add()(branches))
+    assert len(sums(same(randomize(model)))) == 2
+
+
 def test_what_data_independent_gates_close_is_cut():
     image, u = inputs(8, 8, 3)
     fixed = gates.DataIndependent(4, name="fixed")

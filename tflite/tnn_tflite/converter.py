@@ -70,12 +70,12 @@ def convert(
     tnn_tflite.convert({0.5: pruned, 1.0: whole}, "bundle")
     ```
     """
+    check_destination(directory)
     if isinstance(model, Mapping):
         _check_mapping(model, levels, calibration_data)
         levels, make = tuple(model), model.__getitem__
     else:
         levels, make = _levels_of(model, levels, calibration_data, threshold)
-    check_destination(directory)
     return write_bundle(directory, _contents(levels, make, verbose))
 
 
