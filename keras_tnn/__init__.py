@@ -22,7 +22,7 @@ from keras_tnn import (  # noqa: E402
 )
 from keras_tnn.analysis import evaluate_levels  # noqa: E402
 from keras_tnn.cost import count_macs  # noqa: E402
-from keras_tnn.surgery import materialize  # noqa: E402
+from keras_tnn.surgery import conditional, materialize  # noqa: E402
 from keras_tnn.throttling import throttle  # noqa: E402
 from keras_tnn.training import ThrottledModel  # noqa: E402
 
@@ -30,6 +30,7 @@ __all__ = [
     "ThrottledModel",
     "analysis",
     "callbacks",
+    "conditional",
     "cost",
     "count_macs",
     "evaluate_levels",

@@ -23,7 +23,8 @@ class GateSummary(keras.callbacks.Callback):
 
     Raises:
         ImportError: at the start of training if TensorFlow is not installed.
-        ValueError: after the first epoch if `BatchActivation` does not stand before this callback.
+        ValueError: at the start of training if the model has no learned gates; after the first
+            epoch if `BatchActivation` does not stand before this callback.
 
     Example:
 
@@ -43,6 +44,11 @@ class GateSummary(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.summary = summary_writers()
+        if not getattr(self.model, "learned_gates", []):
+            raise ValueError(
+                "GateSummary needs a keras_tnn.ThrottledModel with learned gates. "
+                f"Received: '{self.model.name}', a {type(self.model).__name__}"
+            )
         self.writer = self.summary.create_file_writer(self.log_dir)
         self.epochs = []
         self.seen = len(self.model.history.history.get("gate_rates", []))

@@ -20,6 +20,7 @@ class DataIndependent(LearnedGate):
         min_groups: Integer, how many groups are always open.
         estimator: `keras_tnn.gates.Estimator`; defaults to `StraightThrough()`.
         open_probability: float in (0, 1), p of every group before training.
+        always_open: Optional list of group numbers, in place of `min_groups`.
 
     Input shape:
         `()` or `(batch,)`, utilization, which is not read.
@@ -43,10 +44,10 @@ class DataIndependent(LearnedGate):
             shape=(self.free_groups, 2),
             initializer=lambda shape, dtype: np.broadcast_to([-half, half], shape).astype(dtype),
             dtype="float32",
+            autocast=False,
             name="logits",
         )
         self.built = True
 
     def logits(self, utilization, features=None, training=None):
-        pairs = keras.ops.cast(self.pairs, "float32")
-        return keras.ops.expand_dims(pairs[:, 1] - pairs[:, 0], 0)  # (1, free_groups)
+        return keras.ops.expand_dims(self.pairs[:, 1] - self.pairs[:, 0], 0)  # (1, free_groups)

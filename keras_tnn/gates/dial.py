@@ -16,7 +16,9 @@ class Dial(keras.random.SeedGenerator):
 
     def __init__(self, values: list[float], **kwargs):
         super().__init__(seed=0, **kwargs)
-        self.state = keras.Variable(values, trainable=False, dtype="float32", name="dial")
+        self.state = keras.Variable(
+            values, trainable=False, dtype="float32", autocast=False, name="dial"
+        )
 
     def turn(self, values: list[float]):
         """Sets the floats."""

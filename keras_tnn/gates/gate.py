@@ -43,8 +43,6 @@ class Gate(keras.layers.Layer):
     data_dependent = False
     # Whether one gate decides for the groups of all layers at once.
     whole_network = False
-    # Whether one gate decides for all groups of a network.
-    whole_network = False
 
     def __init__(self, num_groups, min_groups=0, normalize=False, **kwargs):
         # Half precision would round u across a step of d = floor(u (D + 1)).

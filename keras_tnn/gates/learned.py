@@ -8,6 +8,7 @@ from keras_tnn.gates.dial import Dial
 from keras_tnn.gates.estimators import Estimator, StraightThrough
 from keras_tnn.gates.gate import Gate
 from keras_tnn.gates.inference import Threshold
+from keras_tnn.gates.readings import read_gates
 
 
 class LearnedGate(Gate):
@@ -104,6 +105,28 @@ class LearnedGate(Gate):
         noise = keras.random.uniform(shape, dtype="float32", seed=self.estimator.seed_generator)
         offset, scale = self.inference.state[0], self.inference.state[1]
         return ops.cast(ops.greater(probabilities, offset + scale * noise), "float32")
+
+    def pattern(self, utilization: float, threshold: float | None = None) -> np.ndarray:
+        """The gate's values at one fixed utilization.
+
+        Args:
+            utilization: float in (0, 1].
+            threshold: float in (0, 1): groups are open where p is above it. By default as the
+                gate decides at inference.
+
+        Returns:
+            Float array of shape `(num_groups,)`; zero means closed.
+
+        Raises:
+            ValueError: if an argument is out of range.
+        """
+        if threshold is None:
+            return super().pattern(utilization)
+        tau = Threshold(threshold).tau
+        with read_gates() as readings:
+            super().pattern(utilization)
+        probabilities = ops.convert_to_numpy(readings[0].probabilities)[0]
+        return (probabilities > tau).astype("float32")
 
     def with_open_groups(self, values):
         """Adds ones for the groups that are always open: `(batch, num_groups)`."""

@@ -9,14 +9,12 @@ from keras_tnn.losses.complexity import (
     MacsShare,
     MeasuredShare,
 )
-from keras_tnn.losses.complexity_loss import ComplexityLoss
 from keras_tnn.losses.complexity_penalty import DistanceComplexity, HingeComplexity
 from keras_tnn.losses.distillation import InPlaceDistillation
 
 __all__ = [
     "BatchActivation",
     "Complexity",
-    "ComplexityLoss",
     "ConstQuad",
     "DistanceComplexity",
     "EnergyShare",

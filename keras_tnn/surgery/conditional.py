@@ -9,13 +9,12 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from keras_tnn.gates import Gate, LearnedGate, read_gates
+from keras_tnn.gates import Gate
 from keras_tnn.gates.inference import Threshold
-from keras_tnn.layers.gated import Gated
 from keras_tnn.layers.hard_gate import HardGate
 from keras_tnn.surgery.cut import cut_known
 from keras_tnn.surgery.graph import Graph, read_graph
-from keras_tnn.surgery.materialize import read_throttled_graph
+from keras_tnn.surgery.materialize import gates_by_name, learned_patterns, read_throttled_graph
 from keras_tnn.surgery.recalibrate import recalibrate
 from keras_tnn.surgery.skipping import skipping
 from keras_tnn.surgery.slices import copy_all
@@ -96,13 +95,6 @@ def is_data_dependent(model: keras.Model) -> bool:
     return any(gate.data_dependent for gate in gates_by_name(read_graph(model)).values())
 
 
-def gates_by_name(graph: Graph) -> dict[str, Gate]:
-    """The gates under the name of their node, or of the layer that has its own."""
-    operations = [call.operation for call in graph.calls]
-    nodes = {one.name: one for one in operations if isinstance(one, Gate)}
-    return nodes | {one.name: one.gate for one in operations if isinstance(one, Gated)}
-
-
 def decide(model: keras.Model, threshold: float, utilization: float) -> keras.Model:
     """The masked model with its gates decided: no utilization input, no random numbers.
 
@@ -111,11 +103,7 @@ def decide(model: keras.Model, threshold: float, utilization: float) -> keras.Mo
     graph = read_throttled_graph(model)
     gates = gates_by_name(graph)
     check_gates(model, gates)
-    patterns = {
-        name: pattern(gate, threshold, utilization)
-        for name, gate in gates.items()
-        if isinstance(gate, LearnedGate) and not gate.data_dependent
-    }
+    patterns = learned_patterns(graph, utilization, threshold)
     known = {
         id(x): np.array([utilization], "float32") for x in graph.inputs if x.name == "utilization"
     }
@@ -138,14 +126,6 @@ def check_gates(model: keras.Model, gates: dict[str, Gate]):
             "Expected gates of zeros and ones. Received gates that divide by the number of open "
             f"groups: {normalizing}. Make them with normalize=False."
         )
-
-
-def pattern(gate: LearnedGate, threshold: float, utilization: float) -> np.ndarray:
-    """What a gate that does not read the data opens: `(num_groups,)`."""
-    with read_gates() as readings:
-        gate(utilization, training=False)
-    probabilities = keras.ops.convert_to_numpy(readings[0].probabilities)[0]
-    return (probabilities > threshold).astype("float32")
 
 
 def with_hard_gates(graph: Graph, threshold: float) -> Graph:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
-from keras_tnn.gates import Gate
+from keras_tnn.gates import Gate, LearnedGate
 from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.cut import cut
 from keras_tnn.surgery.graph import Graph, read_graph
@@ -37,6 +37,7 @@ def materialize(
     calibration_data=None,
     *,
     gates: Mapping[str, Sequence[int]] | None = None,
+    threshold: float | None = None,
 ) -> keras.Model:
     """Returns a plain Keras model that holds only what is active.
 
@@ -48,11 +49,13 @@ def materialize(
         model: a built functional model with an input named "utilization" and gated layers, such
             as a `keras_tnn.ThrottledModel`. It is left as it is.
         utilization: float in (0, 1]. A u between two steps of a gate opens what the step below
-            opens. May be left out where `gates` are given: 1.
+            opens. May be left out where `gates` or `threshold` are given: 1.
         calibration_data: array of inputs `(samples, ...)`, a list or dict of them for several
             inputs, or a dataset of batches (`x` or `(x, y)`). About a thousand samples do.
         gates: patterns that take the place of what utilization opens: for the name of a gate or
             of a gated layer, `num_groups` zeros and ones. Any pattern, nested or not.
+        threshold: float in (0, 1) for learned gates: groups whose probability is above it are
+            kept (herrmann2019, 3.3). By default as the gates decide at inference, 0.5.
 
     Returns:
         A `keras.Model` without the utilization input, with weights of its own.
@@ -71,15 +74,36 @@ def materialize(
     >>> small.count_params() < model.count_params() / 2
     True
     """
-    utilization = check_one(1.0 if utilization is None and gates else utilization)
+    given = gates or threshold is not None
+    utilization = check_one(1.0 if utilization is None and given else utilization)
     graph = read_throttled_graph(model)
-    patterns = {name: check_pattern(graph, name, one) for name, one in (gates or {}).items()}
+    patterns = learned_patterns(graph, utilization, threshold)
+    patterns |= {name: check_pattern(graph, name, one) for name, one in (gates or {}).items()}
     name = f"{model.name}_{round(1000 * utilization):04d}"
     result = cut(graph, utilization, name=name, gates=patterns)
     copy_all(result.slices, result.model)
     if calibration_data is not None:
         recalibrate(result.model, calibration_data)
     return result.model
+
+
+def gates_by_name(graph: Graph) -> dict[str, Gate]:
+    """The gates under the name of their node, or of the layer that obeys its own."""
+    operations = [call.operation for call in graph.calls]
+    nodes = {one.name: one for one in operations if isinstance(one, Gate)}
+    gated = [one for one in operations if isinstance(one, Gated) and one.gate.built]
+    return nodes | {one.name: one.gate for one in gated}
+
+
+def learned_patterns(
+    graph: Graph, utilization: float, threshold: float | None
+) -> dict[str, np.ndarray]:
+    """What learned gates that do not read the data open: `(num_groups,)` by name."""
+    return {
+        name: gate.pattern(utilization, threshold)
+        for name, gate in gates_by_name(graph).items()
+        if isinstance(gate, LearnedGate) and not gate.data_dependent
+    }
 
 
 def check_pattern(graph: Graph, name: str, pattern: Sequence[int]) -> np.ndarray:

@@ -15,7 +15,12 @@ from keras_tnn.gates import LearnedGate, Reading
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """What a forward pass leaves for the loss: utilization `(batch,)`, and the gates' readings."""
+    """What a forward pass leaves for the loss.
+
+    Attributes:
+        utilization: float tensor `(batch,)`.
+        readings: what each gate chose.
+    """
 
     utilization: Any
     readings: list[Reading]
@@ -33,6 +38,13 @@ class GateObjective:
             dial holds it.
         update: None, or how the target moves after each batch: a function of `(target, mean
             complexity of the batch, batches before it in the epoch)`.
+
+    Example:
+
+    ```python
+    share = keras_tnn.losses.MacsShare(model)
+    model.objective = GateObjective(keras_tnn.losses.BatchActivation(), share, 1.0, 20e-4)
+    ```
     """
 
     def __init__(

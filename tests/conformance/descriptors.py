@@ -78,10 +78,27 @@ PLAIN_LAYERS = [
 GATES = [
     Descriptor(gates.Nested, {"num_groups": 4, "min_groups": 1, "order": [2, 0, 1, 3]}),
     Descriptor(gates.Independent, {"num_groups": 4, "normalize": True, "seed": 3}),
+    Descriptor(gates.DataIndependent, {"num_groups": 4, "open_probability": 0.6}),
+    Descriptor(gates.Blind, {"num_groups": 4, "always_open": [2], "open_probability": 0.9}),
+]
+
+# Gates that are called with features.
+DATA_GATES = [
+    Descriptor(gates.DataDependent, {"num_groups": 4, "min_groups": 1, "memory": True}, (6,)),
+]
+
+ESTIMATORS = [
+    Descriptor(gates.StraightThrough, {"temperature": 0.5, "seed": 1}),
+    Descriptor(gates.Concrete, {"temperature": 0.2, "seed": 1}),
+    Descriptor(gates.Reinforce, {"alpha": 0.9, "seed": 1}),
 ]
 
 LOSSES = [
     Descriptor(losses.InPlaceDistillation, {"from_logits": True, "temperature": 2.0}),
+]
+
+METRICS = [
+    Descriptor(training.GateActivity, {"groups": {"pruned": [1, 2, 3]}}),
 ]
 
 LEVELS = (0.25, 0.5, 1.0)
@@ -93,6 +110,7 @@ CALLBACKS = [
     Descriptor(callbacks.AnnealedUtilization, {"step": 0.25}),
     Descriptor(callbacks.UtilizationCurriculum, {"start": 0.25, "step": 0.25}),
     Descriptor(callbacks.SandwichRule, {"levels": LEVELS, "distillation": True}),
+    Descriptor(callbacks.BatchActivation, {"target": 0.5, "start": 0.7, "every": 1}),
 ]
 
 IMAGE = {"input_shape": (8, 8, 3), "num_classes": 3}
@@ -138,12 +156,25 @@ APPLICATIONS = [
 ]
 
 # Bases that a user derives from: their docstring says what a subclass writes.
-ABSTRACT = [gates.Gate, callbacks.UtilizationCallback, training.Regime]
+ABSTRACT = [
+    gates.Gate,
+    gates.LearnedGate,
+    gates.Estimator,
+    callbacks.UtilizationCallback,
+    training.Regime,
+]
 
 # Values and strategies without a property of their own here; their rooms test them.
 OTHERS = [
     analysis.LevelRow,
     analysis.LevelTable,
+    gates.AlwaysOn,
+    gates.Ensemble,
+    gates.Reading,
+    gates.Stochastic,
+    gates.Threshold,
+    layers.ConditionalSum,
+    layers.HardGate,
     cost.CostTable,
     cost.EnergyModel,
     cost.LayerCost,
@@ -152,6 +183,8 @@ OTHERS = [
     surgery.PerChannel,
     surgery.Rule,
     training.DiscreteDraw,
+    training.ForwardPass,
+    training.GateObjective,
     training.PerBatch,
     training.PerSample,
     training.Sandwich,
@@ -160,7 +193,7 @@ OTHERS = [
 ]
 
 # What is serialised by its configuration.
-CONFIGURABLE = LAYERS + PLAIN_LAYERS + GATES + LOSSES
+CONFIGURABLE = LAYERS + PLAIN_LAYERS + GATES + DATA_GATES + ESTIMATORS + LOSSES + METRICS
 EVERY = CONFIGURABLE + CALLBACKS + MODELS
 
 
