@@ -75,9 +75,10 @@ def with_utilization(model: keras.Model, batch, utilization: float):
     """The batch as the model takes it, with utilization if it has that input."""
     if not any(x.name == "utilization" for x in model.inputs):
         return batch
-    features = iter(keras.tree.flatten(batch))  # in the order of the inputs, dictionaries too
-    filled = np.full(len(keras.tree.flatten(batch)[0]), utilization, "float32")
-    inputs = [filled if x.name == "utilization" else next(features) for x in model.inputs]
+    features = [ops.convert_to_tensor(x) for x in keras.tree.flatten(batch)]
+    filled = ops.full((len(features[0]),), utilization, "float32")
+    left = iter(features)  # in the order of the inputs, in dictionaries too
+    inputs = [filled if x.name == "utilization" else next(left) for x in model.inputs]
     return keras.tree.pack_sequence_as(model.input, inputs)
 
 

@@ -97,6 +97,15 @@ LOSSES = [
     Descriptor(losses.InPlaceDistillation, {"from_logits": True, "temperature": 2.0}),
 ]
 
+# Losses on (target, complexity): a callback adds them to the compiled one.
+COMPLEXITY_LOSSES = [
+    Descriptor(losses.BatchActivation),
+    Descriptor(losses.ConstQuad),
+    Descriptor(losses.DistanceComplexity, {"p": 1}),
+    Descriptor(losses.HingeComplexity, {"p": 1}),
+    Descriptor(losses.PerGateActivation),
+]
+
 METRICS = [
     Descriptor(training.GateActivity, {"groups": {"pruned": [1, 2, 3]}}),
 ]
@@ -110,6 +119,10 @@ CALLBACKS = [
     Descriptor(callbacks.AnnealedUtilization, {"step": 0.25}),
     Descriptor(callbacks.UtilizationCurriculum, {"start": 0.25, "step": 0.25}),
     Descriptor(callbacks.SandwichRule, {"levels": LEVELS, "distillation": True}),
+]
+
+# For models with learned gates.
+GATE_CALLBACKS = [
     Descriptor(callbacks.BatchActivation, {"target": 0.5, "start": 0.7, "every": 1}),
 ]
 
@@ -160,6 +173,7 @@ ABSTRACT = [
     gates.Gate,
     gates.LearnedGate,
     gates.Estimator,
+    losses.Complexity,
     callbacks.UtilizationCallback,
     training.Regime,
 ]
@@ -175,7 +189,18 @@ OTHERS = [
     gates.Threshold,
     layers.ConditionalSum,
     layers.HardGate,
+    losses.EnergyShare,
+    losses.GateActivation,
+    losses.MacroAverage,
+    losses.MacsShare,
+    losses.MeasuredShare,
+    analysis.GatingRow,
+    analysis.GatingTable,
+    callbacks.BatchNormReestimation,
+    callbacks.GateSummary,
+    callbacks.ReinforceAlpha,
     cost.CostTable,
+    cost.GatedCost,
     cost.EnergyModel,
     cost.LayerCost,
     surgery.Elementwise,
@@ -193,8 +218,9 @@ OTHERS = [
 ]
 
 # What is serialised by its configuration.
-CONFIGURABLE = LAYERS + PLAIN_LAYERS + GATES + DATA_GATES + ESTIMATORS + LOSSES + METRICS
-EVERY = CONFIGURABLE + CALLBACKS + MODELS
+CONFIGURABLE = LAYERS + PLAIN_LAYERS + GATES + DATA_GATES + ESTIMATORS
+CONFIGURABLE += LOSSES + COMPLEXITY_LOSSES + METRICS
+EVERY = CONFIGURABLE + CALLBACKS + GATE_CALLBACKS + MODELS
 
 
 def described() -> set:

@@ -1,11 +1,13 @@
 """One step of `fit` runs, its loss is finite, and every weight that can learn has moved."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
 
 import keras_tnn as tnn
-from descriptors import CALLBACKS, LAYERS, LOSSES, MODELS, SAMPLES
+from descriptors import CALLBACKS, GATE_CALLBACKS, LAYERS, LOSSES, MODELS, SAMPLES
 
 
 def step(model, samples, targets, loss, callbacks=()):
@@ -54,7 +56,18 @@ def test_callback(descriptor):
     step(network.make(), network.samples(), targets, loss, [callback])
 
 
-@pytest.mark.parametrize("descriptor", CALLBACKS, ids=str)
+@pytest.mark.parametrize("descriptor", GATE_CALLBACKS, ids=str)
+def test_callback_of_learned_gates(descriptor):
+    network = MODELS[0]
+    gate = partial(tnn.gates.DataIndependent, estimator=tnn.gates.StraightThrough(seed=0))
+    model = tnn.throttle(network.make(throttled=False), num_groups=4, gate=gate)
+    targets = np.arange(SAMPLES) % 3
+    loss = "sparse_categorical_crossentropy"
+    stuck = step(model, network.samples(), targets, loss, [descriptor.make()])
+    assert not [path for path in stuck if path.endswith("_open/logits")]
+
+
+@pytest.mark.parametrize("descriptor", CALLBACKS + GATE_CALLBACKS, ids=str)
 def test_callback_refuses_a_plain_model(descriptor):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match="needs a keras_tnn.ThrottledModel"):

@@ -12,7 +12,7 @@ ORDER = ["utilization", "gates", "layers", "surgery", "cost", "losses", "trainin
 ORDER += ["throttling", "callbacks", "models"]
 # These look at models from outside; no room above imports them.
 OBSERVERS = {
-    "analysis": {"utilization", "gates", "layers", "surgery", "training", "cost"},
+    "analysis": {"utilization", "gates", "layers", "surgery", "training", "cost", "losses"},
 }
 ALLOWED = {room: {*ORDER[:place], room} for place, room in enumerate(ORDER)}
 ALLOWED |= {room: {*rooms, room} for room, rooms in OBSERVERS.items()}
