@@ -7,6 +7,9 @@ channels. Their biases are set so that all are open, every second one, or none b
 always open. Each file runs on one thread of the first TFLite runtime that is installed, all in
 turn, so that a busy machine slows each; medians are given.
 
+With `--trained network.keras --data cifar10.npz`, a network that `benchmarks/learned_gates.py` has
+trained, the gates decide on test images instead, and means over them are given.
+
 Columns: time and MACs as shares of the network without gates, gates included. Goals (issue 4): a
 share of the time is at most that of the MACs + 0.10; all closed takes at most 5 % of all open plus
 a plain network of what is never skipped, the last column.
@@ -29,6 +32,9 @@ ROUNDS = flags.DEFINE_integer("rounds", 60, "Timed runs of each network.")
 WIDTHS = flags.DEFINE_multi_integer("width", [16, 64], "Channels of the first stage.")
 DEPTH = flags.DEFINE_integer("depth", 20, "Layers of the ResNet, 6n + 2.")
 GROUPS = flags.DEFINE_multi_integer("groups", [2, 4, 8], "Groups of channels, D.")
+TRAINED = flags.DEFINE_string("trained", None, "A saved network with data-dependent gates.")
+DATA = flags.DEFINE_string("data", None, "An .npz with x_test, for --trained.")
+IMAGES = flags.DEFINE_integer("images", 500, "Test images, for --trained.")
 SHARES = {"open": 1.0, "half": 0.5, "closed": 0.0}
 
 
@@ -92,8 +98,40 @@ def medians(files: dict[str, bytes]) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
+def over_test_images():
+    """Mean time and MACs of a trained conditional network, as shares of it without gates."""
+    model = keras.saving.load_model(TRAINED.value)
+    with np.load(DATA.value) as file:
+        images = file["x_test"][: IMAGES.value] * np.float32(1 / 255)
+    whole = tnn.materialize(model, gates={g.name: np.ones(g.num_groups) for g in model.gates})
+    files = {
+        "plain": keras_to_tflite(whole)[0],
+        "gated": keras_to_tflite(tnn.conditional(model))[0],
+    }
+    with tnn.gates.read_gates() as readings:
+        model(images, training=False)
+    macs = np.array(tnn.losses.MacsShare(model)(readings)).mean()
+    interpreters = {name: opened(content, images[:1]) for name, content in files.items()}
+    ms = {name: np.zeros(len(images)) for name in files}
+    for number, image in enumerate(images):
+        for name, interpreter in interpreters.items():
+            interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
+            start = time.perf_counter()
+            interpreter.invoke()
+            ms[name][number] = 1e3 * (time.perf_counter() - start)
+    means = {name: values.mean() for name, values in ms.items()}
+    middles = {name: np.median(values) for name, values in ms.items()}
+    print(f"{len(images)} test images: share of MACs {macs:.3f}")
+    for way, value in (("mean", means), ("median", middles)):
+        share = value["gated"] / value["plain"]
+        print(f"{way} ms: {value['gated']:.3f} of {value['plain']:.3f}, share {share:.3f}")
+
+
 def main(argv):
     logging.set_verbosity(logging.ERROR)  # TensorFlow reports every saved file
+    if TRAINED.value:
+        over_test_images()
+        return
     print(
         f"{datetime.date.today()}, {platform.processor() or platform.machine()}, "
         f"{find_runtime().name}, 1 thread, ResNet-{DEPTH.value}"

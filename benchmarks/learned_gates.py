@@ -6,8 +6,9 @@ A ResNet-8 behind a 2x2 average pooling is trained first; it trains here in minu
 weights every method is then fine-tuned for the same number of epochs: gates that do not see the
 data and gates that do, by the batch activation loss and by the loss a gate of ConvNet-AIG; and
 nested gates with random utilization. Every result is measured on the test set after batch-norm
-statistics were re-estimated on training images. A stopped run goes on where it stopped. Without
-`--data` the images come from keras.datasets.
+statistics were re-estimated on training images. A stopped run goes on where it stopped. Networks
+with gates are saved, for `benchmarks/conditional.py --trained`, with a figure of their training.
+Without `--data` the images come from keras.datasets.
 """
 
 import json
@@ -24,7 +25,7 @@ import keras_tnn as tnn
 
 DATA = flags.DEFINE_string("data", None, "An .npz with x_train, y_train, x_test, y_test.")
 OUT = flags.DEFINE_string("out", "learned_gates_run", "Folder for the network and the results.")
-IMAGES = flags.DEFINE_integer("images", 50000, "Training images for fine-tuning.")
+IMAGES = flags.DEFINE_integer("images", 50000, "Training images.")
 PRETRAIN = flags.DEFINE_integer("pretrain_epochs", 8, "Epochs without gates.")
 EPOCHS = flags.DEFINE_integer("epochs", 6, "Epochs of fine-tuning, for every method.")
 SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of every method.")
@@ -34,6 +35,7 @@ METHODS = flags.DEFINE_list(
 )
 WEIGHT = flags.DEFINE_float("weight", 50.0, "Weight of the gates' loss.")
 GROUPS = flags.DEFINE_integer("groups", 16, "Groups of channels a layer.")
+WIDTH = flags.DEFINE_integer("width", 16, "Channels of the network's first stage.")
 BATCH = 128
 LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
@@ -65,7 +67,7 @@ def pretrained(x, y) -> keras.Model:
     if path.exists():
         return keras.saving.load_model(path)
     image = keras.Input((32, 32, 3), name="image")
-    resnet = tnn.models.ResNet((16, 16, 3), 10, depth=8, throttled=False)
+    resnet = tnn.models.ResNet((16, 16, 3), 10, depth=8, width=WIDTH.value, throttled=False)
     model = keras.Model(image, resnet(keras.layers.AveragePooling2D(2)(image)))
     fit(model, x, y, PRETRAIN.value, rate=2e-3)
     model.save(path.with_name("unfinished.keras"))
@@ -95,7 +97,7 @@ def two_speeds(steps: int) -> keras.optimizers.Optimizer:
     return keras.optimizers.MultiOptimizer(speeds)
 
 
-def train_gates(base, gate: type, loss: keras.losses.Loss, target: float, seed: int, data) -> dict:
+def train_gates(base, name, gate: type, loss: keras.losses.Loss, target, seed, data) -> dict:
     """Fine-tunes with learned gates; what came of it on the test set."""
     x, y, x_test, y_test = data
     keras.utils.set_random_seed(seed)
@@ -106,8 +108,11 @@ def train_gates(base, gate: type, loss: keras.losses.Loss, target: float, seed: 
         metrics=["accuracy"],
     )
     towards = tnn.callbacks.BatchActivation(target, loss, weight=WEIGHT.value, seed=seed)
-    model.fit(x, y, batch_size=BATCH, epochs=EPOCHS.value, callbacks=[towards], verbose=2)
+    history = model.fit(x, y, BATCH, EPOCHS.value, callbacks=[towards], verbose=2)
+    figure = tnn.analysis.gate_timeline(history)
+    figure.savefig(pathlib.Path(OUT.value) / f"{name}.png")
     tnn.surgery.recalibrate(model, x[:4000])
+    model.save(pathlib.Path(OUT.value) / f"{name}.keras")
     share = tnn.losses.complexity.MacsShare(model)
     results = {}
     for name, gating in (("threshold", 0.5), ("stochastic", tnn.gates.Stochastic())):
@@ -162,8 +167,8 @@ def main(argv):
     out = pathlib.Path(OUT.value)
     out.mkdir(parents=True, exist_ok=True)
     x, y, x_test, y_test = load()
-    base = pretrained(x, y)
-    data = x[: IMAGES.value], y[: IMAGES.value], x_test, y_test
+    x, y = x[: IMAGES.value], y[: IMAGES.value]
+    base, data = pretrained(x, y), (x, y, x_test, y_test)
     kinds = {
         "batch": (tnn.gates.DataIndependent, tnn.losses.BatchActivation()),
         "dependent": (tnn.gates.DataDependent, tnn.losses.BatchActivation()),
@@ -178,8 +183,8 @@ def main(argv):
                 continue
             gate, loss = kinds[method]
             for target in map(float, TARGETS.value):
-                run = partial(train_gates, base, gate, loss, target, seed, data)
                 name = f"{method.replace(' ', '_')}_{target:g}_{seed}"
+                run = partial(train_gates, base, name, gate, loss, target, seed, data)
                 results[method, target, seed] = cached(name, run)
     print(rates_table(results))
     print(accuracy_table(results))

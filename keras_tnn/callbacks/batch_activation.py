@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_tnn.callbacks.schedules import check_every
+from keras_tnn.callbacks.counts import check_count
 from keras_tnn.losses import complexity as complexities
 from keras_tnn.losses.activation import BatchActivation as BatchActivationLoss
 from keras_tnn.losses.complexity_penalty import DistanceComplexity
@@ -89,7 +89,7 @@ class BatchActivation(keras.callbacks.Callback):
         self.target = 1.0 if self.follows_utilization else check_share(target, "target")
         self.start = self.target if start is None else check_share(start, "start")
         self.step = check_share(step, "step")
-        self.every = check_every(every)
+        self.every = check_count(every, "every")
         default = DistanceComplexity if self.follows_utilization else BatchActivationLoss
         self.loss = loss or default()
         self.complexity = COMPLEXITIES.get(complexity, complexity)

@@ -1,17 +1,9 @@
 """Priors that move from epoch to epoch: annealed from full to low, or a curriculum upwards."""
 
+from keras_tnn.callbacks.counts import check_count
 from keras_tnn.callbacks.distributions import check_low
 from keras_tnn.callbacks.utilization_callback import UtilizationCallback
 from keras_tnn.utilization import check_one
-
-
-def check_every(every) -> int:
-    if not isinstance(every, int) or isinstance(every, bool) or every < 1:
-        raise ValueError(
-            "Invalid value for `every`. Expected a positive number of epochs. "
-            f"Received: every={every!r}"
-        )
-    return every
 
 
 class AnnealedUtilization(UtilizationCallback):
@@ -42,7 +34,7 @@ class AnnealedUtilization(UtilizationCallback):
         super().__init__(per, seed)
         self.start = check_one(start, "start")
         self.step = check_one(step, "step")
-        self.every = check_every(every)
+        self.every = check_count(every, "every")
         self.low = check_low(low, "low")
 
     def range_at(self, epoch):
@@ -75,7 +67,7 @@ class UtilizationCurriculum(UtilizationCallback):
         super().__init__()
         self.start = check_one(start, "start")
         self.step = check_one(step, "step")
-        self.every = check_every(every)
+        self.every = check_count(every, "every")
 
     def range_at(self, epoch):
         u = min(1.0, round(self.start + self.step * (epoch // self.every), 6))

@@ -51,6 +51,7 @@ class DataDependent(LearnedGate):
     """
 
     data_dependent = True
+    reads_utilization = False
 
     def __init__(
         self,

@@ -38,6 +38,8 @@ class DataIndependent(LearnedGate):
     [1.0, 0.0, 0.0, 0.0]
     """
 
+    reads_utilization = False
+
     def build(self, utilization_shape, features_shape=None):
         half = math.log(self.open_probability / (1 - self.open_probability)) / 2
         self.pairs = self.add_weight(

@@ -41,6 +41,8 @@ class Gate(keras.layers.Layer):
 
     # Whether it must be called with the features of the layer that it gates.
     data_dependent = False
+    # Whether what it opens depends on utilization.
+    reads_utilization = True
     # Whether one gate decides for the groups of all layers at once.
     whole_network = False
 

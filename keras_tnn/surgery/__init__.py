@@ -1,6 +1,6 @@
 """Surgery cuts: a throttled model and a utilization become a plain, smaller Keras model."""
 
-from keras_tnn.surgery.conditional import conditional, is_data_dependent
+from keras_tnn.surgery.conditional import conditional, is_data_dependent, levels_are_alike
 from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.materialize import materialize
 from keras_tnn.surgery.recalibrate import recalibrate
@@ -18,6 +18,7 @@ __all__ = [
     "conditional",
     "copy_weights",
     "is_data_dependent",
+    "levels_are_alike",
     "materialize",
     "read_graph",
     "recalibrate",

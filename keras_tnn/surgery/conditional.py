@@ -95,6 +95,22 @@ def is_data_dependent(model: keras.Model) -> bool:
     return any(gate.data_dependent for gate in gates_by_name(read_graph(model)).values())
 
 
+def levels_are_alike(model: keras.Model) -> bool:
+    """Whether the model has gates of which none depends on utilization.
+
+    Args:
+        model: a built functional or sequential model.
+
+    Returns:
+        Boolean.
+
+    Raises:
+        ValueError: if the model has no graph.
+    """
+    gates = gates_by_name(read_graph(model)).values()
+    return bool(gates) and not any(gate.reads_utilization for gate in gates)
+
+
 def decide(model: keras.Model, threshold: float, utilization: float) -> keras.Model:
     """The masked model with its gates decided: no utilization input, no random numbers.
 

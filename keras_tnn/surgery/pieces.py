@@ -179,10 +179,9 @@ class Pieces:
     def norm_of(self, reader: Call) -> Call | None:
         """The batch normalisation that alone reads a linear layer's output."""
         norm = self.only_reader(reader.output)
-        linear = is_linear(reader.operation) and type(rule_of(reader)) in FOLDING
-        return (
-            norm if linear and norm and isinstance(rule_of(norm), BatchNormalizationRule) else None
-        )
+        if norm is None or not is_linear(reader.operation) or type(rule_of(reader)) not in FOLDING:
+            return None
+        return norm if isinstance(rule_of(norm), BatchNormalizationRule) else None
 
     def add_of(self, last: Call, reader) -> Call | None:
         """The call that adds the output of the last call to another tensor of its shape."""

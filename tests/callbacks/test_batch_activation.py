@@ -98,11 +98,17 @@ def test_moving_target_starts_anew_each_epoch(moving):
         assert all(0.5 < t < r for t, r in zip(target, rate, strict=True))
 
 
-@pytest.mark.parametrize("complexity", ["gates", "macro", "macs", "energy", losses.MacsShare])
 @pytest.mark.parametrize(
-    "loss", [losses.BatchActivation(), losses.ConstQuad(), losses.HingeComplexity(2)]
+    ("complexity", "loss"),
+    [
+        ("gates", losses.PerGateActivation()),
+        ("macro", losses.HingeComplexity(2)),
+        ("macs", losses.BatchActivation()),
+        ("energy", losses.ConstQuad()),
+        (losses.MacsShare, losses.DistanceComplexity(1)),
+    ],
 )
-def test_every_complexity_and_loss_closes_gates(complexity, loss):
+def test_complexities_and_losses_close_gates(complexity, loss):
     model = network(optimizer=keras.optimizers.Adam(0.1))
     towards = BatchActivation(0.0, loss, complexity, weight=10.0)
     rates = model.fit(*data(), 4, epochs=4, verbose=0, callbacks=[towards]).history[
@@ -141,7 +147,7 @@ def test_refuses_what_does_not_fit():
         BatchActivation("u")
     with pytest.raises(ValueError, match=r"`start`. Expected a float in \[0, 1\]"):
         BatchActivation(0.5, start=-1)
-    with pytest.raises(ValueError, match="`every`. Expected a positive number"):
+    with pytest.raises(ValueError, match="`every`. Expected a positive integer"):
         BatchActivation(0.5, every=0)
     with pytest.raises(ValueError, match="`complexity`. Expected one of"):
         BatchActivation(0.5, complexity="flops")

@@ -160,7 +160,7 @@ def test_distillation_reads_logits_from_the_compiled_loss():
         (lambda: callbacks.FixedUtilization(0), r"Expected a float in \(0, 1\]"),
         (lambda: callbacks.FixedUtilization("1"), r"Expected a float in \(0, 1\]"),
         (lambda: callbacks.AnnealedUtilization(step=0), "`step`"),
-        (lambda: callbacks.AnnealedUtilization(every=0), "`every`. Expected a positive number"),
+        (lambda: callbacks.AnnealedUtilization(every=0), "`every`. Expected a positive integer"),
         (lambda: callbacks.UtilizationCurriculum(start=2), "`start`"),
         (lambda: callbacks.SandwichRule(levels=(0.5, 0.25)), "levels that rise"),
         (lambda: callbacks.SandwichRule(random_levels=-1), "`random_levels`"),

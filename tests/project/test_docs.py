@@ -25,3 +25,18 @@ def test_the_rule_in_the_docs_cuts_a_layer():
     x = np.random.default_rng(0).normal(size=(3, 6)).astype("float32")
     masked = dialled([x, np.full(3, 0.5, "float32")])
     np.testing.assert_allclose(small(x), masked, rtol=1e-5, atol=1e-6)
+
+
+def test_the_guide_to_learned_gates_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", (DOCS / "gates.md").read_text(), re.DOTALL):
+        exec(code, names)
+    assert tnn.count_macs(names["pruned"]) <= tnn.count_macs(names["network"])
+    probabilities = names["dispatcher"](names["x"][:1])
+    np.testing.assert_allclose(np.sum(probabilities), 1, rtol=1e-5)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "pruned_bundle",
+        "conditional_bundle",
+        "blind_bundle",
+    }

@@ -168,3 +168,25 @@ def test_failing_conversion_leaves_the_older_bundle(model, samples, bundle):
         tnn_tflite.convert(model, bundle, LEVELS, calibration_data=samples[:0])
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
     assert list(bundle.parent.iterdir()) == [bundle]
+
+
+def test_pruned_networks_are_one_level_each(samples, tmp_path):
+    plain = keras_tnn.models.VGG(
+        (8, 8, 3), 3, num_groups=4, filters=((8,),), dense_units=None, throttled=False
+    )
+    model = keras_tnn.throttle(plain, num_groups=4, gate=keras_tnn.gates.DataIndependent)
+    (gate,) = model.learned_gates
+    gate.pairs.assign(np.log([[0.1, 0.9], [0.3, 0.7], [0.8, 0.2]]))  # p = 0.9, 0.7, 0.2
+    with pytest.raises(ValueError, match="so all levels would be alike. Expected one level"):
+        tnn_tflite.convert(model, tmp_path / "bundle", calibration_data=samples, verbose=False)
+    bundle = tnn_tflite.convert(
+        model, tmp_path / "one", (1.0,), calibration_data=samples, threshold=0.8, verbose=False
+    )
+    thresholds = {0.25: 0.95, 0.5: 0.8, 1.0: 0.1}
+    models = {u: keras_tnn.materialize(model, threshold=tau) for u, tau in thresholds.items()}
+    levels = tnn_tflite.convert(models, tmp_path / "several", verbose=False).levels
+    assert bundle.levels[0].macs == levels[1].macs
+    assert [level.macs for level in levels] == [
+        keras_tnn.count_macs(one) for one in models.values()
+    ]
+    assert levels[0].macs < levels[1].macs < levels[2].macs == keras_tnn.count_macs(plain)

@@ -50,8 +50,7 @@ def convert(
             of each level are estimated anew: an array, a list or dictionary of arrays, or a
             dataset of batches. A level without its own statistics loses much accuracy. Not for
             a mapping, whose models are calibrated when they are cut.
-        threshold: In (0, 1), for gates that read the data: open where their probability is above
-            it.
+        threshold: In (0, 1), for learned gates: open where their probability is above it.
         verbose: Whether to print a line for each level.
 
     Returns:
@@ -60,8 +59,8 @@ def convert(
     Raises:
         BundleError: If `directory` holds something else than a bundle.
         ValueError: If another argument is not valid, if the model has no throttled layer, if a
-            model whose gates read the data is asked for other levels than 1, or if TFLite cannot
-            run one of its layers.
+            model whose gates do not depend on utilization is asked for several levels, or if
+            TFLite cannot run one of its layers.
 
     Example:
 
@@ -92,9 +91,21 @@ def _levels_of(
     if keras_tnn.surgery.is_data_dependent(model):
         _check_one_level(model, levels)
         return levels, lambda u: keras_tnn.surgery.conditional(model, threshold, calibration_data)
+    if len(levels) > 1 and keras_tnn.surgery.levels_are_alike(model):
+        raise ValueError(
+            f"Invalid value for `levels`. No gate of model '{model.name}' depends on utilization, "
+            "so all levels would be alike. Expected one level. For several, convert a mapping of "
+            "models pruned with several targets or thresholds: {0.5: "
+            "keras_tnn.materialize(model, threshold=0.8), 1.0: ...}. "
+            f"Received: levels={levels!r}"
+        )
     if calibration_data is None:
         _warn_about_statistics(model)
-    return levels, lambda u: keras_tnn.materialize(model, u, calibration_data)
+
+    def cut(utilization: float) -> keras.Model:
+        return keras_tnn.materialize(model, utilization, calibration_data, threshold=threshold)
+
+    return levels, cut
 
 
 def _contents(
