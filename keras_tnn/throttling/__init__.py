@@ -1,5 +1,6 @@
-"""Throttling gives a dial to a model that was built without one."""
+"""Throttling gives a dial, or gates that learn, to a model that was built without."""
 
+from keras_tnn.throttling import granularity
 from keras_tnn.throttling.throttle import throttle
 
-__all__ = ["throttle"]
+__all__ = ["granularity", "throttle"]

@@ -24,6 +24,9 @@ class ThrottledModel(keras.Model):
     Where utilization is left out, training draws it (a callback says how; by default uniformly
     from [0, 1] for every sample, hostetler2019, 4.1) and inference takes 1, the whole network.
 
+    A model with learned gates has the metrics "activation_rate" and "polarization" in training and
+    evaluation, and `keras_tnn.callbacks.BatchActivation` gives its gates a target.
+
     Args:
         inputs: list or dict of `keras.Input`, one of them
             `keras.Input((), name="utilization", optional=True)`.
@@ -176,6 +179,8 @@ class ThrottledModel(keras.Model):
         return outputs
 
     def call(self, inputs, training=None, mask=None):
+        # Left to Keras, layers behind an image-preprocessing layer would take up its default, True.
+        training = bool(training)
         features, utilization = self.split(inputs)
         if utilization is None and training:
             return self.regime.outputs(self, features)

@@ -54,5 +54,5 @@ def test_gates_on(name):
     with deciding.gating(gates.AlwaysOn()), gates.read_gates() as readings:
         np.testing.assert_array_equal(deciding(image), expected)
     share = np.array(tnn.losses.MacsShare(deciding)(readings))
-    assert np.all(share > 1) and np.all(share < 1.05), "all of the network, and the gates"
+    assert np.all(share > 1) and np.all(share < 1.1), "all of the network, and the gates"
     assert share.shape == (2, 1)

@@ -197,6 +197,17 @@ def test_gating_ends_also_after_an_error():
     np.testing.assert_array_equal(model.learned_gates[0].inference.state, before)
 
 
+def test_gates_behind_an_image_layer_are_not_drawn_at_inference():
+    """`Resizing` takes training=True by default, and Keras hands that on to the layers behind."""
+    image, u = keras.Input((4, 4, 3)), keras.Input((), name="utilization", optional=True)
+    x = keras.layers.Flatten()(keras.layers.Resizing(2, 2)(image))
+    x = layers.ChannelGate(num_groups=4)([x, gates.DataIndependent(4, open_probability=0.6)(u)])
+    model = tnn.ThrottledModel([image, u], x)
+    images = np.ones((50, 4, 4, 3), "float32")
+    assert len(np.unique(np.array(model(images)), axis=0)) == 1
+    assert len(np.unique(np.array(model(images, training=True)), axis=0)) > 1
+
+
 def test_refuses_invalid_gating():
     model, (x, y) = network(), data()
     with pytest.raises(ValueError, match=r"`tau`. Expected a float in \(0, 1\)"):
