@@ -28,12 +28,12 @@ OUT = flags.DEFINE_string("out", "learned_gates_run", "Folder for the network an
 IMAGES = flags.DEFINE_integer("images", 50000, "Training images.")
 PRETRAIN = flags.DEFINE_integer("pretrain_epochs", 8, "Epochs without gates.")
 EPOCHS = flags.DEFINE_integer("epochs", 6, "Epochs of fine-tuning, for every method.")
-SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of every method.")
+SEEDS = flags.DEFINE_integer("seeds", 2, "Runs of every method.")
 TARGETS = flags.DEFINE_list("targets", ["0.3", "0.5", "0.7"], "Target rates.")
 METHODS = flags.DEFINE_list(
     "methods", ["batch", "per gate", "nested", "dependent"], "What is trained."
 )
-WEIGHT = flags.DEFINE_float("weight", 50.0, "Weight of the gates' loss.")
+WEIGHT = flags.DEFINE_float("weight", 100.0, "Weight of the gates' loss.")
 GROUPS = flags.DEFINE_integer("groups", 16, "Groups of channels a layer.")
 WIDTH = flags.DEFINE_integer("width", 16, "Channels of the network's first stage.")
 BATCH = 128
@@ -107,7 +107,12 @@ def train_gates(base, name, gate: type, loss: keras.losses.Loss, target, seed, d
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    towards = tnn.callbacks.BatchActivation(target, loss, weight=WEIGHT.value, seed=seed)
+    # The target falls from 1 in the first half of the epochs (annealing, herrmann2019, S1.1).
+    step = (1 - target) / max(1, EPOCHS.value // 2)
+    annealed = {"start": 1 - step, "step": step, "every": 1}
+    towards = tnn.callbacks.BatchActivation(
+        target, loss, weight=WEIGHT.value, seed=seed, **annealed
+    )
     history = model.fit(x, y, BATCH, EPOCHS.value, callbacks=[towards], verbose=2)
     figure = tnn.analysis.gate_timeline(history)
     figure.savefig(pathlib.Path(OUT.value) / f"{name}.png")
