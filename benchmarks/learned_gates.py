@@ -4,8 +4,8 @@
 
 A ResNet-8 behind a 2x2 average pooling is trained first; it trains here in minutes. From its
 weights every method is then fine-tuned for the same number of epochs: gates that do not see the
-data and gates that do, by the batch activation loss and by the loss a gate of ConvNet-AIG; and
-nested gates with random utilization. Every result is measured on the test set after batch-norm
+data and gates that do, by the batch activation loss and by ConvNet-AIG's, a target for each gate;
+and nested gates with random utilization. Every result is measured on the test set after batch-norm
 statistics were re-estimated on training images. A stopped run goes on where it stopped. Networks
 with gates are saved, for `benchmarks/conditional.py --trained`, with a figure of their training.
 Without `--data` the images come from keras.datasets.
