@@ -1,8 +1,8 @@
 """The gating table: one row for each way to run a model with learned gates."""
 
 from dataclasses import dataclass
-from os import PathLike
 
+from keras_tnn.analysis.metric_table import MetricTable
 from keras_tnn.cost.text_table import aligned, with_unit
 from keras_tnn.gates.inference import Inference
 
@@ -34,7 +34,7 @@ class GatingRow:
 
 
 @dataclass(frozen=True)
-class GatingTable:
+class GatingTable(MetricTable):
     """All ways of inference side by side (herrmann2019, Figures 10 to 12). `print` shows them.
 
     Attributes:
@@ -45,47 +45,11 @@ class GatingTable:
     rows: tuple[GatingRow, ...]
     unknown_cost: str | None = None
 
-    @property
-    def metric_names(self) -> tuple[str, ...]:
-        """Names of the metrics, the loss last."""
-        return tuple(sorted(self.rows[0].metrics, key=lambda name: name == "loss"))
-
-    def values(self, metric: str) -> list[float]:
-        """One metric over the rows.
-
-        Args:
-            metric: its name.
-
-        Raises:
-            ValueError: if there is no such metric.
-        """
-        if metric not in self.metric_names:
-            raise ValueError(
-                f"Invalid value for `metric`. Expected one of {list(self.metric_names)}. "
-                f"Received: metric={metric!r}"
-            )
-        return [row.metrics[metric] for row in self.rows]
-
-    def plot(self, path: str | PathLike | None = None, metric: str | None = None):
-        """Draws a metric against MACs, as `keras_tnn.analysis.gating_figure`.
-
-        Args:
-            path: where to save the figure; the ending says the format. Not saved if None.
-            metric: its name. Defaults to the first that is not the loss.
-
-        Returns:
-            A `matplotlib.figure.Figure`.
-
-        Raises:
-            ImportError: if matplotlib is not installed.
-            ValueError: if there is no such metric.
-        """
+    def draw(self, metric: str):
+        """The figure of `plot`, as `keras_tnn.analysis.gating_figure`."""
         from keras_tnn.analysis.gate_figures import gating_figure
 
-        figure = gating_figure(self, metric)
-        if path is not None:
-            figure.savefig(path)
-        return figure
+        return gating_figure(self, metric)
 
     def __str__(self) -> str:
         # Means stand below each other: what has no deviation gets its room.

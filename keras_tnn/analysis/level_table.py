@@ -1,8 +1,8 @@
 """The level table: one row a level, printed, summed up or drawn."""
 
 from dataclasses import dataclass
-from os import PathLike
 
+from keras_tnn.analysis.metric_table import MetricTable
 from keras_tnn.cost.text_table import aligned, with_unit
 
 
@@ -40,7 +40,7 @@ class LevelRow:
 
 
 @dataclass(frozen=True)
-class LevelTable:
+class LevelTable(MetricTable):
     """Rows for rising utilizations. `print(table)` shows them.
 
     Attributes:
@@ -48,11 +48,6 @@ class LevelTable:
     """
 
     rows: tuple[LevelRow, ...]
-
-    @property
-    def metric_names(self) -> tuple[str, ...]:
-        """Names of the metrics, the loss last."""
-        return tuple(sorted(self.rows[0].metrics, key=lambda name: name == "loss"))
 
     @property
     def has_vanilla(self) -> bool:
@@ -74,17 +69,13 @@ class LevelTable:
         Raises:
             ValueError: if there is no such metric, or no vanilla network was evaluated.
         """
-        if metric not in self.metric_names:
-            raise ValueError(
-                f"Invalid value for `metric`. Expected one of {list(self.metric_names)}. "
-                f"Received: metric={metric!r}"
-            )
+        values = super().values(metric)
         if vanilla and not self.has_vanilla:
             raise ValueError(
                 "Invalid value for `vanilla`. Expected False, because no vanilla network was "
                 "evaluated. Give `evaluate_levels` one with `vanilla=`."
             )
-        return [(row.vanilla_metrics if vanilla else row.metrics)[metric] for row in self.rows]
+        return [row.vanilla_metrics[metric] for row in self.rows] if vanilla else values
 
     def area_under_curve(self, metric: str, vanilla: bool = False) -> float:
         """Area under the metric as a curve over u, divided by the range of u.
@@ -115,26 +106,11 @@ class LevelTable:
         steps = zip(u, u[1:], values, values[1:], strict=False)
         return sum((b - a) * (y + z) / 2 for a, b, y, z in steps) / (u[-1] - u[0])
 
-    def plot(self, path: str | PathLike | None = None, metric: str | None = None):
-        """Draws a metric against u and against MACs, the vanilla network's beside it.
-
-        Args:
-            path: where to save the figure; the ending says the format. Not saved if None.
-            metric: its name. Defaults to the first that is not the loss.
-
-        Returns:
-            A `matplotlib.figure.Figure`.
-
-        Raises:
-            ImportError: if matplotlib is not installed.
-            ValueError: if there is no such metric.
-        """
+    def draw(self, metric: str):
+        """The figure of `plot`: against u and against MACs, the vanilla network's beside it."""
         from keras_tnn.analysis.level_figure import draw_levels
 
-        figure = draw_levels(self, metric or self.metric_names[0])
-        if path is not None:
-            figure.savefig(path)
-        return figure
+        return draw_levels(self, metric)
 
     def __str__(self) -> str:
         return aligned([self.header(), *(self.cells(row) for row in self.rows)])

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_tnn.callbacks.counts import check_count
+from keras_tnn.callbacks.logged import Logged
 from keras_tnn.losses import complexity as complexities
 from keras_tnn.losses.activation import BatchActivation as BatchActivationLoss
 from keras_tnn.losses.complexity_penalty import DistanceComplexity
@@ -32,7 +33,7 @@ def exponential_mean(target, rate, batches, momentum=0.99):
 UPDATES = {None: None, "mean": moving_mean, "exponential": exponential_mean}
 
 
-class BatchActivation(keras.callbacks.Callback):
+class BatchActivation(Logged):
     """Adds the batch activation loss to the compiled loss of a model with learned gates.
 
     L = L_task + weight (t - Q)^2, where Q is the share of open gates in the batch
@@ -141,18 +142,15 @@ class BatchActivation(keras.callbacks.Callback):
         """Validation, if any, resets the metrics before the epoch ends."""
         self.rates = self.model.activity.rates()
 
-    def on_train_batch_end(self, batch, logs=None):
-        self.log(logs)
-
     def on_epoch_end(self, epoch, logs=None):
-        self.log(logs)
+        super().on_epoch_end(epoch, logs)
         rates = self.model.activity.rates() if self.rates is None else self.rates
         self.model.history.history.setdefault("gate_rates", []).append(rates)
 
-    def log(self, logs):
-        """Adds the target to the logs that the progress bar and TensorBoard read."""
-        if logs is not None and not self.follows_utilization:
-            logs["target_rate"] = float(np.array(self.model.target.state)[0])
+    def numbers(self):
+        if self.follows_utilization:
+            return {}
+        return {"target_rate": float(np.array(self.model.target.state)[0])}
 
     def on_train_end(self, logs=None):
         self.model.objective = self.previous

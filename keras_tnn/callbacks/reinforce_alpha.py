@@ -1,13 +1,12 @@
 """The schedule of the modified sigmoid by which REINFORCE's gates stay uncertain early on."""
 
-import keras
-
 from keras_tnn.callbacks.counts import check_count
+from keras_tnn.callbacks.logged import Logged
 from keras_tnn.gates import Reinforce
 from keras_tnn.gates.reinforce import check_alpha
 
 
-class ReinforceAlpha(keras.callbacks.Callback):
+class ReinforceAlpha(Logged):
     """Alpha of every `Reinforce` estimator rises epoch by epoch (hostetler2019, A.1).
 
     With p = alpha sigmoid(l) + (1 - alpha) (1 - sigmoid(l)) a gate's probability lies in
@@ -57,13 +56,5 @@ class ReinforceAlpha(keras.callbacks.Callback):
         for estimator in self.estimators:
             estimator.turn(self.alpha)
 
-    def on_train_batch_end(self, batch, logs=None):
-        self.log(logs)
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.log(logs)
-
-    def log(self, logs):
-        """Adds alpha to the logs that the progress bar and TensorBoard read."""
-        if logs is not None:
-            logs["alpha"] = self.alpha
+    def numbers(self):
+        return {"alpha": self.alpha}

@@ -1,13 +1,12 @@
 """The base of all callbacks that set how training draws utilization."""
 
-import keras
-
+from keras_tnn.callbacks.logged import Logged
 from keras_tnn.training import PerBatch, PerSample, Regime, ThrottledModel, UniformDraw
 
 REGIMES = {"sample": PerSample, "batch": PerBatch}
 
 
-class UtilizationCallback(keras.callbacks.Callback):
+class UtilizationCallback(Logged):
     """Gives the model a regime for one `fit`, and the dial's range for each epoch.
 
     What is drawn in an epoch follows from the epoch's number and `seed` alone. So a run that was
@@ -58,16 +57,8 @@ class UtilizationCallback(keras.callbacks.Callback):
         # The second number counts draws within the epoch.
         self.model.seed_generator.state.assign([self.seed + 7919 * (epoch + 1), 0])
 
-    def on_train_batch_end(self, batch, logs=None):
-        self.log(logs)
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.log(logs)
-
-    def log(self, logs):
-        """Adds the range of u to the logs that the progress bar and TensorBoard read."""
-        if logs is not None:
-            logs["u_low"], logs["u_high"] = self.range
+    def numbers(self):
+        return dict(zip(("u_low", "u_high"), self.range, strict=True))
 
     def on_train_end(self, logs=None):
         self.model.regime = self.previous

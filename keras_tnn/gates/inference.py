@@ -7,6 +7,19 @@ is (0, 1), and every gate is open with (-1, 0).
 from dataclasses import dataclass
 
 
+def check_threshold(value, name: str = "threshold") -> float:
+    """Returns `value` as a float.
+
+    Raises:
+        ValueError: if it does not lie in (0, 1).
+    """
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < 1:
+        raise ValueError(
+            f"Invalid value for `{name}`. Expected a float in (0, 1). Received: {name}={value!r}"
+        )
+    return float(value)
+
+
 @dataclass(frozen=True)
 class Threshold:
     """A gate is open where its probability is above tau.
@@ -28,11 +41,7 @@ class Threshold:
     tau: float = 0.5
 
     def __post_init__(self):
-        valid = isinstance(self.tau, (int, float)) and not isinstance(self.tau, bool)
-        if not valid or not 0 < self.tau < 1:
-            raise ValueError(
-                f"Invalid value for `tau`. Expected a float in (0, 1). Received: tau={self.tau!r}"
-            )
+        check_threshold(self.tau, "tau")
 
     @property
     def dial(self) -> list[float]:

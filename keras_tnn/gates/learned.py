@@ -7,7 +7,7 @@ from keras import ops
 from keras_tnn.gates.dial import Dial
 from keras_tnn.gates.estimators import Estimator, StraightThrough
 from keras_tnn.gates.gate import Gate
-from keras_tnn.gates.inference import Threshold
+from keras_tnn.gates.inference import Threshold, check_threshold
 from keras_tnn.gates.readings import read_gates
 
 
@@ -122,11 +122,11 @@ class LearnedGate(Gate):
         """
         if threshold is None:
             return super().pattern(utilization)
-        tau = Threshold(threshold).tau
+        threshold = check_threshold(threshold)
         with read_gates() as readings:
             super().pattern(utilization)
         probabilities = ops.convert_to_numpy(readings[0].probabilities)[0]
-        return (probabilities > tau).astype("float32")
+        return (probabilities > threshold).astype("float32")
 
     def with_open_groups(self, values):
         """Adds ones for the groups that are always open: `(batch, num_groups)`."""

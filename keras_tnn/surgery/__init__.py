@@ -1,6 +1,6 @@
 """Surgery cuts: a throttled model and a utilization become a plain, smaller Keras model."""
 
-from keras_tnn.surgery.conditional import conditional, is_data_dependent, levels_are_alike
+from keras_tnn.surgery.conditional import conditional, gates_of
 from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.materialize import materialize
 from keras_tnn.surgery.recalibrate import recalibrate
@@ -17,8 +17,7 @@ __all__ = [
     "Rule",
     "conditional",
     "copy_weights",
-    "is_data_dependent",
-    "levels_are_alike",
+    "gates_of",
     "materialize",
     "read_graph",
     "recalibrate",

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_tnn.gates import Gate
-from keras_tnn.gates.inference import Threshold
+from keras_tnn.gates.inference import check_threshold
 from keras_tnn.layers.hard_gate import HardGate
 from keras_tnn.surgery.cut import cut_known
 from keras_tnn.surgery.graph import Graph, read_graph
@@ -63,52 +63,25 @@ def conditional(
     small = keras_tnn.surgery.conditional(model, threshold=0.5)
     ```
     """
-    decided = decide(model, Threshold(check_threshold(threshold)).tau, check_one(utilization))
+    decided = decide(model, check_threshold(threshold), check_one(utilization))
     if calibration_data is not None:
         recalibrate(decided, calibration_data)
     return skipping(read_graph(decided), f"{model.name}_conditional")
 
 
-def check_threshold(threshold) -> float:
-    """Returns `threshold` after checking that it lies in (0, 1)."""
-    number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
-    if not number or not 0 < threshold < 1:
-        raise ValueError(
-            "Invalid value for `threshold`. Expected a float in (0, 1). "
-            f"Received: threshold={threshold!r}"
-        )
-    return float(threshold)
-
-
-def is_data_dependent(model: keras.Model) -> bool:
-    """Whether a gate of the model reads the data, so that `materialize` cannot cut it.
+def gates_of(model: keras.Model) -> list[Gate]:
+    """The gates that a model obeys.
 
     Args:
         model: a built functional or sequential model.
 
     Returns:
-        Boolean.
+        A list of `keras_tnn.gates.Gate`.
 
     Raises:
         ValueError: if the model has no graph.
     """
-    return any(gate.data_dependent for gate in gates_by_name(read_graph(model)).values())
-
-
-def levels_are_alike(model: keras.Model) -> bool:
-    """Whether the model has gates of which none depends on utilization.
-
-    Args:
-        model: a built functional or sequential model.
-
-    Returns:
-        Boolean.
-
-    Raises:
-        ValueError: if the model has no graph.
-    """
-    gates = gates_by_name(read_graph(model)).values()
-    return bool(gates) and not any(gate.reads_utilization for gate in gates)
+    return list(gates_by_name(read_graph(model)).values())
 
 
 def decide(model: keras.Model, threshold: float, utilization: float) -> keras.Model:

@@ -86,9 +86,7 @@ class ThrottledModel(keras.Model):
     def regime(self, regime: Regime):
         regime.prepare(self)
         self._regime = regime
-        self.train_function = None
-        if self.compiled:
-            self.make_train_function(force=True)
+        self.trace_anew()
 
     @property
     def gates(self) -> list[Gate]:
@@ -120,7 +118,8 @@ class ThrottledModel(keras.Model):
                 layer.trainable = not frozen
                 continue
             for weight in layer.weights:  # a layer that holds the gate that it obeys
-                weight.trainable = weight.trainable and id(weight) in gates if frozen else True
+                if id(weight) not in gates:
+                    weight.trainable = not frozen
 
     @property
     def objective(self) -> GateObjective | None:
@@ -130,6 +129,10 @@ class ThrottledModel(keras.Model):
     @objective.setter
     def objective(self, objective: GateObjective | None):
         self._objective = objective
+        self.trace_anew()
+
+    def trace_anew(self):
+        """The next training step is traced again, with what it computes now."""
         self.train_function = None
         if self.compiled:
             self.make_train_function(force=True)

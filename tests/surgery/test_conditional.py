@@ -10,6 +10,7 @@ from keras_tnn import gates, layers
 from keras_tnn.cost.macs import macs_of_call
 from keras_tnn.surgery import conditional
 from keras_tnn.surgery.graph import read_graph
+from random_weights import randomized
 
 # Masked and conditional network do the same sums in another order; float32, about ten layers.
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}
@@ -19,12 +20,7 @@ SAMPLES = 4
 def randomize(model, seed=0):
     """Random weights with norms and biases that matter, and gates that differ by sample."""
     rng = np.random.default_rng(seed)
-    for weight in model.weights:
-        last = weight.path.split("/")[-1]
-        if last in ("gamma", "moving_variance"):
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-        elif last in ("beta", "bias", "moving_mean"):
-            weight.assign(rng.normal(0, 0.5, weight.shape))
+    randomized(model, seed)
     nodes = [layer for layer in model.layers if isinstance(layer, gates.DataDependent)]
     for gate in nodes:
         gate.pairs.kernel.assign(rng.normal(0, 2, gate.pairs.kernel.shape))

@@ -6,6 +6,7 @@ import pytest
 from keras import layers, ops
 
 import keras_tnn as tnn
+from random_weights import randomized
 
 
 def same_twice(layer):
@@ -106,20 +107,6 @@ WHOLE = on_images(
 
 def images(rank) -> np.ndarray:
     return np.random.default_rng(1).normal(size=(2, *(6,) * rank, 3)).astype("float32")
-
-
-def randomized(model):
-    """Random biases and norms, so that constants matter."""
-    rng = np.random.default_rng(0)
-    for weight in model.weights:
-        if weight.path.split("/")[-1] in ("gamma", "moving_variance", "variance"):
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-        elif len(weight.shape) == 1:
-            weight.assign(rng.normal(0, 0.5, weight.shape))
-    for layer in model.layers:
-        if isinstance(layer, layers.Normalization):
-            layer.finalize_state()
-    return model
 
 
 def assert_cut_is_masked(dialled, rank) -> keras.Model:

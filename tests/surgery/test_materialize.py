@@ -6,21 +6,10 @@ from hypothesis import strategies as st
 
 import keras_tnn as tnn
 from keras_tnn import gates, layers
+from random_weights import randomized
 
 # Masked and cut network do the same sums in another order; float32, about ten layers.
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}
-
-
-def randomize(model, seed=0):
-    """Random weights with norms and biases that matter."""
-    rng = np.random.default_rng(seed)
-    for weight in model.weights:
-        last = weight.path.split("/")[-1]
-        if last in ("gamma", "moving_variance"):
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-        elif last in ("beta", "bias", "moving_mean"):
-            weight.assign(rng.normal(0, 0.5, weight.shape))
-    return model
 
 
 def same(model, u, shape=(16, 16, 3)):
@@ -49,7 +38,7 @@ ARCHITECTURES = {
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_equals_the_masked_model(name):
-    model = randomize(ARCHITECTURES[name]())
+    model = randomized(ARCHITECTURES[name]())
     sizes = [same(model, u).count_params() for u in (0.01, 0.25, 0.4, 0.5, 0.75, 1.0)]
     assert sizes == sorted(sizes) and sizes[0] < sizes[-1] / 2
     assert sizes[-1] == model.count_params()
@@ -87,7 +76,7 @@ def test_zeros_before_a_norm_are_constants_after_it(padding, activation, pool):
     x = keras.layers.Flatten()(keras.layers.BatchNormalization()(x))
     model = tnn.ThrottledModel([image, u], keras.layers.Dense(3)(x))
     for level in (0.25, 0.5, 1.0):
-        same(randomize(model), level)
+        same(randomized(model), level)
 
 
 def test_every_layer_of_ours_is_cut():
@@ -102,7 +91,7 @@ def test_every_layer_of_ours_is_cut():
     x = keras.layers.GlobalAveragePooling2D()(x)
     x = layers.ThrottleableDense(8, num_groups=4, activation="sigmoid")([x, u])
     model = tnn.ThrottledModel([image, u], keras.layers.Dense(3, activation="softmax")(x))
-    sizes = [same(randomize(model), v, (16, 16, 8)).count_params() for v in (0.2, 0.4, 0.6, 1.0)]
+    sizes = [same(randomized(model), v, (16, 16, 8)).count_params() for v in (0.2, 0.4, 0.6, 1.0)]
     assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
 
 
@@ -114,7 +103,7 @@ def test_convolutions_of_other_ranks(rank):
     x = conv(8, 3, num_groups=4)([image, u])
     x = conv(8, 3, num_groups=2, padding="same")([x, u])
     model = tnn.ThrottledModel([image, u], keras.layers.Dense(2)(keras.layers.Flatten()(x)))
-    same(randomize(model), 0.5, shape)
+    same(randomized(model), 0.5, shape)
 
 
 def test_a_layer_without_a_rule_keeps_its_input_whole():
@@ -127,7 +116,7 @@ def test_a_layer_without_a_rule_keeps_its_input_whole():
     x = layers.ThrottleableConv2D(8, 3, num_groups=4)([image, u])
     x = keras.layers.Conv2D(4, 3)(Reverse()(x))
     model = tnn.ThrottledModel([image, u], keras.ops.mean(x, axis=(1, 2)) * 2.0)
-    small = same(randomize(model), 0.5, (8, 8, 3))
+    small = same(randomized(model), 0.5, (8, 8, 3))
     assert small.layers[1].filters == 4  # the convolution before it is cut all the same
 
 
@@ -161,7 +150,7 @@ def test_a_shared_layer_is_cut_once_for_each_way_it_is_used():
     )
     x = keras.layers.Flatten()(keras.layers.Concatenate()([first, second]))
     model = tnn.ThrottledModel([image, u], keras.layers.Dense(2)(x))
-    small = same(randomize(model), 0.5, (8, 8, 4))
+    small = same(randomized(model), 0.5, (8, 8, 4))
     assert sorted(x.name for x in small.layers if "shared" in x.name) == ["shared", "shared_1"]
     assert sum("shared" in x.name for x in same(model, 1.0, (8, 8, 4)).layers) == 1
 
@@ -203,7 +192,7 @@ def network(steps):
 @settings(max_examples=25, deadline=None)
 @given(st.lists(STEPS, min_size=1, max_size=4), st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.9]))
 def test_random_networks(steps, u):
-    model = randomize(network(steps))
+    model = randomized(network(steps))
     try:
         tnn.materialize(model, u)
     except ValueError as error:  # gates in different orders may leave no group open in both
@@ -260,4 +249,4 @@ def test_a_tensor_without_a_channel_axis_passes_through():
     image, u = inputs(8, 8, 3)
     x = layers.ThrottleableConv2D(8, 3, num_groups=4)([image, u])
     model = tnn.ThrottledModel([image, u], keras.ops.mean(x, axis=(1, 2, 3)) + 1.0)
-    same(randomize(model), 0.5, (8, 8, 3))
+    same(randomized(model), 0.5, (8, 8, 3))

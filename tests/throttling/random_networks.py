@@ -1,9 +1,10 @@
 """Random functional networks for property tests: lists of steps, and the model they build."""
 
 import keras
-import numpy as np
 from hypothesis import strategies as st
 from keras import layers, ops
+
+from random_weights import randomized
 
 
 def convolution(x, filters, kernel, strides, padding, groups):
@@ -108,15 +109,3 @@ def network(steps, head) -> keras.Model:
     x = layers.Dense(8)(x)  # at least this can be gated
     model = keras.Model(image, layers.Dense(3, name="logits")(x))
     return randomized(model)
-
-
-def randomized(model, seed=0):
-    """Random biases and norms, so that constants matter."""
-    rng = np.random.default_rng(seed)
-    for weight in model.weights:
-        last = weight.path.split("/")[-1]
-        if last in ("gamma", "moving_variance"):
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-        elif last in ("beta", "bias", "moving_mean", "alpha"):
-            weight.assign(rng.normal(0, 0.5, weight.shape))
-    return model

@@ -257,6 +257,18 @@ def test_frozen_data_path_leaves_gates_to_learn(held):
     assert len(model.trainable_weights) == 7  # 2 gamma and beta, 4 of dense layers, the logits
 
 
+def test_thawing_leaves_the_statistics_of_a_held_gate_alone():
+    image, u = keras.Input((4,)), keras.Input((), name="utilization", optional=True)
+    layer = layers.ThrottleableDense(8, gate=gates.DataDependent(4, min_groups=1))
+    model = tnn.ThrottledModel([image, u], keras.layers.Dense(2)(layer([image, u])))
+    before = [weight.path for weight in model.trainable_weights]
+    model.freeze_data_path()
+    assert not [w.path for w in model.trainable_weights if w.path.endswith("dense/kernel")]
+    model.freeze_data_path(False)
+    assert [weight.path for weight in model.trainable_weights] == before
+    assert not any("moving" in path for path in before)
+
+
 def test_training_on_active_channels_alone_is_refused():
     model = network()
     for regime in (PerBatch(), Sandwich((0.5, 1.0))):

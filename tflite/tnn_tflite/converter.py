@@ -88,10 +88,11 @@ def _levels_of(
     _check_model(model)
     levels = check_levels(levels)
     _check_calibration_data(calibration_data, len(levels))
-    if keras_tnn.surgery.is_data_dependent(model):
+    gates = keras_tnn.surgery.gates_of(model)
+    if any(gate.data_dependent for gate in gates):
         _check_one_level(model, levels)
         return levels, lambda u: keras_tnn.surgery.conditional(model, threshold, calibration_data)
-    if len(levels) > 1 and keras_tnn.surgery.levels_are_alike(model):
+    if len(levels) > 1 and gates and not any(gate.reads_utilization for gate in gates):
         raise ValueError(
             f"Invalid value for `levels`. No gate of model '{model.name}' depends on utilization, "
             "so all levels would be alike. Expected one level. For several, convert a mapping of "

@@ -1,0 +1,49 @@
+"""What tables of metrics share: finding a metric in the rows, and drawing it."""
+
+from os import PathLike
+
+
+class MetricTable:
+    """Base of tables whose `rows` have `metrics`. A subclass writes `draw`."""
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the metrics, the loss last."""
+        return tuple(sorted(self.rows[0].metrics, key=lambda name: name == "loss"))
+
+    def values(self, metric: str) -> list[float]:
+        """One metric over the rows.
+
+        Args:
+            metric: its name.
+
+        Raises:
+            ValueError: if there is no such metric.
+        """
+        if metric not in self.metric_names:
+            raise ValueError(
+                f"Invalid value for `metric`. Expected one of {list(self.metric_names)}. "
+                f"Received: metric={metric!r}"
+            )
+        return [row.metrics[metric] for row in self.rows]
+
+    def plot(self, path: str | PathLike | None = None, metric: str | None = None):
+        """Draws a metric against what it costs.
+
+        Args:
+            path: where to save the figure; the ending says the format. Not saved if None.
+            metric: its name. Defaults to the first that is not the loss.
+
+        Returns:
+            A `matplotlib.figure.Figure`.
+
+        Raises:
+            ImportError: if matplotlib is not installed.
+            ValueError: if there is no such metric.
+        """
+        metric = metric or self.metric_names[0]
+        self.values(metric)  # raises if there is no such metric
+        figure = self.draw(metric)
+        if path is not None:
+            figure.savefig(path)
+        return figure
