@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 import keras_tnn as tnn
 import tnn_tflite
@@ -64,6 +65,29 @@ def test_keras_masked_and_file_agree(model, bundle):
     for runtime in ("ai_edge_litert", "tensorflow"):
         dispatcher = Dispatcher(bundle, runtime=runtime)
         np.testing.assert_allclose(dispatcher(x), masked, rtol=1e-4, atol=1e-4)
+
+
+def operators(content: bytes) -> list[list[int]]:
+    """The builtin operators of each subgraph of a file; the first is the main one."""
+    file = schema.Model.GetRootAs(content)
+    graphs = [file.Subgraphs(i) for i in range(file.SubgraphsLength())]
+    return [
+        [
+            file.OperatorCodes(graph.Operators(i).OpcodeIndex()).BuiltinCode()
+            for i in range(graph.OperatorsLength())
+        ]
+        for graph in graphs
+    ]
+
+
+def test_what_gates_close_stands_behind_an_if(bundle):
+    (file,) = bundle.glob("*.tflite")
+    main, *branches = operators(file.read_bytes())
+    kinds = schema.BuiltinOperator
+    # A term for each of the two blocks, and in each of them one for each of two groups.
+    assert main.count(kinds.IF) == 2 and sum(one.count(kinds.IF) for one in branches) == 4
+    assert main.count(kinds.CONV_2D) == 1, "of the convolutions only the first always runs"
+    assert sum(one.count(kinds.CONV_2D) for one in branches) == 8, "two for each group"
 
 
 def test_tflite_runtime_runs_it_as_well(bundle, model, tmp_path, run_alone):
