@@ -66,6 +66,19 @@ def test_granularity_is_channels_a_gate():
     assert "stage2_block1_1_conv_open" not in structure(model)
 
 
+def test_joined_channels_obey_the_gate_of_each_own_layer():
+    image = keras.Input((8, 8, 3))
+    one, other = (keras.layers.Conv2D(n, 3, name=f"wide{n}")(image) for n in (4, 6))
+    x = keras.layers.Concatenate(name="joined")([one, other])
+    plain = keras.Model(image, keras.layers.Conv2D(2, 1)(x))
+    model = tnn.throttle(plain, granularity=2, gate=gates.DataIndependent)
+    gate = model.get_layer("joined_gate")  # 2 groups of the first layer, then 3 of the second
+    assert gate.num_groups == 5 and gate.channel_groups is None  # that is, 0 0 1 1 2 2 3 3 4 4
+    model = tnn.throttle(plain, granularity=3, gate=gates.DataIndependent)
+    gate = model.get_layer("joined_gate")
+    assert gate.channel_groups == [0, 0, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
 def test_locked_layers_of_one_shape_share_a_gate():
     model = tnn.throttle(
         resnet(), num_groups=4, axes=("width",), gate=gates.DataIndependent, locked=True
