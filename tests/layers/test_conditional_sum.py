@@ -59,6 +59,14 @@ def test_bias_in_place_of_a_base(gate):
     np.testing.assert_array_equal(layer(X[:1], gates=control[:1]), expected[:1])
 
 
+def test_bias_and_base_are_added():
+    layer = layers.ConditionalSum([scaled(10.0)], groups=[0], use_bias=True)
+    layer.build((None, 3), (None, 1), (None, 3))
+    layer.bias.assign([1, 2, 3])
+    expected = X + 10 * X * GATES[:, 1:] + np.array([1, 2, 3], "float32")
+    np.testing.assert_array_equal(layer(X, gates=GATES[:, 1:], base=X), expected)
+
+
 def test_a_closed_term_is_not_computed():
     layer = layers.ConditionalSum([raising()], groups=[0])
     sample = X[:1]

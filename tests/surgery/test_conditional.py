@@ -192,6 +192,29 @@ def test_two_sums_that_are_added():
     assert len(sums(same(randomize(model)))) == 2
 
 
+def test_a_bias_before_a_norm():
+    image, u = inputs(8, 8, 3)
+    z = gates.DataDependent(2, name="open")(u, features=image)
+    x = plain_layers.Conv2D(4, 3, activation="relu")(image)
+    x = layers.ChannelGate(num_groups=2)([x, z])
+    x = plain_layers.BatchNormalization()(plain_layers.Conv2D(4, 3, use_bias=True)(x))
+    assert len(sums(same(randomize(tnn.ThrottledModel([image, u], x))))) == 1
+
+
+def test_a_gate_before_a_block_that_is_skipped_as_a_whole():
+    image, u = inputs(8, 8, 3)
+    z = gates.DataDependent(2, name="open")(u, features=image)
+    x = plain_layers.Conv2D(4, 3, padding="same", activation="relu")(image)
+    x = layers.ChannelGate(num_groups=2, name="before_block")([x, z])
+    block = gates.DataDependent(1, name="block_open")(u, features=x)
+    branch = plain_layers.Conv2D(4, 3, padding="same")(x)
+    branch = layers.ResidualGate(num_groups=1, index=0)([branch, block])
+    model = tnn.ThrottledModel([image, u], plain_layers.Add()([x, branch]))
+    with pytest.warns(UserWarning, match=r"What the layers \['before_block'\] close is computed"):
+        small = same(randomize(model))
+    assert len(sums(small)) == 1
+
+
 def test_what_data_independent_gates_close_is_cut():
     image, u = inputs(8, 8, 3)
     fixed = gates.DataIndependent(4, name="fixed")

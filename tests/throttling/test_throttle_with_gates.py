@@ -111,6 +111,21 @@ def test_a_data_dependent_gate_sees_what_its_layer_reads():
     np.testing.assert_allclose(found.probabilities[:, 1:], expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("branch_first", [False, True])
+def test_the_gate_of_a_block_sees_its_shortcut(branch_first):
+    image = keras.Input((8, 8, 3))
+    branch = keras.layers.Conv2D(3, 3, padding="same")(image)
+    terms = [branch, image] if branch_first else [image, branch]
+    plain = keras.Model(image, keras.layers.Add(name="add")(terms))
+    model = tnn.throttle(plain, axes=("depth",), gate=gates.DataDependent)
+    gate = model.get_layer("add_open")
+    gate.pairs.kernel.assign(np.random.default_rng(0).normal(size=gate.pairs.kernel.shape))
+    with gates.read_gates() as readings:
+        model(IMAGES)
+    expected = gate.estimator.probabilities(gate.logits(None, IMAGES))
+    np.testing.assert_allclose(readings[0].probabilities, expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize("gate", [gates.DataIndependent, gates.DataDependent, gates.Blind])
 def test_with_all_gates_open_it_is_the_network(gate):
     plain = resnet()
@@ -127,6 +142,8 @@ def test_blind_gate_decides_for_the_whole_network():
     model = tnn.throttle(resnet(), num_groups=4, gate=partial(gates.Blind, open_probability=0.5))
     (gate,) = model.learned_gates
     assert gate.num_groups == 6 * 4 + 1 and gate.always_open == [0, 8, 12, 16, 20]
+    (block,) = [one for one in model.layers if isinstance(one, tnn.layers.ResidualGate)]
+    assert block.index == 6 * 4  # after the groups of all families
     rng = np.random.default_rng(0)
     for weight in gate.weights:
         weight.assign(rng.normal(0, 1, weight.shape))
