@@ -86,14 +86,17 @@ def gated(base: keras.Model, gate: type) -> tnn.ThrottledModel:
 
 
 def two_speeds(steps: int) -> keras.optimizers.Optimizer:
-    """Gates learn a hundred times as fast as the rest: they must decide early in a short training.
+    """What decides for all images learns a hundred times as fast as the rest of the network.
 
-    Their gradient is a share of the network's, as each is one of many.
+    Gates must decide early in a short training, and their gradient is a share of the network's, as
+    each is one of many. What makes a gate depend on the image learns slowly: at the fast rate its
+    first layers are lost.
     """
     rate = keras.optimizers.schedules.CosineDecay(1e-3, steps)
     speeds = keras.optimizers.OptimizerMap(default_optimizer=keras.optimizers.Adam(rate))
     # `throttle` names the gate of a layer "<layer>_open".
-    speeds[".*_open/.*"] = keras.optimizers.Adam(0.1)
+    speeds[".*_open/logits(/bias)?"] = keras.optimizers.Adam(0.1)
+    speeds[".*_open/((hidden|normalization)/.*|logits/kernel)"] = keras.optimizers.Adam(3e-3)
     return keras.optimizers.MultiOptimizer(speeds)
 
 
