@@ -8,13 +8,15 @@ NUMPY_1 = "numpy>=1.26,<2"  # tflite-runtime 2.14 was built for numpy 1
 
 TRAIN = ["tensorflow==2.21.*", "keras==3.15.*", "absl-py", NUMPY_1]
 EDGE = ["ai-edge-litert", "absl-py"]
-CORAL = ["tflite-runtime", "absl-py", "numpy<2"]
+CORAL = ["tflite-runtime", "absl-py", "numpy<1.25"]  # 1.26 is 4 MB larger
+MICRO = ["tflite-micro", "ai-edge-litert", "absl-py"]  # the former has pre-releases only
 QAT = ["tensorflow-model-optimization", "tf_keras"]
 DATA = ["tensorflow-datasets", "scikit-learn"]
 PLOT = ["matplotlib"]
 TEST = ["pytest", "hypothesis", "ruff", "tensorboard", "setuptools", "wheel"]
-# No tflite-runtime is published for Python 3.12: there the tests run on the other interpreters.
+# No tflite-runtime is published for Python 3.12, and no tflite-micro beside Linux: the tests skip.
 CORAL_WHERE_PUBLISHED = ['tflite-runtime; python_version < "3.12" and sys_platform == "linux"']
+MICRO_WHERE_PUBLISHED = ['tflite-micro; sys_platform == "linux"']
 
 setup(
     name="keras-tnn",
@@ -37,10 +39,18 @@ setup(
         "train": TRAIN,
         "edge": EDGE,
         "coral": CORAL,
+        "micro": MICRO,
         "qat": QAT,
         "data": DATA,
         "plot": PLOT,
-        "dev": TRAIN + EDGE + CORAL_WHERE_PUBLISHED + QAT + DATA + PLOT + TEST,
+        "dev": TRAIN
+        + EDGE
+        + CORAL_WHERE_PUBLISHED
+        + MICRO_WHERE_PUBLISHED
+        + QAT
+        + DATA
+        + PLOT
+        + TEST,
     },
     entry_points={"console_scripts": ["keras-tnn = tnn_tflite.command:main"]},
 )

@@ -1,0 +1,40 @@
+"""What a device asks of a bundle."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tnn_tflite.bundle import Bundle
+from tnn_tflite.lint.graph import Graph
+from tnn_tflite.lint.rule import Finding, Rule
+
+# The levels in the order in which they matter, and what each file says.
+Graphs = Mapping[float, Graph]
+
+
+def nothing_more(graphs: Graphs, found: Sequence[Finding]) -> Iterator[Finding]:
+    """For targets whose rules all look at single operators."""
+    yield from ()
+
+
+def nothing_to_say(bundle: Bundle, graphs: Graphs) -> str:
+    """For targets that need no further step."""
+    return ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A device, or a library of kernels.
+
+    Args:
+        name: As the command line names it.
+        rules: The rules for single operators.
+        unknown: What no rule can tell without the device's own tools.
+        whole: Finds what concerns a level or all of them, given what the rules found.
+        closing: Gives the text that ends the report.
+    """
+
+    name: str
+    rules: tuple[Rule, ...]
+    unknown: str
+    whole: Callable[[Graphs, Sequence[Finding]], Iterator[Finding]] = nothing_more
+    closing: Callable[[Bundle, Graphs], str] = nothing_to_say

@@ -1,0 +1,111 @@
+"""From a bundle to a folder of C++ sources."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tnn_tflite.bundle import Bundle
+from tnn_tflite.lint.graph import read_graph
+from tnn_tflite.lint.linter import findings_table, lint_graphs
+from tnn_tflite.lint.micro import MICRO
+from tnn_tflite.manifest import read_bundle
+from tnn_tflite.micro.arena import check_tflite_micro, smallest_arena
+from tnn_tflite.micro.c_array import c_array
+from tnn_tflite.micro.folder_of_sources import check_folder, write_folder
+from tnn_tflite.micro.header import array_name, levels_header, levels_source
+from tnn_tflite.micro.level import MicroLevel
+from tnn_tflite.micro.memory_table import memory_table
+from tnn_tflite.micro.resolver import operators_of, resolver_header
+
+
+@dataclass(frozen=True, eq=False)
+class MicroReport:
+    """What was written.
+
+    Args:
+        directory: The folder.
+        files: The names of its files.
+        levels: The levels, rising in utilization.
+        operators: Names of all operators, as in TFLite's schema.
+    """
+
+    directory: Path
+    files: tuple[str, ...]
+    levels: tuple[MicroLevel, ...]
+    operators: tuple[str, ...]
+
+    def __str__(self) -> str:
+        names = ", ".join(self.operators)
+        return f"{memory_table(self.levels)}\n\n{len(self.operators)} operators: {names}"
+
+
+def export_micro(
+    directory: str | os.PathLike, out: str | os.PathLike, measure_arena: bool = True
+) -> MicroReport:
+    """Writes a bundle as C++ sources for tflite-micro.
+
+    The folder appears when it is complete; an older one that was written the same way is replaced.
+
+    Args:
+        directory: The bundle. Convert it with `quantization="int8"` and `inference_type="int8"`:
+            float32 runs, but is four times as large and slow.
+        out: The folder to write.
+        measure_arena: Whether to measure the arena of each level, with the tflite-micro package.
+
+    Returns:
+        What was written; `print` shows the table of flash and RAM.
+
+    Raises:
+        BundleError: If the bundle is damaged.
+        ImportError: If the tflite-micro package is missing and the arena shall be measured.
+        ValueError: If tflite-micro cannot run a level, or `out` holds other files.
+
+    Example:
+
+    ```python
+    print(export_micro("bundle", "firmware/network"))
+    ```
+    """
+    out = Path(out)
+    check_folder(out)
+    if measure_arena:
+        check_tflite_micro()
+    levels = tuple(_levels(read_bundle(directory), measure_arena))
+    operators = operators_of(level.graph for level in levels)
+    report = MicroReport(out, (), levels, operators)
+    files = {**_sources(levels), "tnn_operators.h": resolver_header(operators)}
+    names = write_folder(out, {**files, "memory.txt": f"{report}\n"})
+    return MicroReport(out, names, levels, operators)
+
+
+def _levels(bundle: Bundle, measure_arena: bool) -> Iterator[MicroLevel]:
+    contents = {level.utilization: bundle.read_level(level) for level in bundle.levels}
+    graphs = {utilization: read_graph(content) for utilization, content in contents.items()}
+    failures = [finding for finding in lint_graphs(graphs, MICRO) if finding.fails]
+    if failures:
+        raise ValueError(
+            f"Invalid bundle '{bundle.directory}'. Expected levels that tflite-micro can run. "
+            f"Received:\n{findings_table(failures)}"
+        )
+    for level in bundle.levels:
+        content = contents[level.utilization]
+        arena = smallest_arena(content) if measure_arena else None
+        yield MicroLevel(level.utilization, content, level.macs, arena, graphs[level.utilization])
+
+
+def _sources(levels: tuple[MicroLevel, ...]) -> dict[str, str]:
+    arrays = {
+        f"{array_name(number)}.cc": _array_source(number, level)
+        for number, level in enumerate(levels)
+    }
+    return {"tnn_levels.h": levels_header(levels), "tnn_levels.cc": levels_source(levels), **arrays}
+
+
+def _array_source(number: int, level: MicroLevel) -> str:
+    name = array_name(number)
+    # In C++ a constant is visible to other files only if it was declared so.
+    declaration = f"extern const unsigned char {name}[{len(level.content)}];"
+    return "\n".join(
+        [f"// u = {level.utilization:g}", declaration, c_array(name, level.content), ""]
+    )

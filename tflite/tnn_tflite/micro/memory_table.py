@@ -1,0 +1,27 @@
+"""Flash and RAM of each level, as a table."""
+
+from collections.abc import Sequence
+
+from tnn_tflite.micro.level import MicroLevel
+from tnn_tflite.text_table import aligned
+
+HEADINGS = ("u", "MACs", "flash bytes", "arena bytes")
+
+
+def memory_table(levels: Sequence[MicroLevel]) -> str:
+    """Returns a row for each level and one for a firmware that holds them all.
+
+    Flash is the array alone; the interpreter, its kernels and the program come on top.
+    """
+    rows = [_row(f"{level.utilization:g}", level.macs, [level]) for level in levels]
+    return aligned([HEADINGS, *rows, _row("all", None, levels)])
+
+
+def _row(name: str, macs: int | None, levels: Sequence[MicroLevel]) -> tuple[str, ...]:
+    arenas = [level.arena_bytes for level in levels if level.arena_bytes is not None]
+    return (
+        name,
+        "" if macs is None else f"{macs:,}",
+        f"{sum(len(level.content) for level in levels):,}",
+        f"{max(arenas):,}" if arenas else "-",
+    )
