@@ -29,10 +29,9 @@ sys.path.insert(0, str(RELIABILITY))
 
 from campaign import Campaign  # noqa: E402
 from small_networks_to_ship import SHAPE, level_contents, make_network  # noqa: E402
-from writer import WRITER, number_of  # noqa: E402
-
 from tnn_tflite import Dispatcher  # noqa: E402
 from tnn_tflite.bundle_writer import write_bundle  # noqa: E402
+from writer import WRITER, number_of  # noqa: E402
 
 MUTANTS = flags.DEFINE_integer("mutants", 10_000, "damaged bundles of all kinds")
 KILLS = flags.DEFINE_integer("kills", 50, "killed writers of ready contents")
@@ -102,9 +101,9 @@ def kill_writers(folder: Path, count: int) -> int:
         writer.send_signal(signal.SIGKILL)
         last = max((int(line) for line in writer.communicate()[0].split()), default=1)
         stands = told(folder / "bundle")
-        half = any(path.name.startswith(".bundle.new-") for path in folder.iterdir())
+        leftovers = any(path.name.startswith(".bundle.new-") for path in folder.iterdir())
         if stands in (last, last + 1):
-            left["old one, half of a new one beside it" if half else "whole one alone"] += 1
+            left["whole, leftovers beside it" if leftovers else "whole"] += 1
         else:
             left["BROKEN"] += 1
     if count:
@@ -139,9 +138,10 @@ def kill_conversions(folder: Path, count: int) -> int:
         return 0
     folder.mkdir()
     bundle = folder / "bundle"
-    write_bundle(bundle, level_contents({1.0: make_network(2)}))
+    old = level_contents({1.0: make_network(2)})
     broken, left, draw, seconds = 0, Counter(), random.Random(0), 60.0
     for attempt in range(count + 1):
+        write_bundle(bundle, old)
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         writer = start(CONVERT, bundle, RELIABILITY, **pipes)
         writer.stdout.readline()
@@ -149,7 +149,6 @@ def kill_conversions(folder: Path, count: int) -> int:
         if attempt == 0:  # is let live, to see how long it takes
             writer.wait()
             seconds = time.perf_counter() - begin
-            write_bundle(bundle, level_contents({1.0: make_network(2)}))
             continue
         time.sleep(draw.uniform(0, 1.2 * seconds))
         writer.send_signal(signal.SIGKILL)
@@ -157,7 +156,7 @@ def kill_conversions(folder: Path, count: int) -> int:
         dispatcher = Dispatcher(bundle)
         dispatcher(np.zeros(SHAPE, "float32"), 0.5)
         left[f"{len(dispatcher.levels)} levels"] += 1
-    write_bundle(bundle, level_contents({1.0: make_network(2)}))
+    write_bundle(bundle, old)
     broken += os.listdir(folder) != ["bundle"]
     print(f"\n{count} kills of a conversion (from 1 level to 2): {dict(left)}", flush=True)
     return broken

@@ -6,7 +6,8 @@ import stat
 import pytest
 
 from tnn_tflite import BundleError, TensorSpec, read_bundle
-from tnn_tflite.bundle_writer import LevelContent, replace_folder, write_bundle
+from tnn_tflite.bundle_writer import LevelContent, write_bundle
+from tnn_tflite.replacing import replace_folder
 
 IMAGE = (TensorSpec("image", (2,), "float32"),)
 LOGITS = (TensorSpec("logits", (3,), "float32"),)

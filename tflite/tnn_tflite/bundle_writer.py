@@ -1,21 +1,27 @@
 """Writing a bundle so that a reader finds the old one or the new one, never half of each.
 
-All files go into a temporary folder beside the destination, are flushed to the disk, and the
-folder is then renamed. An existing bundle is moved aside first, and put back if that fails.
+All files go into a temporary folder beside the destination and are flushed to the disk; the
+folder then takes the destination's place (see `replacing.py`).
 """
 
+import dataclasses
 import hashlib
+import io
+import itertools
 import os
-import secrets
-import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tnn_tflite.bundle import Bundle, Level, TensorSpec
+import numpy as np
+
+from tnn_tflite.bundle import LAYOUTS, Bundle, Level, Quantization, SharedFile, TensorSpec
 from tnn_tflite.errors import BundleError
 from tnn_tflite.manifest import MANIFEST, manifest_text, read_bundle
+from tnn_tflite.replacing import clear_leftovers, flush_folder, replace_folder, temporary_sibling
+from tnn_tflite.sharing.cut import cut
+
+SHARED = "levels.tflite"  # the file of all levels in the layouts with one
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,12 @@ class LevelContent:
         outputs: The outputs in Keras order; the same for every level.
         macs: Multiply-accumulate operations for one sample.
         parameters: Number of weights.
+        input_quantization: For each input, how its integers stand for reals; see `Level`.
+        output_quantization: The same for the outputs.
+        float_content: With int8 content, the float32 TFLite file of the same level. From it
+            the level's scales are derived where levels share weights.
+        kernels: The Keras weights of rank 2 and more of the level's plain network, by which it
+            is found what the levels share.
     """
 
     utilization: float
@@ -37,9 +49,15 @@ class LevelContent:
     outputs: tuple[TensorSpec, ...]
     macs: int
     parameters: int
+    input_quantization: tuple[Quantization | None, ...] = ()
+    output_quantization: tuple[Quantization | None, ...] = ()
+    float_content: bytes | None = None
+    kernels: tuple[np.ndarray, ...] = ()
 
 
-def write_bundle(directory: str | os.PathLike, contents: Iterable[LevelContent]) -> Bundle:
+def write_bundle(
+    directory: str | os.PathLike, contents: Iterable[LevelContent], layout: str = "files"
+) -> Bundle:
     """Writes a bundle, or leaves everything as it was.
 
     Args:
@@ -47,19 +65,27 @@ def write_bundle(directory: str | os.PathLike, contents: Iterable[LevelContent])
             which is replaced.
         contents: The levels, rising in utilization. They may be made one by one while they
             are written.
+        layout: `"files"`: a file for each level. `"single"`: one file that holds every level,
+            by which a level is cut when it is read. `"signatures"`: the same, and each level is
+            a signature of the file, for runtimes that cannot cut.
 
     Returns:
         The bundle, read back and checked.
 
     Raises:
         BundleError: If the destination holds something else than a bundle.
-        ValueError: If the levels differ in their inputs or outputs.
+        ValueError: If the levels differ in their inputs or outputs, or there is no such layout.
     """
-    check_destination(directory)
+    if layout not in LAYOUTS:
+        raise ValueError(
+            f"Invalid value for `layout`. Expected one of {LAYOUTS}. Received: layout={layout!r}"
+        )
     destination = Path(os.path.realpath(directory))
+    clear_leftovers(destination)
+    check_destination(directory)
     destination.parent.mkdir(parents=True, exist_ok=True)
-    with _temporary_sibling(destination, "new") as folder:
-        _write_files(folder, contents)
+    with temporary_sibling(destination) as folder:
+        _write_files(folder, contents, layout)
         read_bundle(folder)
         check_destination(directory)
         replace_folder(destination, folder)
@@ -105,31 +131,81 @@ def _own_files(directory: str | os.PathLike) -> set[str]:
         ) from error
 
 
-def _write_files(folder: Path, contents: Iterable[LevelContent]) -> None:
-    levels: list[Level] = []
-    first: LevelContent | None = None
-    for content in contents:
-        first = first or content
-        _check_same_tensors(first, content)
-        levels.append(_write_level(folder, content))
+def _write_files(folder: Path, contents: Iterable[LevelContent], layout: str) -> None:
+    first, contents = _peek(contents)
+    contents = _with_same_tensors(first, contents)
+    if layout != "single":  # there it is part of the cutting
+        contents = _on_one_grid(first, contents)
+    if layout == "files":
+        shared, levels = None, [_write_level(folder, content) for content in contents]
+    else:
+        shared, levels = _write_shared(folder, list(contents), layout)
+    text = manifest_text(first.inputs, first.outputs, tuple(levels), layout, shared)
+    _write_file(folder / MANIFEST, text.encode())
+    flush_folder(folder)
+
+
+def _peek(contents: Iterable[LevelContent]) -> tuple[LevelContent, Iterable[LevelContent]]:
+    contents = iter(contents)
+    first = next(contents, None)
     if first is None:
         raise ValueError("Invalid value for `contents`. Expected at least one level. Received: []")
-    text = manifest_text(first.inputs, first.outputs, tuple(levels))
-    _write_file(folder / MANIFEST, text.encode())
-    _flush_folder(folder)
+    return first, itertools.chain([first], contents)
+
+
+def _on_one_grid(first: LevelContent, contents: Iterable[LevelContent]) -> Iterable[LevelContent]:
+    """int8 levels with their weights on the grid of the full level, the same in all layouts."""
+    if first.float_content is None:
+        return contents
+    from tnn_tflite.sharing.share import own_files
+
+    contents = list(contents)
+    files = own_files(contents)
+    return (
+        dataclasses.replace(content, content=file, float_content=None)
+        for content, file in zip(contents, files, strict=True)
+    )
 
 
 def _write_level(folder: Path, content: LevelContent) -> Level:
     file = f"u{content.utilization}.tflite"
     _write_file(folder / file, content.content)
+    return _described(content, file, content.content)
+
+
+def _write_shared(
+    folder: Path, contents: list[LevelContent], layout: str
+) -> tuple[SharedFile, list[Level]]:
+    from tnn_tflite.sharing.share import share
+
+    content = share(contents, layout)
+    _write_file(folder / SHARED, content)
+    levels = [
+        _described(level, SHARED, cut(io.BytesIO(content), index, len(level.content)))
+        for index, level in enumerate(contents)
+    ]
+    return SharedFile(SHARED, len(content), hashlib.sha256(content).hexdigest()), levels
+
+
+def _described(content: LevelContent, file: str, own: bytes) -> Level:
     return Level(
         utilization=content.utilization,
         file=file,
         macs=content.macs,
         parameters=content.parameters,
-        bytes=len(content.content),
-        sha256=hashlib.sha256(content.content).hexdigest(),
+        bytes=len(own),
+        sha256=hashlib.sha256(own).hexdigest(),
+        input_quantization=content.input_quantization,
+        output_quantization=content.output_quantization,
     )
+
+
+def _with_same_tensors(
+    first: LevelContent, contents: Iterable[LevelContent]
+) -> Iterator[LevelContent]:
+    for content in contents:
+        _check_same_tensors(first, content)
+        yield content
 
 
 def _check_same_tensors(first: LevelContent, other: LevelContent) -> None:
@@ -141,49 +217,8 @@ def _check_same_tensors(first: LevelContent, other: LevelContent) -> None:
         )
 
 
-@contextmanager
-def _temporary_sibling(destination: Path, purpose: str) -> Iterator[Path]:
-    """Makes a folder beside the destination, on the same disk, and removes what is left of it."""
-    folder = _sibling_name(destination, purpose)
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sibling_name(destination: Path, purpose: str) -> Path:
-    return destination.with_name(f".{destination.name}.{purpose}-{secrets.token_hex(4)}")
-
-
-def replace_folder(destination: Path, folder: Path) -> None:
-    """Renames `folder` to `destination`; what stood there goes, or comes back if that fails."""
-    if not destination.exists():
-        folder.rename(destination)
-    else:
-        aside = _sibling_name(destination, "old")
-        destination.rename(aside)
-        try:
-            folder.rename(destination)
-        except BaseException:
-            aside.rename(destination)
-            raise
-        shutil.rmtree(aside, ignore_errors=True)
-    _flush_folder(destination.parent)
-
-
 def _write_file(path: Path, content: bytes) -> None:
     with open(path, "xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    # Some systems (Windows) and file systems cannot flush a folder; the files are flushed.
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -1,7 +1,12 @@
 """The files of a bundle's folder, opened without trusting their names."""
 
+import errno
 import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from tnn_tflite.errors import BundleError
 
@@ -27,7 +32,7 @@ def locate_file(directory: Path, name: str) -> Path:
     path = Path(os.path.realpath(inside / name))
     if inside not in path.parents:
         raise _leaves_folder(directory, name)
-    if not path.is_file():
+    if not os.path.isfile(path):  # false, too, where the system takes no such name
         raise BundleError.at(directory, expected=f"a file '{name}'", received="no such file")
     return path
 
@@ -58,10 +63,28 @@ def read_file(directory: Path, name: str, limit: int) -> bytes:
     Raises:
         BundleError: If the name leaves the folder, or the file cannot be read.
     """
+    with open_file(directory, name) as file:
+        return file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
+
+
+@contextmanager
+def open_file(directory: Path, name: str) -> Iterator[BinaryIO]:
+    """Opens a file of the bundle for reading.
+
+    Args:
+        directory: The bundle's folder.
+        name: A plain file name.
+
+    Yields:
+        The open file. What fails while it is read becomes a `BundleError`, too.
+
+    Raises:
+        BundleError: If the name leaves the folder, or the file cannot be read.
+    """
     path = locate_file(directory, name)
     try:
         with open(path, "rb", opener=_open_without_links) as file:
-            return file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
+            yield file
     except OSError as error:
         raise BundleError.at(
             directory,
@@ -72,8 +95,14 @@ def read_file(directory: Path, name: str, limit: int) -> bytes:
 
 
 def _open_without_links(path: str, flags: int) -> int:
-    # Links were followed by `locate_file`: a link found here was put in place since.
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))
+    # Links were followed by `locate_file`: a link, or a pipe to wait at for ever, that is found
+    # here was put in place since.
+    extra = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, flags | extra)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no regular file any more")
+    return descriptor
 
 
 def _leaves_folder(directory: Path, name: str) -> BundleError:

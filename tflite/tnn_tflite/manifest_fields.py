@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,28 @@ class Fields:
         """Builds the error of a field that is not what it should be."""
         return self._error_at(self._place(name), expected, _short(self._record[name]), advice)
 
+    def has(self, name: str) -> bool:
+        """Tells whether there is a field of this name."""
+        return name in self._record
+
     def text(self, name: str) -> str:
         """Returns a string that is not empty."""
-        return self._checked(name, lambda v: isinstance(v, str) and v != "", "a string")
+        return self._checked(name, _is_text, "a string")
 
-    def integer(self, name: str, at_least: int) -> int:
+    def integer(self, name: str, at_least: int | None = None) -> int:
         """Returns an integer that is not below `at_least`."""
+        if at_least is None:
+            return self._checked(name, _is_integer, "an integer")
         expected = f"an integer, at least {at_least}"
         return self._checked(name, lambda v: _is_integer(v) and v >= at_least, expected)
+
+    def positive(self, name: str) -> float:
+        """Returns a finite float above 0."""
+        return float(self._checked(name, _is_positive, "a finite number above 0"))
+
+    def choice(self, name: str, values: tuple[str, ...]) -> str:
+        """Returns one of some strings."""
+        return self._checked(name, lambda v: v in values, f"one of {', '.join(values)}")
 
     def utilization(self, name: str) -> float:
         """Returns a float in (0, 1]."""
@@ -63,6 +78,25 @@ class Fields:
         place = self._place(name)
         return [Fields(v, self._directory, f"{place}[{i}]") for i, v in enumerate(values)]
 
+    def optional_records(self, name: str) -> list[Fields | None]:
+        """Returns a list of objects and nulls; an empty one if there is no such key."""
+        if name not in self:
+            return []
+        values = self._checked(name, lambda v: isinstance(v, list), "a list")
+        path = f"{self._place(name)}[{{}}]"
+        return [
+            None if value is None else Fields(value, self._directory, path.format(i))
+            for i, value in enumerate(values)
+        ]
+
+    def record(self, name: str) -> Fields:
+        """Returns an object."""
+        value = self._checked(name, lambda v: isinstance(v, dict), "an object")
+        return Fields(value, self._directory, self._place(name))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._record
+
     def _checked(self, name: str, is_good: Any, expected: str) -> Any:
         if name not in self._record:
             raise self._error_at(self._place(name), expected, "no such key")
@@ -84,8 +118,18 @@ class Fields:
         )
 
 
+def _is_text(value: object) -> bool:
+    # JSON can write half of a surrogate pair: no text, and no system prints it or has such a file.
+    return isinstance(value, str) and value.encode(errors="ignore").decode() == value != ""
+
+
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_positive(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 < value <= sys.float_info.max
 
 
 def _is_shape(value: object) -> bool:

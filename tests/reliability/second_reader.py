@@ -1,0 +1,121 @@
+"""A dispatcher written from docs/bundle.md alone, as one in Kotlin or C++ would be.
+
+It imports nothing of tnn_tflite.
+"""
+
+import bisect
+import hashlib
+import json
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+
+class SecondReader:
+    def __init__(self, directory, interpreter_class):
+        self._directory = Path(directory)
+        text = (self._directory / "manifest.json").read_bytes()
+        self.manifest = json.loads(text)
+        assert self.manifest["format"] == "tnn_tflite"
+        assert self.manifest["format_version"] <= 2
+        claimed = self.manifest["manifest_sha256"]
+        assert sha256(text.replace(claimed.encode(), b"0" * 64)) == claimed
+        self._interpreter_class = interpreter_class
+
+    def choose(self, utilization):
+        levels = [level["utilization"] for level in self.manifest["levels"]]
+        return max(0, bisect.bisect_right(levels, utilization + 1e-6) - 1)
+
+    def read_level(self, index):
+        level = self.manifest["levels"][index]
+        content = (self._directory / level["file"]).read_bytes()
+        if self.manifest["layout"] != "files":
+            check(content, self.manifest["shared"])
+            content = cut(content, index, level["bytes"])
+        check(content, level)
+        return content
+
+    def run(self, x, utilization):
+        """Runs one sample of a network with one input; real numbers in, real numbers out."""
+        level = self.manifest["levels"][self.choose(utilization)]
+        interpreter = self._interpreter_class(
+            model_content=self.read_level(self.choose(utilization))
+        )
+        return self._run_signature(interpreter.get_signature_runner(), level, x)
+
+    def run_signature(self, x, utilization):
+        """The same for layout "signatures", by a runtime that cannot cut."""
+        level = self.manifest["levels"][self.choose(utilization)]
+        shared = (self._directory / level["file"]).read_bytes()
+        check(shared, self.manifest["shared"])
+        interpreter = self._interpreter_class(model_content=shared)
+        name = f"u{json.dumps(level['utilization'])}"
+        return self._run_signature(interpreter.get_signature_runner(name), level, x)
+
+    def _run_signature(self, runner, level, x):
+        (source,), (target,) = self.manifest["inputs"], self.manifest["outputs"]
+        (into,) = level.get("input_quantization", [None])
+        (out,) = level.get("output_quantization", [None])
+        if into is not None:
+            limits = np.iinfo(source["dtype"])
+            integers = np.rint(x / into["scale"]) + into["zero_point"]
+            x = np.clip(integers, limits.min, limits.max)
+        x = x.astype(source["dtype"]).reshape(1, *source["shape"])
+        y = runner(**{source["name"]: x})[target["name"]][0]
+        assert list(y.shape) == target["shape"]
+        assert y.dtype == target["dtype"]
+        return y if out is None else out["scale"] * (y.astype(float) - out["zero_point"])
+
+
+def check(content, record):
+    assert len(content) == record["bytes"]
+    assert sha256(content) == record["sha256"]
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def cut(shared, index, size):
+    base_size, count, magic = struct.unpack("<QI4s", shared[-16:])
+    assert magic == b"TNN1"
+    table = struct.unpack(f"<{2 * count}Q", shared[-16 - 16 * count : -16])
+    if table[2 * index] == 0:
+        return shared[:base_size]
+    start = base_size + sum(table[: 2 * index : 2])
+    entry = zlib.decompress(shared[start : start + table[2 * index]])
+    assert len(entry) == table[2 * index + 1]
+    (length,) = struct.unpack("<I", entry[:4])
+    literal_size, holes = json.loads(entry[4 : 4 + length])
+    literal = entry[4 + length : 4 + length + literal_size]
+    data = entry[4 + length + literal_size :]
+    level, is_hole = np.zeros(size, np.uint8), np.zeros(size, bool)
+    for at, dtype, shape, *_ in holes:
+        is_hole[at : at + math.prod(shape) * np.dtype(dtype).itemsize] = True
+    level[~is_hole] = np.frombuffer(literal, np.uint8)
+    sources = {"base": np.frombuffer(shared, np.uint8), "level": level}
+    for at, dtype, shape, source, offset, sliced, factor in holes:
+        whole, take = sliced or (shape, [None] * len(shape))
+        if source == "plan":
+            array = planes(data, offset, dtype, whole)
+        else:
+            size = math.prod(whole) * np.dtype(dtype).itemsize
+            array = sources[source][offset : offset + size].copy().view(dtype).reshape(whole)
+        for axis, runs in enumerate(take):
+            if runs is not None:
+                indices = [i for start, count in runs for i in range(start, start + count)]
+                array = np.take(array, indices, axis)
+        if factor is not None:
+            array = array * planes(data, *factor).astype(dtype)
+        written = np.frombuffer(np.ascontiguousarray(array, dtype).tobytes(), np.uint8)
+        level[at : at + len(written)] = written
+    return level.tobytes()
+
+
+def planes(data, offset, dtype, shape):
+    width, count = np.dtype(dtype).itemsize, math.prod(shape)
+    stored = np.frombuffer(data, np.uint8, width * count, offset).reshape(width, count)
+    return np.ascontiguousarray(stored.T).view(dtype).reshape(shape)

@@ -1,0 +1,218 @@
+"""Cutting by plans that are written by hand, and by plans that are wrong."""
+
+import io
+import struct
+import tracemalloc
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tnn_tflite import BundleError
+from tnn_tflite.sharing.byte_planes import to_planes
+from tnn_tflite.sharing.cut import cut
+from tnn_tflite.sharing.hole import Factor, Hole
+from tnn_tflite.sharing.plan import Entry, with_plan
+
+WHOLE = np.arange(12, dtype="<f4").reshape(3, 4)
+BASE = b"head" + WHOLE.tobytes() + b"tail"
+
+
+def hole(**changes):
+    """Rows 0 and 2, columns 1 and 2 of `WHOLE`, twice and ten times as large."""
+    arguments = {
+        "at": 2,
+        "dtype": "float32",
+        "shape": (2, 2),
+        "source": "base",
+        "offset": 4,
+        "whole": (3, 4),
+        "take": (((0, 1), (2, 1)), ((1, 2),)),
+        "factor": Factor(0, "float16", (2, 1)),
+    }
+    return Hole(**{**arguments, **changes})
+
+
+FACTORS = to_planes(np.array([2, 10], "<f2"))
+BY_HAND = b"ab" + np.array([2, 4, 90, 100], "<f4").tobytes() + b"cd"
+
+
+def shared(*holes, literal=b"abcd", data=FACTORS):
+    return with_plan(BASE, [Entry(holes, literal, data), None])
+
+
+def cut_first(content, size=20):
+    return cut(io.BytesIO(content), 0, size)
+
+
+def test_by_hand():
+    assert cut_first(shared(hole())) == BY_HAND
+
+
+def test_the_shared_file_begins_with_the_base():
+    content = shared(hole())
+    assert content.startswith(BASE)
+    assert cut(io.BytesIO(content), 1, len(BASE)) == BASE
+
+
+def test_the_format_by_hand():
+    """What docs tell an author of another reader."""
+    content = shared(hole())
+    base_size, levels, magic = struct.unpack("<QI4s", content[-16:])
+    assert (base_size, levels, magic) == (len(BASE), 2, b"TNN1")
+    (size, inflated), (none, nothing) = struct.iter_unpack("<QQ", content[-48:-16])
+    assert (none, nothing) == (0, 0)
+    stream = zlib.decompress(content[base_size : base_size + size])
+    assert len(stream) == inflated
+    (length,) = struct.unpack("<I", stream[:4])
+    header = (
+        b'[4,[[2,"float32",[2,2],"base",4,[[3,4],[[[0,1],[2,1]],[[1,2]]]],[0,"float16",[2,1]]]]]'
+    )
+    assert stream[4 : 4 + length] == header
+    assert stream[4 + length :] == b"abcd" + FACTORS
+
+
+def test_a_hole_may_read_what_another_one_wrote():
+    """Scales first, then the scales of biases: here three times the row before."""
+    scale = Factor(len(FACTORS), "float32", (1,))
+    copy = Hole(18, "float32", (2,), "level", 10, (2,), (None,), scale)
+    data = FACTORS + to_planes(np.array([3], "<f4"))
+    expected = BY_HAND[:-2] + np.array([270, 300], "<f4").tobytes() + b"cd"
+    assert cut_first(shared(hole(), copy, data=data), len(expected)) == expected
+
+
+def test_signs_of_int8():
+    base = np.array([[1, 2], [3, -127]], "i1").tobytes()
+    sign = Factor(0, "int8", (2, 1))
+    taken = Hole(0, "int8", (2, 2), "base", 0, (2, 2), (None, None), sign)
+    content = with_plan(base, [Entry((taken,), b"", np.array([1, -1], "i1").tobytes())])
+    assert np.frombuffer(cut_first(content, 4), "i1").tolist() == [1, 2, -3, 127]
+
+
+def test_stored_numbers():
+    stored = Hole(0, "int32", (3,), "plan", 0, (3,), (None,))
+    content = with_plan(BASE, [Entry((stored,), b"", to_planes(np.array([5, -6, 7], "<i4")))])
+    assert np.frombuffer(cut_first(content, 12), "<i4").tolist() == [5, -6, 7]
+
+
+WRONG = {
+    "source ends early": hole(offset=20),
+    "more columns than there are": hole(take=(((0, 2),), ((3, 2),))),
+    "indices that are too few": hole(take=(((0, 1),), ((1, 2),))),
+    "place behind the end": hole(at=5),
+    "another rank": hole(take=(None, None, None)),
+    "factor outside of the data": hole(factor=Factor(2, "float16", (2, 1))),
+    "factor of another shape": hole(factor=Factor(0, "float16", (2,))),
+    "factor of another type": hole(factor=Factor(0, "int8", (2, 1))),
+    "no such type": hole(dtype="object"),
+    "no such source": hole(source="/etc/passwd"),
+    "negative offset": hole(offset=-1),
+    "huge shape": hole(whole=(2**40, 2**40)),
+    "empty run": hole(take=(((0, 2), (1, 0)), ((1, 2),))),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=list(WRONG))
+def test_a_wrong_hole(wrong):
+    with pytest.raises(BundleError, match="Expected a plan by which the level can be cut"):
+        cut_first(shared(wrong))
+
+
+def test_holes_that_overlap():
+    with pytest.raises(BundleError, match="overlap"):
+        cut_first(shared(hole(), hole(at=10), literal=b""), 32)
+
+
+def test_holes_that_read_too_much():
+    """Many small holes, each of which reads a whole large array: hours for no bytes."""
+    narrow = [
+        hole(at=4 * k, shape=(1, 1), take=(((0, 1),), ((0, 1),)), factor=None) for k in range(50)
+    ]
+    rows = [
+        Hole(4 * k, "float32", (1, 1), "base", 4, (1, 12), (None, ((0, 1),))) for k in range(50)
+    ]
+    assert cut_first(shared(*narrow, literal=b""), 200) == bytes(200)
+    with pytest.raises(BundleError, match="holes that read too much"):
+        cut_first(shared(*rows, literal=b""), 200)
+
+
+def test_a_stream_that_inflates_without_end():
+    """A zip bomb: 64 MB of zeros in 65 kB. No more is inflated than was promised."""
+    content = shared(hole())
+    bomb = zlib.compress(bytes(2**26), 9)
+    table = struct.pack("<QQQQ", len(bomb), 100, 0, 0)
+    content = BASE + bomb + table + content[-16:]
+    tracemalloc.start()
+    with pytest.raises(BundleError, match="another size than promised"):
+        cut_first(content)
+    assert tracemalloc.get_traced_memory()[1] < 2**21
+    tracemalloc.stop()
+
+
+def test_memory_of_cutting():
+    """The level and a few reads at a time; neither the base nor a second copy of the level."""
+    base = np.random.default_rng(0).random((2048, 4096), dtype="float32").tobytes()  # 32 MB
+    take = (((0, 1024), (1025, 512)), ((0, 3072),))
+    factor = Factor(0, "float32", (1536, 1))
+    large = Hole(0, "float32", (1536, 3072), "base", 0, (2048, 4096), take, factor)
+    file = io.BytesIO(with_plan(base, [Entry((large,), b"", bytes(4 * 1536))]))
+    size = 4 * 1536 * 3072  # 18 MB
+    tracemalloc.start()
+    assert len(cut(file, 0, size)) == size
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert size <= peak < size + 6 * 2**20
+
+
+@pytest.mark.parametrize("content", [b"", b"TFL3", BASE, bytes(64)])
+def test_a_file_without_a_plan(content):
+    with pytest.raises(BundleError, match="Received: a file without a plan"):
+        cut_first(content)
+
+
+def test_a_level_that_the_plan_lacks():
+    with pytest.raises(BundleError, match="a plan of 2 levels, asked for number 2"):
+        cut(io.BytesIO(shared(hole())), 2, 10)
+
+
+@pytest.mark.parametrize(("index", "size"), [(0, 21), (0, 19), (1, 10), (1, 10**6)])
+def test_a_level_of_another_size(index, size):
+    with pytest.raises(BundleError, match="Expected a plan by which the level can be cut"):
+        cut(io.BytesIO(shared(hole())), index, size)
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_mutated_plans_give_bytes_or_an_error(data):
+    """Bytes of the plan's text and numbers, before compression, as an attacker would write them."""
+    entry = shared(hole())
+    (size, _), _ = struct.iter_unpack("<QQ", entry[-48:-16])
+    stream = bytearray(zlib.decompress(entry[len(BASE) : len(BASE) + size]))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(stream) - 1))
+        value = data.draw(st.one_of(st.integers(0, 255), st.sampled_from(b"0123456789,[]{}-")))
+        stream[place] = value
+    packed = zlib.compress(bytes(stream))
+    table = struct.pack("<QQQQ", len(packed), len(stream), 0, 0)
+    content = BASE + packed + table + entry[-16:]
+    try:
+        assert len(cut_first(content)) == len(BY_HAND)
+    except BundleError as error:
+        assert "Expected a plan" in str(error)
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_mutated_files_give_bytes_or_an_error(data):
+    content = bytearray(shared(hole()))
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    content = (
+        content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content
+    )
+    try:
+        assert len(cut_first(bytes(content))) == len(BY_HAND)
+    except BundleError as error:
+        assert "Expected a plan" in str(error)

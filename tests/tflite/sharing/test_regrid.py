@@ -1,0 +1,154 @@
+"""int8 levels by hand: a kernel, its scales and its bias on the grid of the full level.
+
+The levels are one dense layer, quantised here, so every number can be checked by hand.
+"""
+
+import io
+
+import flatbuffers
+import numpy as np
+import pytest
+
+from tnn_tflite.bundle_writer import LevelContent
+from tnn_tflite.sharing.constants import TFLiteFile
+from tnn_tflite.sharing.plan import read_entry
+from tnn_tflite.sharing.schema import load_schema
+from tnn_tflite.sharing.share import own_files, share
+
+INPUT_SCALE = 0.5
+KERNEL = np.random.default_rng(0).uniform(-1, 1, (32, 16)).astype("float32")  # Keras: (in, out)
+
+
+def dense_file(kernel, bias, scales=None, bias_scales=None):
+    """A TFLite file with one dense layer, float32 without scales, else int8."""
+    schema = load_schema()
+    model, graph = schema.ModelT(), schema.SubGraphT()
+    types = schema.TensorType
+    small = types.FLOAT32 if scales is None else types.INT8
+    model.buffers = [schema.BufferT() for _ in range(3)]
+    units, size = kernel.shape
+    graph.tensors = [
+        tensor(schema, (1, size), small, 0, scales is not None and [INPUT_SCALE]),
+        tensor(schema, (units, size), small, 1, scales),
+        tensor(schema, (units,), types.FLOAT32 if scales is None else types.INT32, 2, bias_scales),
+        tensor(schema, (1, units), small, 0, scales is not None and [1.0]),
+    ]
+    for buffer, values in zip(model.buffers[1:], (kernel, bias), strict=True):
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+    operator, code = schema.OperatorT(), schema.OperatorCodeT()
+    operator.inputs, operator.outputs = [0, 1, 2], [3]
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.FULLY_CONNECTED
+    graph.operators, graph.inputs, graph.outputs = [operator], [0], [3]
+    model.subgraphs, model.operatorCodes, model.version = [graph], [code], 3
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def tensor(schema, shape, kind, buffer, scales):
+    result = schema.TensorT()
+    result.shape, result.type, result.buffer = list(shape), kind, buffer
+    if scales is not None and scales is not False:
+        result.quantization = schema.QuantizationParametersT()
+        result.quantization.scale = [float(scale) for scale in scales]
+    return result
+
+
+def level(utilization, units, factor, bias, per_channel=True):
+    """The first `units` of the dense layer, with a folded factor for each of them."""
+    own = KERNEL[:, :units]
+    folded = (own * factor.astype("float32")).T.copy()
+    peak = np.abs(folded).max(axis=1 if per_channel else None, keepdims=True)
+    scales = np.where(peak > 0, peak / 127, 1).astype("float32").reshape(-1)
+    grid = np.rint(folded / scales[:, None]).astype("i1")
+    bias_scales = scales * np.float32(INPUT_SCALE)
+    integers = np.clip(np.rint(bias / bias_scales), -(2**31), 2**31 - 1).astype("<i4")
+    return LevelContent(
+        utilization=utilization,
+        content=dense_file(grid, integers, scales, bias_scales),
+        inputs=(),
+        outputs=(),
+        macs=1,
+        parameters=1,
+        float_content=dense_file(folded, bias.astype("float32")),
+        kernels=(own,),
+    )
+
+
+def arrays_of(content):
+    (graph,) = TFLiteFile(content).graphs
+    _, kernel, bias, _ = graph.tensors
+    return kernel.constant.array, kernel.scales.array, bias.constant.array, bias.scales.array
+
+
+FULL = level(1.0, 16, np.ones(16), np.zeros(16))
+
+
+def regridded(factor, bias, full=FULL, **options):
+    """The arrays of a level of 8 units: kernel, its scales, bias, its scales."""
+    content, _ = own_files([level(0.5, 8, factor, bias, **options), full])
+    return arrays_of(content)
+
+
+def test_scales_take_the_factor_and_signs_turn_integers():
+    factor = np.array([1, -1, 2, -0.5, 4, 0.25, 1, 1])
+    bias = np.linspace(-3, 3, 8)
+    kernel, scales, integers, bias_scales = regridded(factor, bias)
+    whole, whole_scales, _, _ = arrays_of(FULL.content)
+    np.testing.assert_array_equal(kernel, whole[:8] * np.sign(factor)[:, None])
+    # The nearest scale is not the factor itself: integers are off by up to half a step.
+    np.testing.assert_allclose(scales, whole_scales[:8] * np.abs(factor), rtol=5e-3)
+    np.testing.assert_array_equal(bias_scales, scales * np.float32(0.5))
+    np.testing.assert_array_equal(integers, np.rint(bias / bias_scales.astype("f8")))
+
+
+def test_no_other_scale_is_nearer_to_the_float_kernel():
+    factor = np.random.default_rng(1).uniform(0.3, 3, 8)
+    kernel, scales, _, _ = regridded(factor, np.zeros(8))
+    reals = (KERNEL[:, :8] * factor).T
+
+    def error(scales):
+        return np.square(kernel * scales[:, None] - reals).sum(axis=1)
+
+    # float16 keeps a factor to one part in 2048; a tenth of a percent off is worse.
+    assert (error(scales) < error(scales * 1.001)).all()
+    assert (error(scales) < error(scales * 0.999)).all()
+
+
+def test_factors_beyond_float16():
+    factor = np.full(8, 1e-6)
+    _, scales, _, _ = regridded(factor, np.zeros(8))
+    np.testing.assert_allclose(scales, arrays_of(FULL.content)[1][:8] * 1e-6, rtol=5e-3)
+
+
+def test_a_dead_channel_is_zero_and_its_scale_is_not():
+    factor = np.array([0, 1, 1, 1, 1, 1, 1, 1])
+    kernel, scales, _, _ = regridded(factor, np.zeros(8))
+    assert not kernel[0].any() and kernel[1].any()
+    assert (scales > 0).all()
+
+
+@pytest.mark.parametrize("bias", [1e12, np.inf], ids=["too large", "infinite"])
+def test_a_bias_that_overflows_keeps_the_level_as_it_is(bias):
+    own = level(0.5, 8, np.full(8, 2.0), np.r_[bias, np.zeros(7)])
+    content, _ = own_files([own, FULL])
+    assert content == own.content
+
+
+def test_one_scale_for_all_channels():
+    """It takes a factor that all channels have, and no other."""
+    full = level(1.0, 16, np.ones(16), np.zeros(16), per_channel=False)
+    half = level(0.5, 8, np.full(8, 0.5), np.ones(8), per_channel=False)
+    kernel, scales, _, _ = arrays_of(own_files([half, full])[0])
+    whole, whole_scales, _, _ = arrays_of(full.content)
+    np.testing.assert_array_equal(kernel, whole[:8])
+    np.testing.assert_array_equal(scales, whole_scales * np.float32(0.5))
+    other = level(0.5, 8, np.arange(1, 9), np.ones(8), per_channel=False)
+    assert own_files([other, full])[0] == other.content
+
+
+def test_integers_are_stored_once():
+    shared = share([level(0.5, 8, np.full(8, 2.0), np.ones(8)), FULL])
+    entry = read_entry(io.BytesIO(shared), 0, len(level(0.5, 8, np.ones(8), np.ones(8)).content))
+    taken = [hole for hole in entry.holes if hole.shape == (8, 32)]
+    assert [(hole.source, hole.whole, hole.factor) for hole in taken] == [("base", (16, 32), None)]
