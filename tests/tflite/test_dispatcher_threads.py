@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from tnn_tflite import Dispatcher
+from tnn_tflite.bundle_writer import write_bundle
+from tnn_tflite.converter import level_content
 
 LEVELS = (0.25, 0.5, 1.0)
 THREADS = 8
@@ -60,3 +62,24 @@ def test_sessions_are_used_again(shared_bundle, images):
     for _ in range(20):
         dispatcher(images)
     assert len(dispatcher._pools[-1]._idle) == 1
+
+
+@pytest.mark.slow
+def test_sixteen_threads_and_twenty_thousand_calls(networks, images, tmp_path):
+    """Four levels, one of them evicted again and again."""
+    directory = tmp_path / "bundle"
+    levels = {**networks, 0.75: networks[0.5]}
+    write_bundle(directory, (level_content(levels[u], u) for u in sorted(levels)))
+    expected = {u: Dispatcher(directory)(images, u) for u in levels}
+    dispatcher = Dispatcher(directory, memory_limit=40_000)
+
+    def work(seed):
+        choose = random.Random(seed)
+        for _ in range(20_000 // 16):
+            utilization, index = choose.choice(sorted(levels)), choose.randrange(len(images))
+            output = dispatcher(images[index], utilization)
+            np.testing.assert_array_equal(output, expected[utilization][index])
+        return 1
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(work, range(16))) == 16

@@ -136,3 +136,8 @@ def all_finite(array: np.ndarray) -> bool:
 
 def _label(spec: TensorSpec, num_inputs: int) -> str:
     return "x" if num_inputs == 1 else f"x[{spec.name!r}]"
+
+
+def zeros(specs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
+    """Returns one sample of zeros for each input; the time of a dense network ignores values."""
+    return {spec.name: np.zeros(spec.shape, spec.dtype) for spec in specs}

@@ -1,5 +1,6 @@
 """One interpreter that holds one level, its tensors found once."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,7 +37,10 @@ class Session:
                 advice="Upgrade the interpreter, or convert the model again.",
             ) from error
         self._find_tensors(bundle, level)
+        self._bundle, self._level = bundle, level
         self._output_specs = bundle.outputs
+        self._file_bytes = level.bytes
+        self.is_warm = False  # until it has run once
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Runs a batch, sample by sample.
@@ -57,11 +61,29 @@ class Session:
                 output[i : i + 1] = result
         return outputs
 
+    def memory(self) -> int:
+        """Returns about how many bytes this session holds, the file's content not counted.
+
+        A copy of the weights, as XNNPACK packs them, and room for the two largest tensors, as
+        those between operators use the same memory in turn.
+        """
+        sizes = sorted(_num_bytes(tensor) for tensor in self._interpreter.get_tensor_details())
+        return self._file_bytes + sum(sizes[-2:])
+
     def _run_sample(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         interpreter = self._interpreter
         for index, array in zip(self._input_indices, inputs, strict=True):
             interpreter.set_tensor(index, array)
-        interpreter.invoke()
+        try:
+            interpreter.invoke()
+        except RuntimeError as error:
+            raise BundleError.at(
+                self._bundle.directory,
+                expected=f"'{self._level.file}' to run at u={self._level.utilization:g}",
+                received=str(error),
+                advice="Upgrade the interpreter, or convert the model again.",
+            ) from error
+        self.is_warm = True
         return [interpreter.get_tensor(index) for index in self._output_indices]  # copies
 
     def _find_tensors(self, bundle: Bundle, level: Level) -> None:
@@ -96,3 +118,7 @@ def _match(
             received=str(found),
         )
     return [int(details[spec.name]["index"]) for spec in specs]
+
+
+def _num_bytes(tensor: dict[str, Any]) -> int:
+    return math.prod(int(size) for size in tensor["shape"]) * np.dtype(tensor["dtype"]).itemsize

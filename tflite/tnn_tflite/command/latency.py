@@ -4,8 +4,6 @@ import statistics
 import time
 from typing import Any
 
-import numpy as np
-
 from tnn_tflite.dispatcher import Dispatcher
 
 
@@ -27,8 +25,3 @@ def median_milliseconds(
         dispatcher(x, utilization)
         times.append(time.perf_counter() - start)
     return 1000 * statistics.median(times)
-
-
-def zeros_for(dispatcher: Dispatcher) -> dict[str, np.ndarray]:
-    """Returns one sample of zeros for each input; the time of a dense network ignores values."""
-    return {spec.name: np.zeros(spec.shape, spec.dtype) for spec in dispatcher.bundle.inputs}

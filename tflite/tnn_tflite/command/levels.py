@@ -6,13 +6,16 @@ With --measure each level is run on this machine and the median time of a sample
 """
 
 from collections.abc import Sequence
+from functools import partial
 
+import numpy as np
 from absl import flags
 
+from tnn_tflite.calibration.in_turn import seconds_in_turn
 from tnn_tflite.command.arguments import Arguments
 from tnn_tflite.command.interpreter_flags import define_interpreter_flags, open_dispatcher
-from tnn_tflite.command.latency import median_milliseconds, zeros_for
 from tnn_tflite.command.level_table import level_table
+from tnn_tflite.inputs import zeros
 from tnn_tflite.manifest import read_bundle
 
 
@@ -37,8 +40,7 @@ def main(argv: Sequence[str]) -> None:
 def _measure(directory: str, values: flags.FlagValues) -> list[float]:
     dispatcher = open_dispatcher(directory, values)
     dispatcher.warm_up()
-    x = zeros_for(dispatcher)
-    return [
-        median_milliseconds(dispatcher, x, level.utilization, values.repeats)
-        for level in dispatcher.levels
-    ]
+    x = zeros(dispatcher.bundle.inputs)
+    calls = [partial(dispatcher, x, level.utilization) for level in dispatcher.levels]
+    seconds = seconds_in_turn(calls, rounds=values.repeats)
+    return (1000 * np.median(seconds, axis=0)).tolist()

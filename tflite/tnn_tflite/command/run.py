@@ -5,6 +5,7 @@ which is resized to the network's input. Integer pixels are divided by --scale w
 takes floats.
 
     keras-tnn run bundle cat.png --utilization=0.5
+    keras-tnn run bundle cat.png --budget_ms=4
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from tnn_tflite.command.interpreter_flags import define_interpreter_flags, open_
 from tnn_tflite.command.latency import median_milliseconds
 from tnn_tflite.command.sample_file import read_sample
 from tnn_tflite.dispatcher import Dispatcher
+from tnn_tflite.result import Result
 
 ROWS = 10  # samples of a batch that are printed
 
@@ -31,9 +33,11 @@ def main(argv: Sequence[str]) -> None:
     directory, image = found
     dispatcher = open_dispatcher(directory, values)
     x = read_sample(image, dispatcher.bundle.inputs, values.scale)
-    outputs = _by_name(dispatcher, dispatcher(x, values.utilization))
-    _print_level(dispatcher, values.utilization)
-    milliseconds = median_milliseconds(dispatcher, x, values.utilization, values.repeats)
+    asked = _asked(values)
+    result = dispatcher.run(x, **asked)
+    outputs = _by_name(dispatcher, result.outputs)
+    _print_level(result, asked)
+    milliseconds = median_milliseconds(dispatcher, x, result.utilization, values.repeats)
     print(
         f"latency   {milliseconds:.3f} ms a call, median of {values.repeats} "
         f"on {dispatcher.runtime}"
@@ -45,7 +49,12 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _define_flags(values: flags.FlagValues) -> None:
-    flags.DEFINE_float("utilization", 1.0, "how much runs, in (0, 1]", flag_values=values)
+    flags.DEFINE_float(
+        "utilization", None, "how much runs, in (0, 1]; 1 if not given", flag_values=values
+    )
+    flags.DEFINE_float(
+        "budget_ms", None, "what a call may take, in the place of u", flag_values=values
+    )
     flags.DEFINE_float("scale", 255.0, "what integer pixels are divided by", flag_values=values)
     flags.DEFINE_integer(
         "top", 3, "classes printed for each sample", lower_bound=1, flag_values=values
@@ -63,12 +72,20 @@ def _by_name(
     return {dispatcher.bundle.outputs[0].name: outputs}
 
 
-def _print_level(dispatcher: Dispatcher, utilization: float) -> None:
-    level = dispatcher.level_for(utilization)
+def _asked(values: flags.FlagValues) -> dict[str, float]:
+    given = {name: values[name].value for name in ("utilization", "budget_ms")}
+    return {name: value for name, value in given.items() if value is not None} or {
+        "utilization": 1.0
+    }
+
+
+def _print_level(result: Result, asked: dict[str, float]) -> None:
+    level = result.level
+    wish = ", ".join(f"{name}={value:g}" for name, value in asked.items())
     print(
-        f"level     u={level.utilization:g} for utilization={utilization:g}: {level.macs:,} MACs, "
-        f"{level.bytes:,} bytes"
+        f"level     u={level.utilization:g} for {wish}: {level.macs:,} MACs, {level.bytes:,} bytes"
     )
+    print(f"reason    {result.reason}")
 
 
 def _print_output(name: str, output: np.ndarray, rank: int, top: int) -> None:

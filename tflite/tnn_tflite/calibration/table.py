@@ -1,0 +1,106 @@
+"""The device's table: what each level of a bundle takes on this device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tnn_tflite.text_table import aligned
+
+
+@dataclass(frozen=True)
+class LevelMeasurement:
+    """What was measured of one level.
+
+    Args:
+        utilization: Of the level, in (0, 1].
+        milliseconds: Median time of a call with one sample.
+        percentile_90: Nine of ten calls took at most so many milliseconds.
+        joules: Energy of one inference, of the whole processor package, or None.
+        accuracy: Share of labelled samples that the level classifies right, or None.
+    """
+
+    utilization: float
+    milliseconds: float
+    percentile_90: float
+    joules: float | None = None
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a table holds for. On another bundle, runtime or device it says nothing.
+
+    Args:
+        manifest_sha256: SHA-256 of the bundle's manifest.
+        runtime: Name of the interpreter's package.
+        num_threads: Threads of the interpreter.
+        delegate: File name of the delegate library, or None.
+        device: The processor and the number of its cores.
+    """
+
+    manifest_sha256: str
+    runtime: str
+    num_threads: int
+    delegate: str | None
+    device: str
+
+
+@dataclass(frozen=True)
+class DeviceTable:
+    """Latency, and what else was measured, of each level of a bundle on this device.
+
+    Printed, it is a table with a row for each level.
+
+    Args:
+        conditions: What it holds for.
+        levels: A measurement for each level, rising in utilization.
+    """
+
+    conditions: Conditions
+    levels: tuple[LevelMeasurement, ...]
+
+    @classmethod
+    def from_times(
+        cls,
+        conditions: Conditions,
+        utilizations: Sequence[float],
+        seconds: np.ndarray,
+        joules: Sequence[float] | None = None,
+        accuracies: Sequence[float] | None = None,
+    ) -> DeviceTable:
+        """Makes a table from the times of single calls.
+
+        Args:
+            conditions: What it holds for.
+            utilizations: Those of the levels, rising.
+            seconds: Times of shape (calls, levels).
+            joules: Energy of one inference for each level, or None.
+            accuracies: Accuracy of each level, or None.
+        """
+        medians, tails = 1000 * np.percentile(seconds, (50, 90), axis=0)
+        nothing = [None] * len(utilizations)
+        columns = (utilizations, medians.tolist(), tails.tolist(), joules, accuracies)
+        rows = zip(*(nothing if column is None else column for column in columns), strict=True)
+        return cls(conditions, tuple(LevelMeasurement(*row) for row in rows))
+
+    def __str__(self) -> str:
+        rows = [["u", "median ms", "90 % ms"]]
+        rows += [
+            [f"{v.utilization:g}", f"{v.milliseconds:.3f}", f"{v.percentile_90:.3f}"]
+            for v in self.levels
+        ]
+        self._add_column(rows, "mJ", "joules", lambda joules: f"{1000 * joules:.3f}")
+        self._add_column(rows, "accuracy", "accuracy", lambda accuracy: f"{accuracy:.4f}")
+        return aligned(rows)
+
+    def _add_column(
+        self, rows: list[list[str]], heading: str, field: str, text: Callable[[float], str]
+    ) -> None:
+        values = [getattr(level, field) for level in self.levels]
+        if any(value is not None for value in values):
+            cells = [heading, *("" if value is None else text(value) for value in values)]
+            for row, cell in zip(rows, cells, strict=True):
+                row.append(cell)

@@ -1,0 +1,94 @@
+"""What a policy is: it looks at the levels and chooses how much of the network runs."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class KnownLevel:
+    """What a policy knows of a level. What was never measured is None.
+
+    Args:
+        utilization: How much of the network runs, in (0, 1].
+        macs: Multiply-accumulate operations for one sample.
+        parameters: Number of weights.
+        bytes: Size of the level's file in bytes.
+        milliseconds: Median time of a call with one sample, as the device's table has it.
+        percentile_90: Nine of ten such calls took at most so many milliseconds.
+        joules: Energy of one inference.
+        accuracy: In [0, 1].
+    """
+
+    utilization: float
+    macs: int
+    parameters: int
+    bytes: int
+    milliseconds: float | None = None
+    percentile_90: float | None = None
+    joules: float | None = None
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a policy chose.
+
+    Args:
+        utilization: In (0, 1]. The highest level that is not above it runs.
+        reason: Why, in words.
+    """
+
+    utilization: float
+    reason: str
+
+
+class Policy(abc.ABC):
+    """Chooses the level of each call. Subclasses implement `choose`.
+
+    Several threads may call `choose` and `observe` at once: a policy that keeps state guards it
+    with a lock. A policy that keeps state belongs to one dispatcher.
+
+    `needs_times` says that `choose` reads `milliseconds`. The dispatcher then measures the levels
+    before the first choice if the device has no table of them.
+
+    Example:
+
+    >>> class SmallFiles(tnn_tflite.policies.Policy):
+    ...     def __init__(self, largest):
+    ...         self.largest = largest
+    ...
+    ...     def choose(self, levels):
+    ...         fitting = [level for level in levels if level.bytes <= self.largest]
+    ...         best = fitting[-1] if fitting else levels[0]
+    ...         return tnn_tflite.policies.Choice(best.utilization, f"{best.bytes} bytes")
+    >>> low = tnn_tflite.policies.KnownLevel(0.5, macs=10, parameters=4, bytes=900)
+    >>> high = tnn_tflite.policies.KnownLevel(1.0, macs=40, parameters=16, bytes=2500)
+    >>> SmallFiles(1000).choose((low, high))
+    Choice(utilization=0.5, reason='900 bytes')
+    """
+
+    needs_times = False
+
+    @abc.abstractmethod
+    def choose(self, levels: Sequence[KnownLevel]) -> Choice:
+        """Chooses the level of the next call.
+
+        Args:
+            levels: The levels, rising in utilization.
+
+        Returns:
+            The choice and its reason.
+        """
+
+    def observe(self, level: KnownLevel, seconds: float) -> None:  # noqa: B027  (most policies keep no state)
+        """Is told how long a call took that this policy chose. Does nothing here.
+
+        A call that had to load its level first is not told.
+
+        Args:
+            level: The level that ran.
+            seconds: The time of the call, divided by the number of samples in it.
+        """
