@@ -149,7 +149,10 @@ def report(name, model, vanilla, x_train, x_test, y_test, out):
     tnn_tflite.convert(
         model, out / f"{name}_bundle", levels(), calibration_data=calibration, verbose=False
     )
-    text += f"\n\n{tnn_tflite.compare(table, out / f'{name}_bundle', x_test, y_test)}\n"
+    comparison = tnn_tflite.compare(
+        model, out / f"{name}_bundle", x_test, y_test, calibration_data=calibration
+    )
+    text += f"\n\n{comparison}\n"
     print(f"\n{text}")
     (out / f"{name}.txt").write_text(text)
 

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from gated_networks import Gates, built, inverted, locked, normalized, plain
 from keras import layers
 
 import keras_tnn as tnn
+from gated_networks import Gates, built, inverted, locked, normalized, plain
 from keras_tnn.cost import EnergyModel, energy
 from keras_tnn.cost.gated_cost import gated_energy
 

@@ -5,12 +5,12 @@ import functools
 import keras
 import numpy as np
 import pytest
-from gated_networks import NETWORKS, built, locked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
 import keras_tnn as tnn
+from gated_networks import NETWORKS, built, locked
 from keras_tnn.cost import count_macs
 from keras_tnn.cost.gated_cost import GatedCost, gated_macs
 from keras_tnn.layers import ChannelGate

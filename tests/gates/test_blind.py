@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
+
 from as_trained import as_trained
 from gradient_of import gradient_of
-
 from keras_tnn.gates import Blind, Concrete, read_gates
 
 U = np.linspace(0.05, 1, 20).astype("float32")

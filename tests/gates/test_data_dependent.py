@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
+
 from as_trained import as_trained
 from gradient_of import gradient_of
-
 from keras_tnn.gates import DataDependent, read_gates
 
 U = np.ones(5, "float32")

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from gradient_of import gradient_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradient_of import gradient_of
 from keras_tnn.gates import Concrete, DataIndependent, Reinforce, StraightThrough
 
 SAMPLES = 20_000

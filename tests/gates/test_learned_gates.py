@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from as_trained import as_trained
 from hypothesis import given
 from hypothesis import strategies as st
 
+from as_trained import as_trained
 from keras_tnn.gates import (
     AlwaysOn,
     Blind,

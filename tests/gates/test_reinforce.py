@@ -5,8 +5,8 @@ import itertools
 import keras
 import numpy as np
 import pytest
-from gradient_of import gradient_of
 
+from gradient_of import gradient_of
 from keras_tnn.gates import DataIndependent, Nested, Reading, Reinforce, read_gates
 
 SAMPLES = 20_000

@@ -62,7 +62,7 @@ def test_flags_do_not_leak_between_subcommands(capsys):
 
 def test_unknown_subcommand(capsys):
     line = user_error(capsys, "fly")
-    assert line == "keras-tnn: no subcommand 'fly'. Expected demo, convert, levels, run."
+    assert line.startswith("keras-tnn: no subcommand 'fly'. Expected demo, convert, levels, run,")
 
 
 def test_levels(capsys, shared_bundle):
@@ -83,8 +83,9 @@ def test_levels_measured(capsys, shared_bundle):
 
 def test_run(capsys, shared_bundle, image, images):
     assert main(["run", str(shared_bundle), image, "--utilization=0.6", "--top=2"]) == 0
-    level, latency, heading, row = capsys.readouterr().out.splitlines()
+    level, reason, latency, heading, row = capsys.readouterr().out.splitlines()
     assert "u=0.5 for utilization=0.6" in level
+    assert reason == "reason    u=0.6, fixed by the caller"
     assert "ms a call, median of 20 on" in latency
     assert heading.split() == ["logits", "class:value,", "the", "2", "largest"]
     expected = Dispatcher(shared_bundle)(images[0], 0.6)

@@ -1,28 +1,48 @@
 """Ship a throttled Keras network and run it on a device.
 
-`convert` writes a bundle: a folder with one `.tflite` file a level and a `manifest.json`.
-`Dispatcher` opens a bundle, picks the level for a utilization and runs it.
+`convert` writes a bundle: a folder with the levels as TFLite files, or one file that holds them
+all, and a `manifest.json`. `Dispatcher` opens a bundle, picks the level for a utilization, a budget
+or a policy, and runs it.
 
 Importing this package and dispatching need numpy and one TFLite interpreter.
-Only `convert` imports Keras and TensorFlow, when it is called.
+Only `convert` and `compare` import Keras and TensorFlow, when they are called.
 """
 
-from tnn_tflite.bundle import Bundle, Level, TensorSpec
+from tnn_tflite import policies
+from tnn_tflite.bundle import Bundle, Level, Quantization, SharedFile, TensorSpec
+from tnn_tflite.calibration import DeviceTable, calibrate
+from tnn_tflite.classification import ScoredClass, top_classes
 from tnn_tflite.comparison import ComparedLevel, Comparison, compare
 from tnn_tflite.converter import convert
+from tnn_tflite.detection import DetectedObject, detected_objects, read_detections
 from tnn_tflite.dispatcher import Dispatcher
 from tnn_tflite.errors import BundleError
 from tnn_tflite.manifest import read_bundle
+from tnn_tflite.quantized_values import dequantize, quantize
+from tnn_tflite.result import Result
 
 __all__ = [
     "Bundle",
     "BundleError",
     "ComparedLevel",
     "Comparison",
+    "DetectedObject",
+    "DeviceTable",
     "Dispatcher",
     "Level",
+    "Quantization",
+    "Result",
+    "ScoredClass",
+    "SharedFile",
     "TensorSpec",
+    "calibrate",
     "compare",
     "convert",
+    "dequantize",
+    "detected_objects",
+    "policies",
+    "quantize",
     "read_bundle",
+    "read_detections",
+    "top_classes",
 ]

@@ -11,9 +11,13 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tnn_tflite.bundle import Bundle
+import numpy as np
+
+from tnn_tflite.bundle import LAYOUTS, Bundle, Quantization
 from tnn_tflite.bundle_writer import LevelContent, check_destination, write_bundle
-from tnn_tflite.keras_to_tflite import keras_to_tflite
+from tnn_tflite.keras_to_tflite import CONVERTER, tflite_file
+from tnn_tflite.quantization.aware_training import AwareTraining
+from tnn_tflite.quantization.plan import FLOAT, Plan, check_mode, plan_for
 
 if TYPE_CHECKING:
     import keras
@@ -28,13 +32,18 @@ def convert(
     *,
     calibration_data: Any = None,
     threshold: float = 0.5,
+    quantization: str | AwareTraining | None = None,
+    representative_data: Any = None,
+    inference_type: str = "float32",
+    layout: str = "files",
     verbose: bool = True,
 ) -> Bundle:
     """Writes a throttled model as a bundle that `tnn_tflite.Dispatcher` runs.
 
     Each level is cut out of the model with `keras_tnn.materialize`: a plain network that holds
-    only what is active. It becomes one float32 `.tflite` file. The bundle appears when it is
-    complete: an error or a crash on the way leaves an older bundle in place.
+    only what is active. It becomes one `.tflite` file, in float32 or quantized. TensorFlow's
+    converter runs in a process of its own, so its crash is an error like others. The bundle
+    appears when it is complete: an error or a crash on the way leaves an older bundle in place.
 
     A model whose gates read the data has one level, u = 1: it decides for each sample, and its
     file skips what is closed (`keras_tnn.surgery.conditional`). Ask for `levels=(1.0,)`.
@@ -51,6 +60,18 @@ def convert(
             dataset of batches. A level without its own statistics loses much accuracy. Not for
             a mapping, whose models are calibrated when they are cut.
         threshold: In (0, 1), for learned gates: open where their probability is above it.
+        quantization: None for float32. `"float16"` and `"dynamic"` store weights smaller (int8 for
+            the latter). `"int8"` and `"int16x8"` compute in integers, with activations in int8
+            or int16. `"qat"` is int8 after a short training of each level with rounding; it
+            needs tensorflow-model-optimization. `quantization.AwareTraining` sets its epochs.
+        representative_data: For the last three: a few hundred training inputs, in the kinds of
+            `calibration_data`. 256 of them, evenly taken, set the ranges of each level's
+            activations (for `"qat"` 2,048, on which it trains).
+        inference_type: Element type of inputs and outputs in the last three modes: `"float32"`,
+            where the file rounds them itself; `"int8"` or `"uint8"`, for `"int16x8"` `"int16"`,
+            where the caller does, by `Level.input_quantization` and `output_quantization`.
+        layout: `"files"`: one file a level. `"single"`: one file that the dispatcher cuts levels
+            from. `"signatures"`: one file with a signature a level.
         verbose: Whether to print a line for each level.
 
     Returns:
@@ -58,6 +79,7 @@ def convert(
 
     Raises:
         BundleError: If `directory` holds something else than a bundle.
+        ChildError: If TensorFlow's converter crashed; a `RuntimeError`. It shows the log.
         ValueError: If another argument is not valid, if the model has no throttled layer, if a
             model whose gates do not depend on utilization is asked for several levels, or if
             TFLite cannot run one of its layers.
@@ -67,15 +89,51 @@ def convert(
     ```python
     tnn_tflite.convert(model, "bundle", levels=(0.25, 0.5, 1.0), calibration_data=x_train[:1000])
     tnn_tflite.convert({0.5: pruned, 1.0: whole}, "bundle")
+    tnn_tflite.convert(model, "bundle", quantization="int8", representative_data=x_train[:500])
     ```
     """
     check_destination(directory)
+    check_layout(layout)
+    check_mode(quantization, representative_data is not None, inference_type)
+    _check_sharing(layout, quantization)
+    levels, make = levels_of(model, levels, calibration_data, threshold)
+    first = next(iter(model.values())) if isinstance(model, Mapping) else model
+    # By it the weights of all levels are put on one grid, the same in every layout.
+    keep_float = quantization == "int8" or layout != "files"
+    plan = plan_for(quantization, representative_data, inference_type, first, keep_float)
+    CONVERTER.start()
+    return write_bundle(directory, _contents(levels, make, plan, verbose), layout)
+
+
+def check_layout(layout: str) -> None:
+    """Raises `ValueError` unless `layout` is one of `LAYOUTS`."""
+    if layout not in LAYOUTS:
+        raise ValueError(
+            f"Invalid value for `layout`. Expected one of {LAYOUTS}. Received: layout={layout!r}"
+        )
+
+
+def levels_of(
+    model: keras.Model | Mapping[float, keras.Model],
+    levels: Sequence[float],
+    calibration_data: Any,
+    threshold: float,
+) -> tuple[tuple[float, ...], Callable[[float], keras.Model]]:
+    """The levels that `convert` makes of its arguments, and what makes the plain network of each.
+
+    Args:
+        model, levels, calibration_data, threshold: As for `convert`.
+
+    Returns:
+        The utilizations, and a function that takes one of them and returns a plain model.
+
+    Raises:
+        ValueError: If an argument is not valid.
+    """
     if isinstance(model, Mapping):
         _check_mapping(model, levels, calibration_data)
-        levels, make = tuple(model), model.__getitem__
-    else:
-        levels, make = _levels_of(model, levels, calibration_data, threshold)
-    return write_bundle(directory, _contents(levels, make, verbose))
+        return tuple(model), model.__getitem__
+    return _levels_of(model, levels, calibration_data, threshold)
 
 
 def _levels_of(
@@ -110,37 +168,46 @@ def _levels_of(
 
 
 def _contents(
-    levels: Sequence[float], make: Callable[[float], keras.Model], verbose: bool
+    levels: Sequence[float], make: Callable[[float], keras.Model], plan: Plan, verbose: bool
 ) -> Iterator[LevelContent]:
     for number, utilization in enumerate(levels, start=1):
         start = time.perf_counter()
-        content = level_content(make(utilization), float(utilization))
+        content = level_content(make(utilization), float(utilization), plan)
         if verbose:
             print(_progress(content, f"{number}/{len(levels)}", time.perf_counter() - start))
         yield content
 
 
-def level_content(small: keras.Model, utilization: float) -> LevelContent:
+def level_content(small: keras.Model, utilization: float, plan: Plan = FLOAT) -> LevelContent:
     """Converts the plain network of one level.
 
     Args:
         small: A plain Keras model without a utilization input.
         utilization: The utilization it serves, in (0, 1].
+        plan: How it is quantized.
 
     Returns:
         The level, ready for `write_bundle`.
     """
     from keras_tnn.cost import count_macs
 
-    content, inputs, outputs = keras_to_tflite(small)
+    file = tflite_file(small, plan, f"level u={utilization:g} of '{small.name}'")
     return LevelContent(
         utilization=utilization,
-        content=content,
-        inputs=inputs,
-        outputs=outputs,
+        content=file.content,
+        inputs=file.inputs,
+        outputs=file.outputs,
         macs=int(count_macs(small)),
         parameters=int(small.count_params()),
+        input_quantization=_if_any(file.input_quantization),
+        output_quantization=_if_any(file.output_quantization),
+        float_content=file.float_content,
+        kernels=tuple(np.asarray(w) for w in small.get_weights() if w.ndim >= 2),
     )
+
+
+def _if_any(quantizations: tuple[Quantization | None, ...]) -> tuple[Quantization | None, ...]:
+    return quantizations if any(quantizations) else ()
 
 
 def _progress(level: LevelContent, count: str, seconds: float) -> str:
@@ -159,7 +226,7 @@ def _warn_about_statistics(model: keras.Model) -> None:
             "statistics of training fit no single level, so the levels lose accuracy. Pass "
             "about a thousand training inputs as `calibration_data`.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 
@@ -199,6 +266,15 @@ def _check_mapping(
             "Invalid value for `levels` or `calibration_data`. A mapping has its levels, and its "
             "models are calibrated when they are cut. Expected neither. Received: "
             f"levels={levels!r}, calibration_data={type(calibration_data).__name__}"
+        )
+
+
+def _check_sharing(layout: str, quantization: str | AwareTraining | None) -> None:
+    if layout != "files" and (quantization == "qat" or isinstance(quantization, AwareTraining)):
+        raise ValueError(
+            "Invalid value for `layout`. Expected 'files' for quantization='qat', which trains "
+            "weights of its own for each level, so that levels have none to share. Received: "
+            f"layout={layout!r}"
         )
 
 

@@ -1,4 +1,7 @@
-"""A plain Keras model as the bytes of a `.tflite` file: float32, batch 1, builtin operators.
+"""A plain Keras model as a `.tflite` file: batch 1, builtin operators.
+
+The model becomes a SavedModel, which a guarded child turns into the file
+(`quantization/guarded.py`).
 
 Keras and TensorFlow are imported when a function runs, so that devices never load them.
 """
@@ -7,23 +10,50 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tnn_tflite.bundle import TensorSpec
+import numpy as np
+
+from tnn_tflite.bundle import Quantization, TensorSpec
+from tnn_tflite.quantization.aware_training import write_trained
+from tnn_tflite.quantization.guarded import ChildError, GuardedChild
+from tnn_tflite.quantization.open_gates import check_gates_open
+from tnn_tflite.quantization.plan import FLOAT, Plan
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+# A graphics card is of no use to it, and its memory is this process's.
+CONVERTER = GuardedChild("tnn_tflite.quantization.conversion", {"CUDA_VISIBLE_DEVICES": "-1"})
+
+
+@dataclass(frozen=True)
+class TFLiteFile:
+    """A network as TFLite has it.
+
+    Attributes:
+        content: The bytes of the file.
+        inputs, outputs: In Keras order.
+        input_quantization, output_quantization: For each of them how its integers stand for
+            reals, None where it holds what it says.
+        float_content: The bytes of the float32 file, if it was asked for.
+    """
+
+    content: bytes
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    input_quantization: tuple[Quantization | None, ...]
+    output_quantization: tuple[Quantization | None, ...]
+    float_content: bytes | None = None
+
 
 def keras_to_tflite(
     model: keras.Model,
 ) -> tuple[bytes, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Converts a functional Keras model.
-
-    The file has one signature, whose names are those of the Keras inputs and outputs. The
-    batch is fixed to one: XNNPACK plans such a network ahead, and Edge TPUs take no other. 3-D
-    layers become 2-D ones first (`tnn_tflite.planar`).
+    """Converts a functional Keras model to float32.
 
     Args:
         model: A functional or sequential model with fixed input shapes.
@@ -32,28 +62,116 @@ def keras_to_tflite(
         The bytes of the file, the inputs and the outputs, both in Keras order.
 
     Raises:
+        ChildError: If TensorFlow's converter crashed.
         ValueError: If Keras runs on another backend than TensorFlow, an input's shape is not
             fixed, or the model has layers that TFLite cannot run.
     """
-    _check_backend()
-    import tensorflow as tf
+    file = tflite_file(model)
+    return file.content, file.inputs, file.outputs
 
+
+def tflite_file(model: keras.Model, plan: Plan = FLOAT, what: str | None = None) -> TFLiteFile:
+    """Converts a functional Keras model as a plan says.
+
+    The file has one signature, whose names are those of the Keras inputs and outputs. The
+    batch is fixed to one: XNNPACK plans such a network ahead, and Edge TPUs take no other. 3-D
+    layers become 2-D ones first (`tnn_tflite.planar`).
+
+    Args:
+        model: A functional or sequential model with fixed input shapes.
+        plan: How it is quantized; its samples are for the inputs of `model`.
+        what: What errors call it. Defaults to its name.
+
+    Returns:
+        The file with its inputs and outputs.
+
+    Raises:
+        ChildError: If TensorFlow's converter crashed.
+        ValueError: If Keras runs on another backend than TensorFlow, an input's shape is not
+            fixed, or the model has layers that TFLite cannot run, or not in this mode.
+    """
+    _check_backend()
     from tnn_tflite.planar import to_planar
 
     model = _functional(model)
     _check_shapes(model)
+    CONVERTER.start()
     model = to_planar(model)
     serve, inputs = _one_sample_function(model)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([serve], _weights(model))
-    try:
-        content = converter.convert()
-    except Exception as error:  # the converter raises types of its own, without a public name
-        raise ValueError(
-            f"Invalid value for `model`. Expected layers that TFLite has built-in operators for. "
-            f"Received: {model.name!r}, which TensorFlow's converter refused: {error}"
-        ) from error
     outputs = tuple(_spec(name, out) for name, out in serve.structured_outputs.items())
-    return content, inputs, outputs
+    if plan.mode in ("int8", "int16x8"):
+        check_gates_open(model, plan.samples)
+    what = what or f"'{model.name}'"
+    with CONVERTER.folder() as name:
+        folder = Path(name)
+        _write_request(folder, serve, model, inputs, plan.samples)
+        float_content = None
+        if plan.keep_float:
+            _convert(folder, FLOAT, model.name, what)
+            float_content = (folder / "level.tflite").read_bytes()
+        saved_model = "saved_model"
+        if plan.training:
+            names = [spec.name for spec in inputs], [spec.name for spec in outputs]
+            saved_model = write_trained(model, plan.samples, plan.training, folder, *names, what)
+        found = _convert(folder, plan, model.name, what, saved_model)
+        content = (folder / "level.tflite").read_bytes()
+    return TFLiteFile(
+        content,
+        tuple(_as_found(spec, found["inputs"]) for spec in inputs),
+        tuple(_as_found(spec, found["outputs"]) for spec in outputs),
+        tuple(_quantization(spec, found["inputs"]) for spec in inputs),
+        tuple(_quantization(spec, found["outputs"]) for spec in outputs),
+        float_content,
+    )
+
+
+def _write_request(
+    folder: Path,
+    serve: tf.types.experimental.ConcreteFunction,
+    model: keras.Model,
+    inputs: tuple[TensorSpec, ...],
+    samples: tuple[np.ndarray, ...] | None,
+) -> None:
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weights = [weight.value for weight in model.variables]
+    module.serve = serve
+    tf.saved_model.save(module, str(folder / "saved_model"), signatures=serve)
+    if samples is not None:
+        names = [spec.name for spec in inputs]
+        np.savez(folder / "samples.npz", **dict(zip(names, samples, strict=True)))
+
+
+def _convert(
+    folder: Path, plan: Plan, name: str, what: str, saved_model: str = "saved_model"
+) -> dict[str, Any]:
+    request = {"folder": str(folder), "saved_model": saved_model, "file": "level.tflite"}
+    request |= {"mode": plan.mode, "inference_type": plan.inference_type}
+    expected = "Expected layers that TFLite has built-in operators for"
+    how = "" if plan.mode is None else f" with quantization={plan.mode!r}"
+    try:
+        return CONVERTER.run(request, what)
+    except ChildError as error:
+        raise ChildError(
+            f"Invalid value for `model`. {expected}. Received: layers on which TensorFlow's "
+            f"converter crashed{how}. A known case is an LSTM or GRU in integers: make it with "
+            f"unroll=True, or leave `quantization` out. Nothing was written. {error}"
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"Invalid value for `model`. {expected}. Received: {name!r}{how}, which TensorFlow's "
+            f"converter refused: {error}"
+        ) from error
+
+
+def _as_found(spec: TensorSpec, found: dict[str, list]) -> TensorSpec:
+    return TensorSpec(spec.name, spec.shape, found[spec.name][0])
+
+
+def _quantization(spec: TensorSpec, found: dict[str, list]) -> Quantization | None:
+    _, scale, zero_point = found[spec.name]
+    return Quantization(scale, zero_point) if scale else None
 
 
 def _one_sample_function(
@@ -87,16 +205,11 @@ def _functional(model: keras.Model) -> keras.Model:
     return model
 
 
-def _weights(model: keras.Model) -> tf.Module:
-    """The weights as TensorFlow's converter wants them.
+def outputs_of(model: keras.Model, x: Any) -> list[np.ndarray]:
+    """What a model predicts, in the order in which its file has the outputs."""
+    import keras
 
-    Given the Keras model itself it would leave the weights out of the file.
-    """
-    import tensorflow as tf
-
-    module = tf.Module()
-    module.weights = [weight.value for weight in model.variables]
-    return module
+    return [np.asarray(one) for one in keras.tree.flatten(model.predict(x, verbose=0))]
 
 
 def tensor_names(names: Iterable[str]) -> list[str]:

@@ -16,6 +16,9 @@ SUBCOMMANDS = {
     "convert": "write a saved throttled model as a bundle of TFLite files",
     "levels": "print the levels of a bundle and what each costs",
     "run": "run a bundle on an image at one utilization",
+    "calibrate": "measure what each level takes on this device, for budgets",
+    "lint": "check a bundle against the rules of coral, micro or xnnpack",
+    "micro": "write a bundle as C++ sources for microcontrollers",
 }
 
 USER_ERROR = 2  # exit status, as of argument parsers on Unix

@@ -1,10 +1,11 @@
-"""Writes a saved throttled model as a bundle: one TFLite file a level and a manifest.
+"""Writes a saved throttled model as a bundle: its levels for TFLite and a manifest.
 
 MODEL is a .keras file. BUNDLE is a new or empty folder, or an older bundle, which is replaced.
 Networks with batch normalization need --calibration, about a thousand training inputs, or the
-levels lose accuracy.
+levels lose accuracy. Integers need --representative, a few hundred; it may be the same file.
 
     keras-tnn convert net.keras bundle --levels=0.25,0.5,1 --calibration=train.npz
+    keras-tnn convert net.keras bundle --quantization=int8 --representative=train.npz
 """
 
 import os
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
+from tnn_tflite.bundle import LAYOUTS
 from tnn_tflite.command.arguments import Arguments
 from tnn_tflite.converter import LEVELS, convert
 
@@ -25,9 +27,18 @@ def main(argv: Sequence[str]) -> None:
     if found is None:
         return
     model, directory = found
-    levels = _floats(arguments.flags.levels)
-    calibration_data = _calibration_data(arguments.flags.calibration, arguments.flags.key)
-    bundle = convert(_load(model), directory, levels, calibration_data=calibration_data)
+    asked = arguments.flags
+    levels = _floats(asked.levels)
+    bundle = convert(
+        _load(model),
+        directory,
+        levels,
+        calibration_data=_array(asked.calibration, asked.key),
+        quantization=asked.quantization,
+        representative_data=_array(asked.representative, asked.key),
+        inference_type=asked.inference_type,
+        layout=asked.layout,
+    )
     print(f"wrote {len(bundle.levels)} levels to {directory}")
 
 
@@ -42,7 +53,23 @@ def _define_flags(values: flags.FlagValues) -> None:
         "calibration", None, ".npy or .npz file with training inputs", flag_values=values
     )
     flags.DEFINE_string(
-        "key", "x", "array of the .npz file that holds the inputs", flag_values=values
+        "quantization", None, "float16, dynamic, int8, int16x8 or qat", flag_values=values
+    )
+    flags.DEFINE_string(
+        "representative",
+        None,
+        ".npy or .npz file with inputs, for int8, int16x8 and qat",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "inference_type",
+        "float32",
+        "type of inputs and outputs: float32, int8, uint8, int16",
+        flag_values=values,
+    )
+    flags.DEFINE_string("layout", LAYOUTS[0], " or ".join(LAYOUTS), flag_values=values)
+    flags.DEFINE_string(
+        "key", "x", "array of the .npz files that holds the inputs", flag_values=values
     )
 
 
@@ -56,7 +83,7 @@ def _floats(words: Sequence[str]) -> list[float]:
         ) from error
 
 
-def _calibration_data(path: str | None, key: str) -> Any:
+def _array(path: str | None, key: str) -> Any:
     if path is None:
         return None
     data = np.load(path)

@@ -80,7 +80,7 @@ def run(out: pathlib.Path, epochs: int) -> None:
 
     print("\nConverting each level to TFLite:")
     tnn_tflite.convert(model, out / "bundle", LEVELS, calibration_data=x_train)
-    comparison = tnn_tflite.compare(table, out / "bundle", x_test, y_test)
+    comparison = tnn_tflite.compare(model, out / "bundle", x_test, y_test, calibration_data=x_train)
     dispatcher = tnn_tflite.Dispatcher(out / "bundle")
     print(f"\nKeras and TFLite side by side ({dispatcher.runtime}, one thread):\n{comparison}")
 
