@@ -25,8 +25,8 @@ import numpy as np
 from absl import app, flags, logging
 
 import keras_tnn as tnn
-from tnn_tflite.interpreter import find_runtime
-from tnn_tflite.keras_to_tflite import keras_to_tflite
+from tnn_tflite.conversion.keras_to_tflite import keras_to_tflite
+from tnn_tflite.dispatch.interpreter import find_runtime
 
 ROUNDS = flags.DEFINE_integer("rounds", 60, "Timed runs of each network.")
 WIDTHS = flags.DEFINE_multi_integer("width", [16, 64], "Channels of the first stage.")

@@ -23,7 +23,7 @@ import tensorflow as tf
 from absl import app, flags, logging
 from keras import layers
 
-from tnn_tflite.interpreter import find_runtime
+from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.planar import to_planar
 
 CASES = (  # frames, height, width, channels -> filters

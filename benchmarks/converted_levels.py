@@ -22,8 +22,8 @@ from absl import app, flags, logging
 
 import keras_tnn as tnn
 import tnn_tflite
-from tnn_tflite.interpreter import find_runtime
-from tnn_tflite.keras_to_tflite import keras_to_tflite
+from tnn_tflite.conversion.keras_to_tflite import keras_to_tflite
+from tnn_tflite.dispatch.interpreter import find_runtime
 
 STAGES = (2, 2, 3)  # convolutions each
 WIDTHS = (64, 64, 128, 128, 256, 256, 256, 4096)

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from tnn_tflite import Dispatcher
-from tnn_tflite.bundle_writer import LevelContent, write_bundle
+from tnn_tflite.bundle.writer import LevelContent, write_bundle
 
 LOW, HIGH = 0.5, 1.0
 BLOCK = 4  # calls of one kind in a row; the first of them is cold and does not count
@@ -61,7 +61,7 @@ def report(directory: Path, size: int, network: Callable, blocks: int) -> None:
 
 
 def contents(network: Callable) -> Iterator[LevelContent]:
-    from tnn_tflite.converter import level_content
+    from tnn_tflite.conversion.converter import level_content
 
     return (level_content(network(u), u) for u in (LOW, HIGH))
 

@@ -23,10 +23,10 @@ import numpy as np
 from absl import app, flags, logging
 
 import keras_tnn as tnn
-from tnn_tflite.bundle import Bundle
-from tnn_tflite.bundle_writer import LevelContent, write_bundle
-from tnn_tflite.converter import level_content
-from tnn_tflite.interpreter import find_runtime
+from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.writer import LevelContent, write_bundle
+from tnn_tflite.conversion.converter import level_content
+from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.quantization.plan import plan_for
 
 NETWORKS = flags.DEFINE_list("networks", ["conv", "vgg", "resnet"], "Which networks.")
@@ -38,7 +38,7 @@ FIRST_USE = """
 import sys, time
 import numpy as np
 from tnn_tflite import Dispatcher
-from tnn_tflite.interpreter import find_runtime
+from tnn_tflite.dispatch.interpreter import find_runtime
 find_runtime()
 directory, u = sys.argv[1], float(sys.argv[2])
 dispatcher = Dispatcher(directory)

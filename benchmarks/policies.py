@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from tnn_tflite import Dispatcher
-from tnn_tflite.bundle_writer import write_bundle
+from tnn_tflite.bundle.writer import write_bundle
 from tnn_tflite.calibration import calibrate
 from tnn_tflite.policies import LatencyBudget, LatencyTarget, MeanLatency
 
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def write_levels(directory: Path) -> None:
-    from tnn_tflite.converter import level_content
+    from tnn_tflite.conversion.converter import level_content
 
     write_bundle(directory, (level_content(network(u), u) for u in LEVELS))
 

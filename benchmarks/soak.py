@@ -30,7 +30,7 @@ sys.path.insert(0, str(RELIABILITY))
 from campaign import Campaign  # noqa: E402
 from small_networks_to_ship import SHAPE, level_contents, make_network  # noqa: E402
 from tnn_tflite import Dispatcher  # noqa: E402
-from tnn_tflite.bundle_writer import write_bundle  # noqa: E402
+from tnn_tflite.bundle.writer import write_bundle  # noqa: E402
 from writer import WRITER, number_of  # noqa: E402
 
 MUTANTS = flags.DEFINE_integer("mutants", 10_000, "damaged bundles of all kinds")

@@ -15,8 +15,8 @@ from pathlib import Path
 from mutations import mutate_bundle
 from served import Died, Served
 from tnn_tflite import BundleError, read_bundle
-from tnn_tflite.interpreter import find_runtime
-from tnn_tflite.trial import command, request_for
+from tnn_tflite.dispatch.interpreter import find_runtime
+from tnn_tflite.dispatch.trial import command, request_for
 
 VICTIM = Path(__file__).with_name("victim.py")
 CHILD_LIVES_FOR = 400  # bundles; interpreters of broken files may leak

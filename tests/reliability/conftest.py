@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from small_networks_to_ship import level_contents, make_network
-from tnn_tflite.bundle_writer import write_bundle
+from tnn_tflite.bundle.writer import write_bundle
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from tnn_tflite.bundle_writer import LevelContent
-from tnn_tflite.converter import level_content
+from tnn_tflite.bundle.writer import LevelContent
+from tnn_tflite.conversion.converter import level_content
 from tnn_tflite.quantization.plan import FLOAT, plan_for
 
 SHAPE = (8, 8, 3)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tnn_tflite import Dispatcher
-from tnn_tflite.interpreter import RUNTIMES
+from tnn_tflite.dispatch.interpreter import RUNTIMES
 
 INSTALLED = [name for name in RUNTIMES if importlib.util.find_spec(name) is not None]
 KINDS = ("float_bundle", "single_bundle", "signatures_bundle", "int8_bundle", "int8_single_bundle")

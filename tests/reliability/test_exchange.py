@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from tnn_tflite import exchange as module
-from tnn_tflite.exchange import exchange
-from tnn_tflite.replacing import clear_leftovers, replace_folder, temporary_sibling
+from tnn_tflite.bundle import exchange as module
+from tnn_tflite.bundle.exchange import exchange
+from tnn_tflite.bundle.replacing import clear_leftovers, replace_folder, temporary_sibling
 
 
 def fill(folder, text):

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from tnn_tflite import TensorSpec
-from tnn_tflite.bundle_writer import LevelContent, write_bundle
+from tnn_tflite.bundle.writer import LevelContent, write_bundle
 from writer import WRITER, number_of
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tnn_tflite import BundleError, Dispatcher, TensorSpec, read_bundle, trial
-from tnn_tflite.bundle_writer import LevelContent, write_bundle
-from tnn_tflite.interpreter import find_runtime
-from tnn_tflite.trial import fingerprint, try_bundle
+from tnn_tflite.bundle.writer import LevelContent, write_bundle
+from tnn_tflite.dispatch.interpreter import find_runtime
+from tnn_tflite.dispatch.trial import fingerprint, try_bundle
 
 NUMBERS = (TensorSpec("x", (2,), "float32"),)
 
@@ -68,7 +68,7 @@ def test_more_memory_than_there_is(tmp_path):
 
 def test_memory_of_the_child_has_a_limit(start_alone):
     program = """
-import tnn_tflite.trial as trial
+import tnn_tflite.dispatch.trial as trial
 trial.SHARE_OF_MEMORY = 2e-3
 trial._limit_memory()
 try:

@@ -6,8 +6,8 @@ from tnn_tflite import read_bundle
 WRITER = """
 import itertools, sys
 from tnn_tflite import TensorSpec
-from tnn_tflite import exchange
-from tnn_tflite.bundle_writer import LevelContent, write_bundle
+from tnn_tflite.bundle import exchange
+from tnn_tflite.bundle.writer import LevelContent, write_bundle
 
 SPEC = (TensorSpec("x", (2,), "float32"),)
 if sys.argv[2] == "2":

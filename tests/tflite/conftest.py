@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tnn_tflite import Dispatcher
-from tnn_tflite.bundle_writer import write_bundle
-from tnn_tflite.converter import level_content
+from tnn_tflite.bundle.writer import write_bundle
+from tnn_tflite.conversion.converter import level_content
 
 SHAPE = (8, 8, 3)
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import keras_tnn as tnn
 from random_networks import HEADS, STEPS, network
-from tnn_tflite.bundle_writer import write_bundle
-from tnn_tflite.converter import level_content
-from tnn_tflite.interpreter import find_runtime
+from tnn_tflite.bundle.writer import write_bundle
+from tnn_tflite.conversion.converter import level_content
+from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.quantization.plan import plan_for
 
 IMAGES = np.random.default_rng(1).normal(size=(8, 8, 8, 3)).astype("float32")

@@ -8,8 +8,8 @@ from keras import layers
 
 import keras_tnn as tnn
 from random_weights import randomized
-from tnn_tflite.converter import level_content
-from tnn_tflite.interpreter import find_runtime
+from tnn_tflite.conversion.converter import level_content
+from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.quantization.plan import FLOAT, plan_for
 
 SHAPE = (12, 12, 3)

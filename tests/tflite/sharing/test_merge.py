@@ -9,7 +9,7 @@ from keras import layers
 
 from one_file_networks import IMAGES, outputs_of
 from random_weights import randomized
-from tnn_tflite.converter import level_content
+from tnn_tflite.conversion.converter import level_content
 from tnn_tflite.sharing.constants import TFLiteFile
 from tnn_tflite.sharing.cut import cut
 from tnn_tflite.sharing.merge import merge

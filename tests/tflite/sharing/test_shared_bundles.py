@@ -9,8 +9,8 @@ import pytest
 
 from one_file_networks import IMAGES
 from tnn_tflite import BundleError, Dispatcher, read_bundle
-from tnn_tflite.bundle import Quantization
-from tnn_tflite.bundle_writer import write_bundle
+from tnn_tflite.bundle.description import Quantization
+from tnn_tflite.bundle.writer import write_bundle
 
 LEVELS = (0.5, 1.0)
 

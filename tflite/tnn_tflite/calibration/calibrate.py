@@ -12,10 +12,10 @@ from tnn_tflite.calibration.in_turn import seconds_in_turn
 from tnn_tflite.calibration.powercap import POWERCAP, EnergyCounters, joules_of_calls
 from tnn_tflite.calibration.table import DeviceTable
 from tnn_tflite.calibration.table_file import table_path, write_table
-from tnn_tflite.inputs import zeros
+from tnn_tflite.dispatch.inputs import zeros
 
 if TYPE_CHECKING:
-    from tnn_tflite.dispatcher import Dispatcher
+    from tnn_tflite.dispatch.dispatcher import Dispatcher
 
 logger = logging.getLogger("tnn_tflite")
 

@@ -4,11 +4,11 @@ import hashlib
 import os
 import platform
 
-from tnn_tflite.bundle import Bundle
+from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.folder import read_file
+from tnn_tflite.bundle.manifest import LARGEST_MANIFEST, MANIFEST
 from tnn_tflite.calibration.table import Conditions
-from tnn_tflite.folder import read_file
-from tnn_tflite.interpreter import Runtime
-from tnn_tflite.manifest import LARGEST_MANIFEST, MANIFEST
+from tnn_tflite.dispatch.interpreter import Runtime
 
 # What /proc/cpuinfo calls the processor: on x86, on a Raspberry Pi, on other boards.
 _NAMES = ("model name", "Model", "Hardware")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tnn_tflite.small_files import read_integer, read_text
+from tnn_tflite.sensor_files import read_integer, read_text
 
 POWERCAP = "/sys/class/powercap"
 

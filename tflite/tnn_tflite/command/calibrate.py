@@ -18,7 +18,7 @@ from tnn_tflite.calibration.table_file import table_path
 from tnn_tflite.command.arguments import Arguments
 from tnn_tflite.command.interpreter_flags import define_interpreter_flags, open_dispatcher
 from tnn_tflite.command.sample_file import read_sample
-from tnn_tflite.dispatcher import Dispatcher
+from tnn_tflite.dispatch.dispatcher import Dispatcher
 
 
 def main(argv: Sequence[str]) -> None:

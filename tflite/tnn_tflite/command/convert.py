@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from tnn_tflite.bundle import LAYOUTS
+from tnn_tflite.bundle.description import LAYOUTS
 from tnn_tflite.command.arguments import Arguments
-from tnn_tflite.converter import LEVELS, convert
+from tnn_tflite.conversion.converter import LEVELS, convert
 
 
 def main(argv: Sequence[str]) -> None:

@@ -2,8 +2,8 @@
 
 from absl import flags
 
-from tnn_tflite.dispatcher import Dispatcher
-from tnn_tflite.interpreter import RUNTIMES
+from tnn_tflite.dispatch.dispatcher import Dispatcher
+from tnn_tflite.dispatch.interpreter import RUNTIMES
 
 
 def define_interpreter_flags(values: flags.FlagValues) -> None:

@@ -4,7 +4,7 @@ import statistics
 import time
 from typing import Any
 
-from tnn_tflite.dispatcher import Dispatcher
+from tnn_tflite.dispatch.dispatcher import Dispatcher
 
 
 def median_milliseconds(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tnn_tflite.bundle import Level
+from tnn_tflite.bundle.description import Level
 from tnn_tflite.text_table import aligned
 
 HEADINGS = ("u", "MACs", "parameters", "bytes", "file")

@@ -17,8 +17,8 @@ from tnn_tflite.command.arguments import Arguments
 from tnn_tflite.command.interpreter_flags import define_interpreter_flags, open_dispatcher
 from tnn_tflite.command.latency import median_milliseconds
 from tnn_tflite.command.sample_file import read_sample
-from tnn_tflite.dispatcher import Dispatcher
-from tnn_tflite.result import Result
+from tnn_tflite.dispatch.dispatcher import Dispatcher
+from tnn_tflite.dispatch.result import Result
 
 ROWS = 10  # samples of a batch that are printed
 

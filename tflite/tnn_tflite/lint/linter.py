@@ -4,14 +4,14 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tnn_tflite.bundle import Bundle
+from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.lint.coral import CORAL
 from tnn_tflite.lint.graph import Graph, read_graph
 from tnn_tflite.lint.micro import MICRO
 from tnn_tflite.lint.rule import Finding
 from tnn_tflite.lint.target import Graphs, Target
 from tnn_tflite.lint.xnnpack import XNNPACK
-from tnn_tflite.manifest import read_bundle
 from tnn_tflite.text_table import aligned
 from tnn_tflite.utilization import check_utilization
 

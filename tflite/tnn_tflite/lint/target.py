@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tnn_tflite.bundle import Bundle
+from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.lint.graph import Graph
 from tnn_tflite.lint.rule import Finding, Rule
 

@@ -7,7 +7,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from tnn_tflite.replacing import clear_leftovers, flush_folder, replace_folder, temporary_sibling
+from tnn_tflite.bundle.replacing import (
+    clear_leftovers,
+    flush_folder,
+    replace_folder,
+    temporary_sibling,
+)
 
 MARK = "Written by keras-tnn micro; do not edit."
 

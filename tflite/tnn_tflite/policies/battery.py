@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
 from tnn_tflite.policies.sampled import Sampled
-from tnn_tflite.small_files import read_integer, read_text
+from tnn_tflite.sensor_files import read_integer, read_text
 
 POWER_SUPPLY = "/sys/class/power_supply"
 

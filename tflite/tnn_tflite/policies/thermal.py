@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
 from tnn_tflite.policies.sampled import Sampled
-from tnn_tflite.small_files import read_integer
+from tnn_tflite.sensor_files import read_integer
 
 THERMAL = "/sys/class/thermal"
 

@@ -1,0 +1,236 @@
+"""Writing a bundle so that a reader finds the old one or the new one, never half of each.
+
+All files go into a temporary folder beside the destination and are flushed to the disk; the
+folder then takes the destination's place (see `replacing.py`).
+"""
+
+import dataclasses
+import hashlib
+import io
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tnn_tflite.bundle.description import (
+    LAYOUTS,
+    Bundle,
+    Level,
+    Quantization,
+    SharedFile,
+    TensorSpec,
+)
+from tnn_tflite.bundle.manifest import MANIFEST, manifest_text, read_bundle
+from tnn_tflite.bundle.replacing import (
+    clear_leftovers,
+    flush_folder,
+    replace_folder,
+    temporary_sibling,
+)
+from tnn_tflite.errors import BundleError
+from tnn_tflite.sharing.cut import cut
+
+SHARED = "levels.tflite"  # the file of all levels in the layouts with one
+
+
+@dataclass(frozen=True)
+class LevelContent:
+    """One level, ready to be written.
+
+    Args:
+        utilization: How much of the network runs, in (0, 1].
+        content: The bytes of the `.tflite` file.
+        inputs: The inputs in Keras order; the same for every level.
+        outputs: The outputs in Keras order; the same for every level.
+        macs: Multiply-accumulate operations for one sample.
+        parameters: Number of weights.
+        input_quantization: For each input, how its integers stand for reals; see `Level`.
+        output_quantization: The same for the outputs.
+        float_content: With int8 content, the float32 TFLite file of the same level. From it
+            the level's scales are derived where levels share weights.
+        kernels: The Keras weights of rank 2 and more of the level's plain network, by which it
+            is found what the levels share.
+    """
+
+    utilization: float
+    content: bytes
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    macs: int
+    parameters: int
+    input_quantization: tuple[Quantization | None, ...] = ()
+    output_quantization: tuple[Quantization | None, ...] = ()
+    float_content: bytes | None = None
+    kernels: tuple[np.ndarray, ...] = ()
+
+
+def write_bundle(
+    directory: str | os.PathLike, contents: Iterable[LevelContent], layout: str = "files"
+) -> Bundle:
+    """Writes a bundle, or leaves everything as it was.
+
+    Args:
+        directory: Where the bundle shall stand. A new or empty folder, or an older bundle,
+            which is replaced.
+        contents: The levels, rising in utilization. They may be made one by one while they
+            are written.
+        layout: `"files"`: a file for each level. `"single"`: one file that holds every level,
+            by which a level is cut when it is read. `"signatures"`: the same, and each level is
+            a signature of the file, for runtimes that cannot cut.
+
+    Returns:
+        The bundle, read back and checked.
+
+    Raises:
+        BundleError: If the destination holds something else than a bundle.
+        ValueError: If the levels differ in their inputs or outputs, or there is no such layout.
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(
+            f"Invalid value for `layout`. Expected one of {LAYOUTS}. Received: layout={layout!r}"
+        )
+    destination = Path(os.path.realpath(directory))
+    clear_leftovers(destination)
+    check_destination(directory)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with temporary_sibling(destination) as folder:
+        _write_files(folder, contents, layout)
+        read_bundle(folder)
+        check_destination(directory)
+        replace_folder(destination, folder)
+    return read_bundle(directory)
+
+
+def check_destination(directory: str | os.PathLike) -> None:
+    """Raises `BundleError` unless a bundle may be written to `directory`.
+
+    A folder that holds anything but one bundle is refused: replacing it would delete files
+    that nobody asked to delete.
+    """
+    destination = Path(os.path.realpath(directory))
+    if not destination.exists() or destination.is_dir() and not any(destination.iterdir()):
+        return
+    if not destination.is_dir() or not (destination / MANIFEST).is_file():
+        raise BundleError.at(
+            directory,
+            expected="a new or empty folder, or an older bundle to replace",
+            received="a folder with other files" if destination.is_dir() else "a file",
+            advice="Choose another destination, or move it away.",
+        )
+    known = _own_files(directory)
+    others = sorted(path.name for path in destination.iterdir() if path.name not in known)
+    if others:
+        raise BundleError.at(
+            directory,
+            expected="only the bundle's own files in the folder that it replaces",
+            received=", ".join(others[:5]),
+            advice="Move them away, or choose another destination.",
+        )
+
+
+def _own_files(directory: str | os.PathLike) -> set[str]:
+    try:
+        return {MANIFEST, *(level.file for level in read_bundle(directory).levels)}
+    except BundleError as error:
+        raise BundleError.at(
+            directory,
+            expected="an intact bundle to replace",
+            received=f"a damaged one ({error})",
+            advice="Move it away, or choose another destination.",
+        ) from error
+
+
+def _write_files(folder: Path, contents: Iterable[LevelContent], layout: str) -> None:
+    first, contents = _peek(contents)
+    contents = _with_same_tensors(first, contents)
+    if layout != "single":  # there it is part of the cutting
+        contents = _on_one_grid(first, contents)
+    if layout == "files":
+        shared, levels = None, [_write_level(folder, content) for content in contents]
+    else:
+        shared, levels = _write_shared(folder, list(contents), layout)
+    text = manifest_text(first.inputs, first.outputs, tuple(levels), layout, shared)
+    _write_file(folder / MANIFEST, text.encode())
+    flush_folder(folder)
+
+
+def _peek(contents: Iterable[LevelContent]) -> tuple[LevelContent, Iterable[LevelContent]]:
+    contents = iter(contents)
+    first = next(contents, None)
+    if first is None:
+        raise ValueError("Invalid value for `contents`. Expected at least one level. Received: []")
+    return first, itertools.chain([first], contents)
+
+
+def _on_one_grid(first: LevelContent, contents: Iterable[LevelContent]) -> Iterable[LevelContent]:
+    """int8 levels with their weights on the grid of the full level, the same in all layouts."""
+    if first.float_content is None:
+        return contents
+    from tnn_tflite.sharing.share import own_files
+
+    contents = list(contents)
+    files = own_files(contents)
+    return (
+        dataclasses.replace(content, content=file, float_content=None)
+        for content, file in zip(contents, files, strict=True)
+    )
+
+
+def _write_level(folder: Path, content: LevelContent) -> Level:
+    file = f"u{content.utilization}.tflite"
+    _write_file(folder / file, content.content)
+    return _described(content, file, content.content)
+
+
+def _write_shared(
+    folder: Path, contents: list[LevelContent], layout: str
+) -> tuple[SharedFile, list[Level]]:
+    from tnn_tflite.sharing.share import share
+
+    content = share(contents, layout)
+    _write_file(folder / SHARED, content)
+    levels = [
+        _described(level, SHARED, cut(io.BytesIO(content), index, len(level.content)))
+        for index, level in enumerate(contents)
+    ]
+    return SharedFile(SHARED, len(content), hashlib.sha256(content).hexdigest()), levels
+
+
+def _described(content: LevelContent, file: str, own: bytes) -> Level:
+    return Level(
+        utilization=content.utilization,
+        file=file,
+        macs=content.macs,
+        parameters=content.parameters,
+        bytes=len(own),
+        sha256=hashlib.sha256(own).hexdigest(),
+        input_quantization=content.input_quantization,
+        output_quantization=content.output_quantization,
+    )
+
+
+def _with_same_tensors(
+    first: LevelContent, contents: Iterable[LevelContent]
+) -> Iterator[LevelContent]:
+    for content in contents:
+        _check_same_tensors(first, content)
+        yield content
+
+
+def _check_same_tensors(first: LevelContent, other: LevelContent) -> None:
+    if (first.inputs, first.outputs) != (other.inputs, other.outputs):
+        raise ValueError(
+            "Invalid value for `contents`. Expected the same inputs and outputs for every "
+            f"level. Received: {first.inputs}, {first.outputs} at u={first.utilization} and "
+            f"{other.inputs}, {other.outputs} at u={other.utilization}"
+        )
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    with open(path, "xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,262 @@
+"""A bundle beside the Keras model it came from: how alike they are, and what each level costs."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tnn_tflite.bundle.description import Level, TensorSpec
+from tnn_tflite.conversion.converter import LEVELS, levels_of
+from tnn_tflite.conversion.keras_to_tflite import outputs_of, tflite_file
+from tnn_tflite.conversion.layer_errors import is_quantized, layer_errors
+from tnn_tflite.dispatch.dispatcher import Dispatcher
+from tnn_tflite.dispatch.interpreter import find_runtime
+from tnn_tflite.dispatch.quantized_values import dequantize, quantize
+from tnn_tflite.text_table import aligned
+
+if TYPE_CHECKING:
+    import keras
+
+TRACED = 16  # samples for the errors of layers, which run without fast kernels
+
+
+@dataclass(frozen=True)
+class ComparedLevel:
+    """One level in Keras and on the interpreter.
+
+    Attributes:
+        utilization: u in (0, 1].
+        macs: multiply-accumulates for one sample.
+        agreement: share of the samples that both put into the same class, in [0, 1]; None where
+            the output is no list of class scores.
+        output_error: largest difference of an output, relative to the largest that Keras gives.
+        keras_accuracy: of the level in Keras, in [0, 1]; None without labels.
+        tflite_accuracy: of the level on the interpreter, in [0, 1]; None without labels.
+        bytes: size of the level's file.
+        milliseconds: median time of one sample on the interpreter, one thread.
+        layer: the layer that quantization changes most; None for float32 files, or where its
+            file names no layer.
+        layer_error: largest difference of an output of that layer, relative to the range of its
+            float32 output.
+    """
+
+    utilization: float
+    macs: int
+    agreement: float | None
+    output_error: float
+    keras_accuracy: float | None
+    tflite_accuracy: float | None
+    bytes: int
+    milliseconds: float
+    layer: str | None = None
+    layer_error: float | None = None
+
+
+COLUMNS = {
+    "u": ("utilization", "{:g}"),
+    "MACs": ("macs", "{:,}"),
+    "Keras accuracy": ("keras_accuracy", "{:.4f}"),
+    "TFLite accuracy": ("tflite_accuracy", "{:.4f}"),
+    "agreement": ("agreement", "{:.4f}"),
+    "output error": ("output_error", "{:.1e}"),
+    "bytes": ("bytes", "{:,}"),
+    "median ms": ("milliseconds", "{:.3f}"),
+    "layer error": ("layer_error", "{:.1e}"),
+    "of layer": ("layer", "{}"),
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows for rising utilizations. `print(comparison)` shows them, without empty columns."""
+
+    rows: tuple[ComparedLevel, ...]
+
+    def __str__(self) -> str:
+        columns = []
+        for title, (name, form) in COLUMNS.items():
+            values = [getattr(row, name) for row in self.rows]
+            if any(value is not None for value in values):
+                cells = ["-" if value is None else form.format(value) for value in values]
+                columns.append([title, *cells])
+        return aligned(list(zip(*columns, strict=True)))
+
+
+def compare(
+    model: keras.Model | Mapping[float, keras.Model],
+    directory: str | os.PathLike,
+    x: Any,
+    y: np.ndarray | None = None,
+    *,
+    calibration_data: Any = None,
+    threshold: float = 0.5,
+) -> Comparison:
+    """Runs every level of a bundle on test data, beside the Keras level that it was made of.
+
+    Latency is taken sample by sample, the levels in turn, so that a change of the machine's
+    speed meets all of them.
+
+    Args:
+        model: what `convert` was given: the throttled model, or plain models by utilization.
+        directory: the bundle.
+        x: samples in the dtype of the Keras inputs: an array `(count, ...)`, or for several
+            inputs a list or a dictionary by name.
+        y: class numbers `(count,)`, if accuracy is wanted.
+        calibration_data: what `convert` was given, or levels differ in their statistics.
+        threshold: what `convert` was given.
+
+    Returns:
+        `Comparison`, one row a level.
+
+    Raises:
+        BundleError: if the bundle cannot be opened.
+        ValueError: if the model and the bundle have different levels, there is no sample, or
+            labels are given and the output is no list of class scores.
+
+    Example:
+
+    ```python
+    print(tnn_tflite.compare(model, "bundle", x_test, y_test, calibration_data=x_train[:2000]))
+    ```
+    """
+    dispatcher = Dispatcher(directory)
+    samples = list(_samples(x, dispatcher.bundle.inputs))
+    scores = _are_class_scores(dispatcher.bundle.outputs)
+    _check(model, dispatcher, samples, y, scores)
+    asked = (
+        LEVELS if isinstance(model, Mapping) else tuple(u.utilization for u in dispatcher.levels)
+    )
+    _, make = levels_of(model, asked, calibration_data, threshold)
+    in_keras = [_keras_side(make, dispatcher, level, x, samples) for level in dispatcher.levels]
+    on_device, seconds = _device_side(dispatcher, samples)
+    rows = []
+    for level, (expected, layer), found, times in zip(
+        dispatcher.levels, in_keras, on_device, seconds, strict=True
+    ):
+        keras_class, tflite_class = (
+            one[0].argmax(-1) if scores else None for one in (expected, found)
+        )
+        labelled = y is not None
+        rows.append(
+            ComparedLevel(
+                utilization=level.utilization,
+                macs=level.macs,
+                agreement=_share(keras_class == tflite_class) if scores else None,
+                output_error=max(map(_relative_error, found, expected)),
+                keras_accuracy=_share(keras_class == y) if labelled else None,
+                tflite_accuracy=_share(tflite_class == y) if labelled else None,
+                bytes=level.bytes,
+                milliseconds=1e3 * statistics.median(times),
+                layer=layer[0],
+                layer_error=layer[1],
+            )
+        )
+    return Comparison(tuple(rows))
+
+
+def _keras_side(
+    make: Any, dispatcher: Dispatcher, level: Level, x: Any, samples: list
+) -> tuple[list[np.ndarray], tuple[str | None, float | None]]:
+    """The outputs of a level in Keras, and the layer that its file changes most."""
+    small = make(level.utilization)
+    outputs = outputs_of(small, x)
+    content, runtime = dispatcher.bundle.read_level(level), find_runtime(dispatcher.runtime)
+    if not is_quantized(content, runtime):
+        return outputs, (None, None)
+    names = [spec.name for spec in dispatcher.bundle.inputs]
+    traced = [dict(zip(names, sample, strict=True)) for sample in samples[:TRACED]]
+    traced.append({name: np.zeros_like(array) for name, array in traced[0].items()})
+    layers = {one.name for one in small.layers}
+    errors = layer_errors(tflite_file(small).content, content, traced, layers, runtime)
+    if not errors:
+        return outputs, (None, None)
+    worst = max(errors, key=errors.get)
+    return outputs, (worst, errors[worst])
+
+
+def _device_side(
+    dispatcher: Dispatcher, samples: list[list[np.ndarray]]
+) -> tuple[list[list[np.ndarray]], list[list[float]]]:
+    """For each level its outputs, and the seconds of each sample."""
+    dispatcher.warm_up()
+    specs = dispatcher.bundle.inputs
+    outputs: list[list] = [[] for _ in dispatcher.levels]
+    seconds: list[list[float]] = [[] for _ in dispatcher.levels]
+    for sample in samples:
+        for i, level in enumerate(dispatcher.levels):
+            inputs = _as_level_takes(sample, level, specs)
+            start = time.perf_counter()
+            found = dispatcher(inputs if len(inputs) > 1 else inputs[0], level.utilization)
+            seconds[i].append(time.perf_counter() - start)
+            outputs[i].append(list(found.values()) if isinstance(found, dict) else [found])
+    real = [
+        _as_reals([np.stack(one) for one in zip(*found, strict=True)], level)
+        for found, level in zip(outputs, dispatcher.levels, strict=True)
+    ]
+    return real, seconds
+
+
+def _as_level_takes(
+    sample: Sequence[np.ndarray], level: Level, specs: Sequence[TensorSpec]
+) -> list[np.ndarray]:
+    forms = level.input_quantization or (None,) * len(specs)
+    return [
+        array if form is None else quantize(array, form, spec.dtype)
+        for array, form, spec in zip(sample, forms, specs, strict=True)
+    ]
+
+
+def _as_reals(outputs: Sequence[np.ndarray], level: Level) -> list[np.ndarray]:
+    forms = level.output_quantization or (None,) * len(outputs)
+    return [
+        array if form is None else dequantize(array, form)
+        for array, form in zip(outputs, forms, strict=True)
+    ]
+
+
+def _samples(x: Any, specs: Sequence[TensorSpec]) -> Iterator[list[np.ndarray]]:
+    """One list of arrays a sample, in the order of the inputs."""
+    if isinstance(x, Mapping):
+        x = [x[spec.name] for spec in specs]
+    arrays = x if isinstance(x, list | tuple) else [x]
+    return (list(map(np.asarray, one)) for one in zip(*arrays, strict=True))
+
+
+def _relative_error(found: np.ndarray, expected: np.ndarray) -> float:
+    difference = float(np.abs(found.astype("float64") - expected).max())
+    return difference / float(np.abs(expected).max() or 1.0)
+
+
+def _share(hits: np.ndarray) -> float:
+    return float(np.mean(hits))
+
+
+def _are_class_scores(outputs: Sequence[TensorSpec]) -> bool:
+    return len(outputs) == 1 and len(outputs[0].shape) == 1 and outputs[0].shape[0] > 1
+
+
+def _check(model: Any, dispatcher: Dispatcher, samples: list, y: Any, scores: bool) -> None:
+    levels = [level.utilization for level in dispatcher.levels]
+    if isinstance(model, Mapping) and [float(u) for u in model] != levels:
+        raise ValueError(
+            f"Invalid value for `model`. Expected the levels of the bundle, {levels}. "
+            f"Received: {list(model)}"
+        )
+    if not samples:
+        raise ValueError("Invalid value for `x`. Expected at least one sample. Received none")
+    if y is not None and not scores:
+        raise ValueError(
+            "Invalid value for `y`. Expected None, as labels are compared with class scores and "
+            f"the network's outputs are {dispatcher.bundle.outputs}. Received labels"
+        )
+    if y is not None and np.shape(y) != (len(samples),):
+        raise ValueError(
+            f"Invalid value for `y`. Expected class numbers of shape ({len(samples)},). "
+            f"Received: shape={np.shape(y)}"
+        )

@@ -1,0 +1,298 @@
+"""From a trained throttled network to a bundle: one plain, small `.tflite` file a level.
+
+Keras and TensorFlow are imported when a function runs, so that devices never load them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tnn_tflite.bundle.description import LAYOUTS, Bundle, Quantization
+from tnn_tflite.bundle.writer import LevelContent, check_destination, write_bundle
+from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
+from tnn_tflite.quantization.aware_training import AwareTraining
+from tnn_tflite.quantization.plan import FLOAT, Plan, check_mode, plan_for
+
+if TYPE_CHECKING:
+    import keras
+
+LEVELS = (0.25, 0.5, 0.75, 1.0)
+
+
+def convert(
+    model: keras.Model | Mapping[float, keras.Model],
+    directory: str | os.PathLike,
+    levels: Sequence[float] = LEVELS,
+    *,
+    calibration_data: Any = None,
+    threshold: float = 0.5,
+    quantization: str | AwareTraining | None = None,
+    representative_data: Any = None,
+    inference_type: str = "float32",
+    layout: str = "files",
+    verbose: bool = True,
+) -> Bundle:
+    """Writes a throttled model as a bundle that `tnn_tflite.Dispatcher` runs.
+
+    Each level is cut out of the model with `keras_tnn.materialize`: a plain network that holds
+    only what is active. It becomes one `.tflite` file, in float32 or quantized. TensorFlow's
+    converter runs in a process of its own, so its crash is an error like others. The bundle
+    appears when it is complete: an error or a crash on the way leaves an older bundle in place.
+
+    A model whose gates read the data has one level, u = 1: it decides for each sample, and its
+    file skips what is closed (`keras_tnn.surgery.conditional`). Ask for `levels=(1.0,)`.
+
+    Args:
+        model: A throttled model, for example `keras_tnn.models.VGG(...)`. Or levels that are
+            cut already, rising: plain Keras models by their utilization, for example one for
+            each target that a network was pruned to.
+        directory: Where the bundle shall stand. A new or empty folder, or an older bundle,
+            which is replaced.
+        levels: Utilizations in (0, 1], rising. Not for a mapping, which has them.
+        calibration_data: About a thousand training inputs, by which the batch-norm statistics
+            of each level are estimated anew: an array, a list or dictionary of arrays, or a
+            dataset of batches. A level without its own statistics loses much accuracy. Not for
+            a mapping, whose models are calibrated when they are cut.
+        threshold: In (0, 1), for learned gates: open where their probability is above it.
+        quantization: None for float32. `"float16"` and `"dynamic"` store weights smaller (int8 for
+            the latter). `"int8"` and `"int16x8"` compute in integers, with activations in int8
+            or int16. `"qat"` is int8 after a short training of each level with rounding; it
+            needs tensorflow-model-optimization. `quantization.AwareTraining` sets its epochs.
+        representative_data: For the last three: a few hundred training inputs, in the kinds of
+            `calibration_data`. 256 of them, evenly taken, set the ranges of each level's
+            activations (for `"qat"` 2,048, on which it trains).
+        inference_type: Element type of inputs and outputs in the last three modes: `"float32"`,
+            where the file rounds them itself; `"int8"` or `"uint8"`, for `"int16x8"` `"int16"`,
+            where the caller does, by `Level.input_quantization` and `output_quantization`.
+        layout: `"files"`: one file a level. `"single"`: one file that the dispatcher cuts levels
+            from. `"signatures"`: one file with a signature a level.
+        verbose: Whether to print a line for each level.
+
+    Returns:
+        The description of the bundle.
+
+    Raises:
+        BundleError: If `directory` holds something else than a bundle.
+        ChildError: If TensorFlow's converter crashed; a `RuntimeError`. It shows the log.
+        ValueError: If another argument is not valid, if the model has no throttled layer, if a
+            model whose gates do not depend on utilization is asked for several levels, or if
+            TFLite cannot run one of its layers.
+
+    Example:
+
+    ```python
+    tnn_tflite.convert(model, "bundle", levels=(0.25, 0.5, 1.0), calibration_data=x_train[:1000])
+    tnn_tflite.convert({0.5: pruned, 1.0: whole}, "bundle")
+    tnn_tflite.convert(model, "bundle", quantization="int8", representative_data=x_train[:500])
+    ```
+    """
+    check_destination(directory)
+    check_layout(layout)
+    check_mode(quantization, representative_data is not None, inference_type)
+    _check_sharing(layout, quantization)
+    levels, make = levels_of(model, levels, calibration_data, threshold)
+    first = next(iter(model.values())) if isinstance(model, Mapping) else model
+    # By it the weights of all levels are put on one grid, the same in every layout.
+    keep_float = quantization == "int8" or layout != "files"
+    plan = plan_for(quantization, representative_data, inference_type, first, keep_float)
+    CONVERTER.start()
+    return write_bundle(directory, _contents(levels, make, plan, verbose), layout)
+
+
+def check_layout(layout: str) -> None:
+    """Raises `ValueError` unless `layout` is one of `LAYOUTS`."""
+    if layout not in LAYOUTS:
+        raise ValueError(
+            f"Invalid value for `layout`. Expected one of {LAYOUTS}. Received: layout={layout!r}"
+        )
+
+
+def levels_of(
+    model: keras.Model | Mapping[float, keras.Model],
+    levels: Sequence[float],
+    calibration_data: Any,
+    threshold: float,
+) -> tuple[tuple[float, ...], Callable[[float], keras.Model]]:
+    """The levels that `convert` makes of its arguments, and what makes the plain network of each.
+
+    Args:
+        model, levels, calibration_data, threshold: As for `convert`.
+
+    Returns:
+        The utilizations, and a function that takes one of them and returns a plain model.
+
+    Raises:
+        ValueError: If an argument is not valid.
+    """
+    if isinstance(model, Mapping):
+        _check_mapping(model, levels, calibration_data)
+        return tuple(model), model.__getitem__
+    return _levels_of(model, levels, calibration_data, threshold)
+
+
+def _levels_of(
+    model: keras.Model, levels: Sequence[float], calibration_data: Any, threshold: float
+) -> tuple[tuple[float, ...], Callable[[float], keras.Model]]:
+    """The levels of a throttled model, and what makes the plain network of each."""
+    import keras_tnn
+    from keras_tnn.utilization import check_levels
+
+    _check_model(model)
+    levels = check_levels(levels)
+    _check_calibration_data(calibration_data, len(levels))
+    gates = keras_tnn.surgery.gates_of(model)
+    if any(gate.data_dependent for gate in gates):
+        _check_one_level(model, levels)
+        return levels, lambda u: keras_tnn.surgery.conditional(model, threshold, calibration_data)
+    if len(levels) > 1 and gates and not any(gate.reads_utilization for gate in gates):
+        raise ValueError(
+            f"Invalid value for `levels`. No gate of model '{model.name}' depends on utilization, "
+            "so all levels would be alike. Expected one level. For several, convert a mapping of "
+            "models pruned with several targets or thresholds: {0.5: "
+            "keras_tnn.materialize(model, threshold=0.8), 1.0: ...}. "
+            f"Received: levels={levels!r}"
+        )
+    if calibration_data is None:
+        _warn_about_statistics(model)
+
+    def cut(utilization: float) -> keras.Model:
+        return keras_tnn.materialize(model, utilization, calibration_data, threshold=threshold)
+
+    return levels, cut
+
+
+def _contents(
+    levels: Sequence[float], make: Callable[[float], keras.Model], plan: Plan, verbose: bool
+) -> Iterator[LevelContent]:
+    for number, utilization in enumerate(levels, start=1):
+        start = time.perf_counter()
+        content = level_content(make(utilization), float(utilization), plan)
+        if verbose:
+            print(_progress(content, f"{number}/{len(levels)}", time.perf_counter() - start))
+        yield content
+
+
+def level_content(small: keras.Model, utilization: float, plan: Plan = FLOAT) -> LevelContent:
+    """Converts the plain network of one level.
+
+    Args:
+        small: A plain Keras model without a utilization input.
+        utilization: The utilization it serves, in (0, 1].
+        plan: How it is quantized.
+
+    Returns:
+        The level, ready for `write_bundle`.
+    """
+    from keras_tnn.cost import count_macs
+
+    file = tflite_file(small, plan, f"level u={utilization:g} of '{small.name}'")
+    return LevelContent(
+        utilization=utilization,
+        content=file.content,
+        inputs=file.inputs,
+        outputs=file.outputs,
+        macs=int(count_macs(small)),
+        parameters=int(small.count_params()),
+        input_quantization=_if_any(file.input_quantization),
+        output_quantization=_if_any(file.output_quantization),
+        float_content=file.float_content,
+        kernels=tuple(np.asarray(w) for w in small.get_weights() if w.ndim >= 2),
+    )
+
+
+def _if_any(quantizations: tuple[Quantization | None, ...]) -> tuple[Quantization | None, ...]:
+    return quantizations if any(quantizations) else ()
+
+
+def _progress(level: LevelContent, count: str, seconds: float) -> str:
+    return (
+        f"{count}  u={level.utilization:g}: {level.macs:,} MACs, {level.parameters:,} parameters, "
+        f"{len(level.content):,} bytes ({seconds:.1f} s)"
+    )
+
+
+def _warn_about_statistics(model: keras.Model) -> None:
+    import keras
+
+    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in _all_layers(model)):
+        warnings.warn(
+            "The model has batch normalization and no `calibration_data` is given. The "
+            "statistics of training fit no single level, so the levels lose accuracy. Pass "
+            "about a thousand training inputs as `calibration_data`.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def _all_layers(model: keras.Model) -> Iterator[Any]:
+    for layer in model.layers:
+        yield layer
+        if hasattr(layer, "layers"):
+            yield from _all_layers(layer)
+
+
+def _check_model(model: keras.Model) -> None:
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "Invalid value for `model`. Expected a keras.Model; load a saved one with "
+            f"keras.saving.load_model. Received: {type(model).__name__}"
+        )
+
+
+def _check_mapping(
+    models: Mapping[float, keras.Model], levels: Sequence[float], calibration_data: Any
+) -> None:
+    from keras_tnn.utilization import check_levels
+
+    check_levels(tuple(models), name="model")
+    for model in models.values():
+        _check_model(model)
+        if any(x.name == "utilization" for x in getattr(model, "inputs", None) or ()):
+            raise ValueError(
+                "Invalid value for `model`. Expected a mapping from utilizations to plain models, "
+                f"as `keras_tnn.materialize` makes them. Received: {model.name!r}, which has a "
+                "utilization input"
+            )
+    if levels is not LEVELS or calibration_data is not None:
+        raise ValueError(
+            "Invalid value for `levels` or `calibration_data`. A mapping has its levels, and its "
+            "models are calibrated when they are cut. Expected neither. Received: "
+            f"levels={levels!r}, calibration_data={type(calibration_data).__name__}"
+        )
+
+
+def _check_sharing(layout: str, quantization: str | AwareTraining | None) -> None:
+    if layout != "files" and (quantization == "qat" or isinstance(quantization, AwareTraining)):
+        raise ValueError(
+            "Invalid value for `layout`. Expected 'files' for quantization='qat', which trains "
+            "weights of its own for each level, so that levels have none to share. Received: "
+            f"layout={layout!r}"
+        )
+
+
+def _check_one_level(model: keras.Model, levels: Sequence[float]) -> None:
+    if levels != (1.0,):
+        raise ValueError(
+            f"Invalid value for `levels`. The gates of model '{model.name}' read the data: it "
+            "decides for each sample, so it has no static levels. Expected levels=(1.0,). For "
+            "several, convert a mapping of models made with several thresholds: {0.5: "
+            "keras_tnn.surgery.conditional(model, 0.8), 1.0: ...(model, 0.5)}. "
+            f"Received: levels={levels!r}"
+        )
+
+
+def _check_calibration_data(calibration_data: Any, num_levels: int) -> None:
+    if isinstance(calibration_data, Iterator) and num_levels > 1:
+        raise ValueError(
+            "Invalid value for `calibration_data`. Expected data that can be read once for each "
+            "level, such as an array or a dataset. Received: "
+            f"{type(calibration_data).__name__}, which can be read once only"
+        )

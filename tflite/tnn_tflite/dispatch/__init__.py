@@ -1,0 +1,1 @@
+"""Running a bundle: the dispatcher, its interpreters, and the trial of files before they run."""

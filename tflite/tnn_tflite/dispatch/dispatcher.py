@@ -1,0 +1,281 @@
+"""The dial on the device: one call, a utilization, and the level that serves it."""
+
+import logging
+import numbers
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tnn_tflite.bundle.description import Bundle, Level
+from tnn_tflite.bundle.manifest import read_bundle
+from tnn_tflite.calibration.conditions import conditions_of
+from tnn_tflite.calibration.table import Conditions
+from tnn_tflite.dispatch.inputs import InputReader, zeros
+from tnn_tflite.dispatch.interpreter import find_runtime
+from tnn_tflite.dispatch.known_levels import KnownLevels
+from tnn_tflite.dispatch.memory_cap import MemoryCap
+from tnn_tflite.dispatch.per_sample import samples_by_level
+from tnn_tflite.dispatch.result import Result
+from tnn_tflite.dispatch.session_pool import SessionPool
+from tnn_tflite.dispatch.trial import try_bundle
+from tnn_tflite.policies.fixed import FixedUtilization
+from tnn_tflite.policies.from_function import as_policy
+from tnn_tflite.policies.latency_budget import LatencyBudget
+from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
+from tnn_tflite.positive import check_positive
+from tnn_tflite.utilization import check_utilization, level_index
+
+logger = logging.getLogger("tnn_tflite")
+
+SEVERAL = (np.ndarray, list, tuple)  # a utilization for each sample
+
+
+class Dispatcher:
+    """Runs a bundle at the utilization that each call asks for.
+
+    A level is loaded when it is first needed; `warm_up()` loads all of them. Once a level is
+    loaded, switching to it costs nothing. Several threads may call one dispatcher: each runs
+    on an interpreter of its own, and no lock is held while a network runs.
+
+    If the bundle is replaced on the disk, open it again: a level of the new one does not pass
+    the checks of the old manifest. After `warm_up()` the files are not needed any more.
+
+    Args:
+        directory: The bundle that `tnn_tflite.convert` wrote.
+        num_threads: Threads that one interpreter may use.
+        delegate: File name of a TFLite delegate library, for example `"libedgetpu.so.1"`.
+            None runs on the CPU.
+        runtime: `"ai_edge_litert"`, `"tflite_runtime"` or `"tensorflow"`. None takes the first
+            of them that is installed.
+        trial: Whether every level first runs once in a child process, which costs about half a
+            second when a bundle is first opened. A file that would crash the interpreter then
+            gives a `BundleError`. False is for bundles whose writer you trust.
+        policy: Chooses the level of calls that name neither a utilization nor a budget: a
+            `tnn_tflite.policies.Policy`, or a function of the levels. None runs them at u = 1.
+        table: File of a device's table of latencies. None takes the one that `calibrate` stored
+            beside the bundle, if one holds for this bundle, runtime and device.
+        memory_limit: Bytes that loaded levels may take, about. The least recently used level is
+            evicted, never one that runs. None keeps every level that was loaded.
+
+    Raises:
+        BundleError: If the bundle is missing, damaged, too new or unsafe.
+        ImportError: If no TFLite interpreter is installed.
+        ValueError: If another argument is not valid.
+
+    Example:
+
+    ```python
+    dispatcher = tnn_tflite.Dispatcher("bundle")
+    logits = dispatcher(image, utilization=0.5)  # image: (32, 32, 3) or (batch, 32, 32, 3)
+    logits = dispatcher(image, budget_ms=4.0)
+    ```
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike,
+        *,
+        num_threads: int = 1,
+        delegate: str | None = None,
+        runtime: str | None = None,
+        trial: bool = True,
+        policy: Policy | Callable[[Sequence[KnownLevel]], float | Choice] | None = None,
+        table: str | os.PathLike | None = None,
+        memory_limit: int | None = None,
+    ) -> None:
+        self._bundle = read_bundle(directory)
+        if trial:  # before the delegate is loaded here: some devices serve one process only
+            try_bundle(self._bundle, find_runtime(runtime, num_threads=num_threads), delegate)
+        self._runtime = find_runtime(runtime, num_threads=num_threads, delegate=delegate)
+        self._read_inputs = InputReader(self._bundle.inputs)
+        self._utilizations = [level.utilization for level in self.levels]
+        cap = None if memory_limit is None else MemoryCap(self._checked_limit(memory_limit))
+        self._pools = [SessionPool(self._bundle, v, self._runtime, cap) for v in self.levels]
+        self._has_policy = policy is not None
+        self._policy = as_policy(FixedUtilization(1.0) if policy is None else policy)
+        conditions = partial(conditions_of, self._bundle, self._runtime)
+        self._known_levels = KnownLevels(self._bundle, conditions, table)
+        self._last_index: int | None = None  # of the policy, for the log
+
+    def __call__(
+        self,
+        x: Any,
+        utilization: float | Sequence[float] | np.ndarray | None = None,
+        *,
+        budget_ms: float | None = None,
+    ) -> np.ndarray | dict[str, np.ndarray]:
+        """Runs the highest level that is not above `utilization`, or that fits into a budget.
+
+        Below the lowest level the lowest level runs: there is nothing smaller. A call that names
+        neither is left to the policy, and without one runs at u = 1.
+
+        Args:
+            x: One sample, or a batch of any size. A network with several inputs takes a
+                dictionary by name or a list in order. Arrays have exactly the dtype of the
+                bundle's inputs, and floats are finite. Where that is an integer that stands for
+                a real number, each level has an `input_quantization` of its own.
+            utilization: How much of the network may run, in (0, 1]. An array of shape `(batch,)`
+                gives each sample its own: samples of one level run together.
+            budget_ms: What the call may take in milliseconds, a batch as a whole. The device's
+                table says what a level takes; without one the levels are measured now, once.
+
+        Returns:
+            The output, with a batch axis if `x` has one. A network with several outputs gives
+            a dictionary by name. The arrays belong to the caller.
+
+        Raises:
+            ValueError: If an argument is not valid, or both `utilization` and `budget_ms` are
+                given.
+        """
+        if budget_ms is not None or utilization is None and self._has_policy:
+            return self.run(x, utilization, budget_ms=budget_ms).outputs
+        if isinstance(utilization, SEVERAL):
+            return self._run_each_at_its_own(x, utilization)
+        pool = self._pools[self._index(1.0 if utilization is None else utilization)]
+        inputs, batched = self._read_inputs(x)
+        return self._as_the_caller_asked(pool.run(inputs), batched)
+
+    def run(
+        self, x: Any, utilization: float | None = None, *, budget_ms: float | None = None
+    ) -> Result:
+        """Runs as a call does, and tells which level ran, how long it took and why.
+
+        Args:
+            x: One sample or a batch, as in a call.
+            utilization: How much of the network may run, in (0, 1].
+            budget_ms: What the call may take in milliseconds.
+
+        Returns:
+            The outputs with the level, the time and the reason.
+
+        Raises:
+            ValueError: If an argument is not valid, or both `utilization` and `budget_ms` are
+                given.
+        """
+        policy = self._policy_for(utilization, budget_ms)
+        levels = self._levels_for(policy)  # may measure: not a part of the call
+        start = time.perf_counter()
+        inputs, batched = self._read_inputs(x)
+        samples = max(1, len(inputs[0]))
+        if budget_ms is not None and samples > 1:
+            policy = LatencyBudget(budget_ms / samples)
+        choice = policy.choose(levels)
+        index = self._index(choice.utilization)
+        outputs, was_warm = self._pools[index].run_and_tell(inputs)
+        seconds = time.perf_counter() - start
+        if policy is self._policy:
+            self._log_switch(index, choice.reason)
+            if was_warm:
+                policy.observe(levels[index], seconds / samples)
+        return Result(
+            self._as_the_caller_asked(outputs, batched),
+            self.levels[index],
+            1000 * seconds,
+            choice.reason,
+        )
+
+    def level_for(
+        self, utilization: float | None = None, *, budget_ms: float | None = None
+    ) -> Level:
+        """Returns the level that a call with one sample and these arguments would run.
+
+        Args:
+            utilization: How much of the network may run, in (0, 1].
+            budget_ms: What the call may take in milliseconds.
+
+        Raises:
+            ValueError: If not exactly one of them is given, or it is not valid.
+        """
+        if budget_ms is None:
+            return self.levels[self._index(utilization)]
+        policy = self._policy_for(utilization, budget_ms)
+        choice = policy.choose(self._levels_for(policy))
+        return self.levels[self._index(choice.utilization)]
+
+    def warm_up(self) -> None:
+        """Loads every level and runs each once, so that no later call waits for a file."""
+        for pool in self._pools:
+            pool.warm_up()
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels, from the lowest utilization to the highest."""
+        return self._bundle.levels
+
+    @property
+    def runtime(self) -> str:
+        """The name of the package whose interpreter runs."""
+        return self._runtime.name
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle's description: inputs, outputs and levels."""
+        return self._bundle
+
+    @property
+    def conditions(self) -> Conditions:
+        """What a table of latencies that is measured now holds for."""
+        return conditions_of(self._bundle, self._runtime)
+
+    def _index(self, utilization: float) -> int:
+        return level_index(self._utilizations, check_utilization(utilization))
+
+    def _policy_for(self, utilization: float | None, budget_ms: float | None) -> Policy:
+        if budget_ms is None:
+            return self._policy if utilization is None else FixedUtilization(utilization)
+        if utilization is not None:
+            raise ValueError(
+                "Invalid value for `budget_ms`. Expected either `utilization` or `budget_ms`. "
+                f"Received: utilization={utilization!r}, budget_ms={budget_ms!r}. Leave one out."
+            )
+        return LatencyBudget(check_positive("budget_ms", budget_ms))
+
+    def _levels_for(self, policy: Policy) -> tuple[KnownLevel, ...]:
+        return self._known_levels(policy.needs_times, self._warm_calls)
+
+    def _warm_calls(self) -> list[Callable[[], object]]:
+        """Returns a call on zeros for each level, each warm."""
+        self.warm_up()
+        sample = zeros(self._bundle.inputs)
+        return [partial(self, sample, utilization) for utilization in self._utilizations]
+
+    def _checked_limit(self, memory_limit: int) -> int:
+        # A file's content and the weights as the interpreter packs them are the least.
+        least = 2 * max(level.bytes for level in self.levels)
+        if not isinstance(memory_limit, numbers.Integral) or memory_limit < least:
+            raise ValueError(
+                f"Invalid value for `memory_limit`. Expected at least {least} bytes, which the "
+                f"largest level needs. Received: memory_limit={memory_limit!r}"
+            )
+        return int(memory_limit)
+
+    def _run_each_at_its_own(
+        self, x: Any, utilization: Sequence[float] | np.ndarray
+    ) -> np.ndarray | dict[str, np.ndarray]:
+        inputs, batched = self._read_inputs(x)
+        size = len(inputs[0])
+        outputs = [np.empty((size, *spec.shape), spec.dtype) for spec in self._bundle.outputs]
+        asked = samples_by_level(self._utilizations, utilization, size if batched else None)
+        for index, places in asked:
+            results = self._pools[index].run([array[places] for array in inputs])
+            for output, result in zip(outputs, results, strict=True):
+                output[places] = result
+        return self._as_the_caller_asked(outputs, batched)
+
+    def _as_the_caller_asked(
+        self, outputs: list[np.ndarray], batched: bool
+    ) -> np.ndarray | dict[str, np.ndarray]:
+        if not batched:
+            outputs = [output.reshape(output.shape[1:]) for output in outputs]
+        if len(outputs) == 1:
+            return outputs[0]
+        return {spec.name: out for spec, out in zip(self._bundle.outputs, outputs, strict=True)}
+
+    def _log_switch(self, index: int, reason: str) -> None:
+        if index != self._last_index:
+            self._last_index = index
+            logger.info("runs u=%g: %s", self._utilizations[index], reason)

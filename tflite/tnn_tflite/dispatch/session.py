@@ -1,0 +1,124 @@
+"""One interpreter that holds one level, its tensors found once."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tnn_tflite.bundle.description import Bundle, Level, TensorSpec
+from tnn_tflite.dispatch.interpreter import Runtime
+from tnn_tflite.errors import BundleError
+
+
+class Session:
+    """Runs one level, one thread at a time.
+
+    Args:
+        bundle: The bundle that the level belongs to.
+        level: The level.
+        content: The verified bytes of the level's file.
+        runtime: Makes the interpreter.
+
+    Raises:
+        BundleError: If the runtime cannot run the file, or its tensors are not those that the
+            manifest promises.
+    """
+
+    def __init__(self, bundle: Bundle, level: Level, content: bytes, runtime: Runtime) -> None:
+        try:
+            self._interpreter = runtime.interpreter(content)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise BundleError.at(
+                bundle.directory,
+                expected=f"'{level.file}' to be a TFLite model that {runtime.name} can run",
+                received=str(error),
+                advice="Upgrade the interpreter, or convert the model again.",
+            ) from error
+        self._find_tensors(bundle, level)
+        self._bundle, self._level = bundle, level
+        self._output_specs = bundle.outputs
+        self._file_bytes = level.bytes
+        self.is_warm = False  # until it has run once
+
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Runs a batch, sample by sample.
+
+        Args:
+            inputs: An array of shape `(batch, *spec.shape)` for each input. Not checked here.
+
+        Returns:
+            An array of shape `(batch, *spec.shape)` for each output, owned by the caller.
+        """
+        batch_size = len(inputs[0])
+        if batch_size == 1:
+            return self._run_sample(inputs)
+        outputs = [np.empty((batch_size, *spec.shape), spec.dtype) for spec in self._output_specs]
+        for i in range(batch_size):
+            results = self._run_sample([array[i : i + 1] for array in inputs])
+            for output, result in zip(outputs, results, strict=True):
+                output[i : i + 1] = result
+        return outputs
+
+    def memory(self) -> int:
+        """Returns about how many bytes this session holds, the file's content not counted.
+
+        A copy of the weights, as XNNPACK packs them, and room for the two largest tensors, as
+        those between operators use the same memory in turn.
+        """
+        sizes = sorted(_num_bytes(tensor) for tensor in self._interpreter.get_tensor_details())
+        return self._file_bytes + sum(sizes[-2:])
+
+    def _run_sample(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        interpreter = self._interpreter
+        for index, array in zip(self._input_indices, inputs, strict=True):
+            interpreter.set_tensor(index, array)
+        try:
+            interpreter.invoke()
+        except RuntimeError as error:
+            raise BundleError.at(
+                self._bundle.directory,
+                expected=f"'{self._level.file}' to run at u={self._level.utilization:g}",
+                received=str(error),
+                advice="Upgrade the interpreter, or convert the model again.",
+            ) from error
+        self.is_warm = True
+        return [interpreter.get_tensor(index) for index in self._output_indices]  # copies
+
+    def _find_tensors(self, bundle: Bundle, level: Level) -> None:
+        signatures = self._interpreter.get_signature_list()
+        if len(signatures) != 1:
+            raise BundleError.at(
+                bundle.directory,
+                expected=f"one signature in '{level.file}'",
+                received=f"{len(signatures)}",
+            )
+        # The runner is dropped at once: as long as it lives the interpreter refuses to run.
+        runner = self._interpreter.get_signature_runner()
+        inputs, outputs = runner.get_input_details(), runner.get_output_details()
+        del runner
+        self._input_indices = _match(bundle, level, bundle.inputs, inputs)
+        self._output_indices = _match(bundle, level, bundle.outputs, outputs)
+
+
+def _match(
+    bundle: Bundle, level: Level, specs: Sequence[TensorSpec], details: dict[str, Any]
+) -> list[int]:
+    """Returns the tensor index of each spec, after checking that the file agrees with it."""
+    promised = {spec.name: ((1, *spec.shape), spec.dtype) for spec in specs}
+    found = {
+        name: (tuple(int(size) for size in tensor["shape"]), np.dtype(tensor["dtype"]).name)
+        for name, tensor in details.items()
+    }
+    if found != promised:
+        raise BundleError.at(
+            bundle.directory,
+            expected=f"the tensors {promised} in '{level.file}'",
+            received=str(found),
+        )
+    return [int(details[spec.name]["index"]) for spec in specs]
+
+
+def _num_bytes(tensor: dict[str, Any]) -> int:
+    return math.prod(int(size) for size in tensor["shape"]) * np.dtype(tensor["dtype"]).itemsize
