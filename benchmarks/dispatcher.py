@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from tnn_tflite import Dispatcher
-from tnn_tflite.bundle.writer import LevelContent, write_bundle
+from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.bundle.writer import write_bundle
 
 LOW, HIGH = 0.5, 1.0
 BLOCK = 4  # calls of one kind in a row; the first of them is cold and does not count

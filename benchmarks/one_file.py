@@ -24,7 +24,8 @@ from absl import app, flags, logging
 
 import keras_tnn as tnn
 from tnn_tflite.bundle.description import Bundle
-from tnn_tflite.bundle.writer import LevelContent, write_bundle
+from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.bundle.writer import write_bundle
 from tnn_tflite.conversion.converter import level_content
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.quantization.plan import plan_for

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tnn_tflite.bundle.writer import LevelContent
+from tnn_tflite.bundle.level_content import LevelContent
 from tnn_tflite.conversion.converter import level_content
 from tnn_tflite.quantization.plan import FLOAT, plan_for
 

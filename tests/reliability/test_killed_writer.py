@@ -13,7 +13,8 @@ import time
 import pytest
 
 from tnn_tflite import TensorSpec
-from tnn_tflite.bundle.writer import LevelContent, write_bundle
+from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.bundle.writer import write_bundle
 from writer import WRITER, number_of
 
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tnn_tflite import BundleError, TensorSpec, read_bundle
+from tnn_tflite.bundle.level_content import LevelContent
 from tnn_tflite.bundle.manifest_hash import BLANK, KEY, vouches, with_hash
-from tnn_tflite.bundle.writer import LevelContent, write_bundle
+from tnn_tflite.bundle.writer import write_bundle
 
 IMAGE = (TensorSpec("image", (2,), "float32"),)
 TEXT = json.dumps({KEY: BLANK, "levels": [{"utilization": 0.5, "file": "u0.5.tflite"}]})

@@ -7,7 +7,8 @@ WRITER = """
 import itertools, sys
 from tnn_tflite import TensorSpec
 from tnn_tflite.bundle import exchange
-from tnn_tflite.bundle.writer import LevelContent, write_bundle
+from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.bundle.writer import write_bundle
 
 SPEC = (TensorSpec("x", (2,), "float32"),)
 if sys.argv[2] == "2":

@@ -6,8 +6,9 @@ import stat
 import pytest
 
 from tnn_tflite import BundleError, TensorSpec, read_bundle
+from tnn_tflite.bundle.level_content import LevelContent
 from tnn_tflite.bundle.replacing import replace_folder
-from tnn_tflite.bundle.writer import LevelContent, write_bundle
+from tnn_tflite.bundle.writer import write_bundle
 
 IMAGE = (TensorSpec("image", (2,), "float32"),)
 LOGITS = (TensorSpec("logits", (3,), "float32"),)
@@ -85,7 +86,8 @@ def test_kill_leaves_the_older_bundle(tmp_path, run_alone):
     program = """
 import os, sys
 from tnn_tflite import TensorSpec
-from tnn_tflite.bundle.writer import LevelContent, write_bundle
+from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.bundle.writer import write_bundle
 
 def contents():
     spec = (TensorSpec("image", (2,), "float32"),)

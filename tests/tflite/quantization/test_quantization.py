@@ -92,9 +92,10 @@ def test_integers_in_and_out_stand_for_the_same_reals(files, samples, mode, kind
         assert integers.dtype == kind
         # The file with float inputs rounds them and gives reals by the same numbers; what lies
         # half-way between two integers may fall to either, and moves an output by a step or two.
+        # So does the dense kernel, which has one scale where 8-bit integers go in, else one a unit.
         outputs = real(samples, level.utilization)
         np.testing.assert_allclose(dequantize(integers, out), outputs, atol=2.01 * out.scale)
-        assert np.mean(dequantize(integers, out) == outputs) > 0.9
+        assert np.mean(dequantize(integers, out) == outputs) > (0.9 if kind == "int16" else 0.8)
 
 
 def test_float_files_have_no_quantization_of_inputs(files):

@@ -9,7 +9,7 @@ import flatbuffers
 import numpy as np
 import pytest
 
-from tnn_tflite.bundle.writer import LevelContent
+from tnn_tflite.bundle.level_content import LevelContent
 from tnn_tflite.sharing.constants import TFLiteFile
 from tnn_tflite.sharing.plan import read_entry
 from tnn_tflite.sharing.schema import load_schema

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tnn_tflite.bundle.description import LAYOUTS, Bundle, Quantization
-from tnn_tflite.bundle.writer import LevelContent, check_destination, write_bundle
+from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.bundle.writer import check_destination, write_bundle
 from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
 from tnn_tflite.quantization.aware_training import AwareTraining
 from tnn_tflite.quantization.plan import FLOAT, Plan, check_mode, plan_for

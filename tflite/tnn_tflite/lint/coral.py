@@ -67,7 +67,7 @@ def one_scale_for_dense(operator: Operator) -> str | None:
     if operator.name == "FULLY_CONNECTED" and kernel is not None and len(kernel.scales) > 1:
         return (
             f"{len(kernel.scales)} scales, one a unit. Compilers of 2021 read one for the whole "
-            "kernel. Convert dense layers with one scale, or write the layer as Conv2D 1x1."
+            "kernel. Convert with inference_type='int8', or write the layer as Conv2D 1x1."
         )
     return None
 

@@ -18,7 +18,7 @@ from tnn_tflite.sharing.plan import Entry, with_plan
 from tnn_tflite.sharing.regrid import Regridder
 
 if TYPE_CHECKING:
-    from tnn_tflite.bundle.writer import LevelContent
+    from tnn_tflite.bundle.level_content import LevelContent
 
 
 def share(levels: Sequence[LevelContent], layout: str = "single") -> bytes:
