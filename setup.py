@@ -13,7 +13,7 @@ MICRO = ["tflite-micro", "ai-edge-litert", "absl-py"]  # the former has pre-rele
 QAT = ["tensorflow-model-optimization", "tf_keras"]
 DATA = ["tensorflow-datasets", "scikit-learn"]
 PLOT = ["matplotlib"]
-TEST = ["pytest", "hypothesis", "ruff", "tensorboard", "setuptools", "wheel"]
+TEST = ["pytest", "pytest-xdist", "hypothesis", "ruff", "tensorboard", "setuptools", "wheel"]
 # No tflite-runtime is published for Python 3.12, and no tflite-micro beside Linux: the tests skip.
 CORAL_WHERE_PUBLISHED = ['tflite-runtime; python_version < "3.12" and sys_platform == "linux"']
 MICRO_WHERE_PUBLISHED = ['tflite-micro; sys_platform == "linux"']
