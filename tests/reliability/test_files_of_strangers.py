@@ -7,7 +7,8 @@ import shutil
 import pytest
 
 from mutations import seal
-from tnn_tflite import BundleError, folder, read_bundle
+from tnn_tflite import BundleError, read_bundle
+from tnn_tflite.bundle import folder
 
 
 def edit(bundle, change):

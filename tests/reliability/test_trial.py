@@ -8,9 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from tnn_tflite import BundleError, Dispatcher, TensorSpec, read_bundle, trial
+from tnn_tflite import BundleError, Dispatcher, TensorSpec, read_bundle
 from tnn_tflite.bundle.level_content import LevelContent
 from tnn_tflite.bundle.writer import write_bundle
+from tnn_tflite.dispatch import trial
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.dispatch.trial import fingerprint, try_bundle
 

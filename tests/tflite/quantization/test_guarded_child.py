@@ -94,17 +94,25 @@ def test_a_death_is_told_with_its_log_and_the_next_request_works(child, request_
 def test_a_hang_is_ended(child):
     first = child.run({"number": 1}, "a test")
     with pytest.raises(ChildError, match="a test: its process gave no answer in 0.5 seconds and"):
-        child.run({"sleep": 600}, "a test", limit=0.5)
+        child.run({"sleep": 60}, "a test", limit=0.5)
     assert gone(first["process"])
     assert child.run({"number": 2}, "a test")["twice"] == 4
 
 
-def test_ctrl_c_ends_the_work_and_removes_its_files(child):
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises as in a program of its own; processes of pytest-xdist ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_the_work_and_removes_its_files(child, interruptible):
     first = child.run({"number": 1}, "a test")
     here = threading.main_thread().ident
     threading.Timer(0.5, signal.pthread_kill, [here, signal.SIGINT]).start()
     with pytest.raises(KeyboardInterrupt), child.folder() as folder:
-        child.run({"sleep": 600}, "a test")
+        child.run({"sleep": 60}, "a test")
     assert gone(first["process"])
     assert not Path(first["folder"]).exists() and not Path(folder).exists()
 
@@ -129,7 +137,7 @@ child = GuardedChild("worker_of_a_test")
 answer = child.run({"number": 1}, "a test")
 print(answer["process"], answer["folder"], flush=True)
 if sys.argv[1] == "busy":
-    child.run({"sleep": 600}, "a test")
+    child.run({"sleep": 60}, "a test")
 """
 
 

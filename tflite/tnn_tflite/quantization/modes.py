@@ -85,6 +85,6 @@ def configure(
         converter.inference_input_type = tf.dtypes.as_dtype(inference_type)
         converter.inference_output_type = tf.dtypes.as_dtype(inference_type)
     if inference_type in ("int8", "uint8"):
-        # For devices that take integers: Coral's compiler is of 2021, and dense layers had one scale
-        # for the whole kernel then. The only switch that TensorFlow has for it.
+        # For devices that take integers: Coral's compiler is of 2021, when dense layers had one
+        # scale for the whole kernel. The only switch that TensorFlow has for it.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
