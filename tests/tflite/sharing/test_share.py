@@ -63,6 +63,22 @@ def test_int8_weights_are_slices_of_the_full_level(int8_contents):
                 assert places[graph.tensors[use.bias].scales.at].source == "level"
 
 
+def test_layers_that_share_a_bias_of_zeros_share_their_weights():
+    x = image = keras.Input((12, 12, 3), name="image")
+    for number in range(3):
+        x = layers.Conv2D(16, 3, activation="relu", name=f"conv{number}")(x)  # zeros as a bias
+    outputs = layers.Dense(5, use_bias=False, name="logits")(layers.GlobalAveragePooling2D()(x))
+    model = tnn.throttle(keras.Model(image, outputs), num_groups=4)
+    contents = contents_of(model, (0.5, 1.0), "int8")
+    low = TFLiteFile(contents[0].content)
+    biases = [uses[0].bias for _, uses in low.graphs[0].kernels[:3]]
+    buffers = [low.graphs[0].tensors[bias].buffer for bias in biases]
+    assert len(set(buffers)) < len(buffers), "the converter stores the zeros once"
+    (entry, _) = entries(contents)
+    sliced = {hole.at for hole in entry.holes if hole.source == "base"}
+    assert {kernel.constant.at for kernel, _ in low.graphs[0].kernels[:3]} <= sliced
+
+
 def test_int8_is_as_close_to_float_as_by_its_own_scales(int8_contents):
     errors = []
     for level, file in zip(int8_contents, own_files(int8_contents), strict=True):

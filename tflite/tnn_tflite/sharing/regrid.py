@@ -141,7 +141,8 @@ def _regrid_kernel(
     builder.take(kernel.scales, whole.scales, [indices], table)
     for bias, values, input_scale in biases:
         builder.take(bias.scales, kernel.scales, factor=input_scale, source="level")
-        builder.store(bias.constant, values)
+        if bias.constant not in builder:
+            builder.store(bias.constant, values)
 
 
 def _fitted(whole: Tensor, match: Match) -> np.ndarray:
@@ -206,9 +207,13 @@ def _bias(
     values = np.rint(reals.array / np.float64(scales * input_scale))
     if bias.constant is None or not (np.abs(values) <= LARGEST_BIAS).all():
         return None
-    return (
-        (bias, values.astype(np.int32), input_scale) if _is_alone(file, part.graph, bias) else None
-    )
+    values = values.astype(np.int32)
+    # Zeros are stored once for several layers, and are zeros on every grid.
+    if np.array_equal(values, bias.constant.array):
+        alone = part.graph.readers[bias.number] == 1
+    else:
+        alone = _is_alone(file, part.graph, bias)
+    return (bias, values, input_scale) if alone else None
 
 
 def _is_alone(file: TFLiteFile, graph: Graph, tensor: Tensor, readers: int = 1) -> bool:
