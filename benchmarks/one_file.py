@@ -15,7 +15,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import replace
 
 import keras
@@ -23,11 +22,9 @@ import numpy as np
 from absl import app, flags, logging
 
 import keras_tnn as tnn
-from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.level_content import LevelContent
 from tnn_tflite.bundle.writer import write_bundle
 from tnn_tflite.conversion.converter import level_content
-from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.quantization.plan import plan_for
 
 NETWORKS = flags.DEFINE_list("networks", ["conv", "vgg", "resnet"], "Which networks.")
@@ -60,6 +57,27 @@ level = bundle.levels[int(sys.argv[2])]
 before = peak()
 content = bundle.read_level(level)
 print((peak() - before - bundle.shared.bytes - level.bytes) / 2**20)
+"""
+
+
+LATENCY = """
+import statistics, sys, time
+from tnn_tflite import read_bundle
+from tnn_tflite.dispatch.interpreter import find_runtime
+own, cut, number, rounds = *sys.argv[1:3], int(sys.argv[3]), int(sys.argv[4])
+def run_of(directory):
+    bundle = read_bundle(directory)
+    interpreter = find_runtime().interpreter(bundle.read_level(bundle.levels[number]))
+    interpreter.allocate_tensors()
+    interpreter.invoke()
+    return interpreter.invoke
+def timed(run):
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+runs = [run_of(directory) for directory in (own, cut)]
+pairs = [[timed(run) for run in runs] for _ in range(rounds)]
+print(statistics.median(cut / own for own, cut in pairs))
 """
 
 
@@ -113,27 +131,6 @@ def alone(program: str, *arguments) -> float:
     return statistics.median(float(text.split()[-1]) for text in printed)
 
 
-def latency_ratio(files: Bundle, one: Bundle, number: int) -> float:
-    """The time of a run of a level that was cut, over that of its own file."""
-    runs = []
-    for bundle in (files, one):
-        interpreter = find_runtime().interpreter(bundle.read_level(bundle.levels[number]))
-        interpreter.allocate_tensors()
-        interpreter.invoke()
-        runs.append(interpreter.invoke)
-    ratios = []
-    for _ in range(ROUNDS.value):
-        own, cut = (timed(run) for run in runs)
-        ratios.append(cut / own)
-    return statistics.median(ratios)
-
-
-def timed(run) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
 def report(name: str, kind: str, contents: list[LevelContent], folder: str) -> None:
     files = write_bundle(os.path.join(folder, "files"), contents)
     one = write_bundle(os.path.join(folder, "one"), contents, "single")
@@ -144,7 +141,7 @@ def report(name: str, kind: str, contents: list[LevelContent], folder: str) -> N
         f"{one.shared.bytes / full:>10.4f}"
         f"{alone(FIRST_USE, one.directory, one.levels[number].utilization):>14.1f}"
         f"{alone(PEAK, one.directory, number):>10.1f}"
-        f"{latency_ratio(files, one, number):>9.3f}",
+        f"{alone(LATENCY, files.directory, one.directory, number, ROUNDS.value):>9.3f}",
         flush=True,
     )
 
