@@ -1,6 +1,7 @@
 """Rows of cells as text, each column as wide as its widest cell."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -17,3 +18,26 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         for row in rows
     )
+
+
+def table(rows: Sequence[Any], columns: Mapping[str, tuple[str, Callable[[Any], str]]]) -> str:
+    """Returns attributes of objects as an aligned table, without columns that no object fills.
+
+    Args:
+        rows: The objects.
+        columns: By title the name of an attribute, and what writes its value. What is None is
+            written as "-".
+
+    Example:
+
+    >>> print(table([1 + 2j, 3j], {"real": ("real", "{:g}".format), "imag": ("imag", str)}))
+    real  imag
+       1   2.0
+       0   3.0
+    """
+    filled = []
+    for title, (name, write) in columns.items():
+        values = [getattr(row, name) for row in rows]
+        if any(value is not None for value in values):
+            filled.append([title, *("-" if value is None else write(value) for value in values)])
+    return aligned(list(zip(*filled, strict=True)))

@@ -47,7 +47,7 @@ def test_name_tells_bundle_runtime_and_threads(path, tmp_path):
 def test_text():
     assert str(TABLE).splitlines() == [
         "  u  median ms  90 % ms     mJ  accuracy",
-        "0.5      1.250    1.500                 ",
+        "0.5      1.250    1.500      -         -",
         "  1      5.000    6.500  2.000    0.8750",
     ]
 

@@ -5,14 +5,13 @@ import importlib.util
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import layers
 
 import keras_tnn
 import tnn_tflite
 from tnn_tflite.conversion.keras_to_tflite import keras_to_tflite
 from tnn_tflite.dispatch.interpreter import RUNTIMES, find_runtime
-from tnn_tflite.planar import to_planar
+from tnn_tflite.sharing.plan import read_entry
 
 LITE = [
     name for name in RUNTIMES if name != "tensorflow" and importlib.util.find_spec(name) is not None
@@ -111,46 +110,50 @@ def test_every_level_of_a_throttled_network(make, tmp_path):
         np.testing.assert_allclose(dispatcher(clips, u), expected, rtol=1e-4, atol=1e-6)
 
 
-def integer_file(model, clips):
-    """The stock converter's full-integer file of a model."""
-
-    @tf.function(input_signature=[tf.TensorSpec((1, *clips.shape[1:]), tf.float32, name="clip")])
-    def serve(clip):
-        return model(clip, training=False)
-
-    weights = tf.Module()
-    weights.all = [weight.value for weight in model.variables]
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [serve.get_concrete_function()], weights
-    )
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([clip[None]] for clip in clips)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    return converter.convert()
-
-
-def run_quantised(interpreter, x):
-    (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
-    scale, zero = given["quantization"]
-    interpreter.set_tensor(given["index"], np.clip(x / scale + zero, -128, 127).astype("int8"))
-    interpreter.invoke()
-    scale, zero = answer["quantization"]
-    return scale * (interpreter.get_tensor(answer["index"]).astype("float32") - zero)
-
-
 @pytest.mark.parametrize("make", [small_c3d, small_shufflenet])
-def test_quantises_to_integers_throughout(make):
+def test_quantises_to_integers_throughout(make, tmp_path):
     """Left to itself the stock converter keeps a Conv3D in float32 between two conversions."""
     small = keras_tnn.materialize(make(), utilization=1.0)
     logits = small.layers[-1].input  # before the softmax, whose errors say little
     small = keras.Model(small.inputs, logits)
     clips = np.random.default_rng(0).normal(size=(8, *small.input_shape[1:])).astype("float32")
-    interpreter = find_runtime().interpreter(integer_file(to_planar(small), clips))
-    interpreter.allocate_tensors()
+    bundle = tnn_tflite.convert(
+        {1.0: small},
+        tmp_path / "b",
+        quantization="int8",
+        representative_data=clips,
+        inference_type="int8",
+        verbose=False,
+    )
+    (level,) = bundle.levels
+    interpreter = find_runtime().interpreter(bundle.read_level(level))
     kinds = {np.dtype(tensor["dtype"]).name for tensor in interpreter.get_tensor_details()}
     assert kinds == {"int8", "int32"}  # int32: biases and shapes
+    (given,), (answer,) = level.input_quantization, level.output_quantization
+    integers = tnn_tflite.Dispatcher(tmp_path / "b")(tnn_tflite.quantize(clips, given, "int8"))
     expected = small.predict(clips, verbose=0)
-    received = np.concatenate([run_quantised(interpreter, clip[None]) for clip in clips])
     # 8 bits through a dozen layers; a tap in the wrong place is off by half and more.
-    assert np.abs(received - expected).max() < 0.1 * np.abs(expected).max()
+    error = np.abs(tnn_tflite.dequantize(integers, answer) - expected).max()
+    assert error < 0.1 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("quantization", [None, "int8"])
+def test_levels_of_clips_share_their_stacked_kernels(quantization, tmp_path):
+    model = small_c3d()
+    clips = np.random.default_rng(0).normal(size=(8, *model.input_shape[0][1:])).astype("float32")
+    bundle = tnn_tflite.convert(
+        model,
+        tmp_path / "b",
+        (0.5, 1.0),
+        calibration_data=clips,
+        quantization=quantization,
+        representative_data=clips if quantization else None,
+        layout="single",
+        verbose=False,
+    )
+    low = bundle.levels[0]
+    with open(bundle.directory / bundle.shared.file, "rb") as file:
+        entry = read_entry(file, 0, low.bytes)
+    taken = sum(hole.bytes for hole in entry.holes if hole.source == "base")
+    # 4,400 of the 4,441 parameters are kernels; in int8 the one of 40 numbers is too small a piece.
+    assert taken >= 4360 * (1 if quantization else 4) and low.parameters == 4441

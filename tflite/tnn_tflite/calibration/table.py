@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tnn_tflite.text_table import aligned
+from tnn_tflite.text_table import table
+
+COLUMNS = {
+    "u": ("utilization", "{:g}".format),
+    "median ms": ("milliseconds", "{:.3f}".format),
+    "90 % ms": ("percentile_90", "{:.3f}".format),
+    "mJ": ("joules", lambda joules: f"{1000 * joules:.3f}"),
+    "accuracy": ("accuracy", "{:.4f}".format),
+}
 
 
 @dataclass(frozen=True)
@@ -87,20 +95,4 @@ class DeviceTable:
         return cls(conditions, tuple(LevelMeasurement(*row) for row in rows))
 
     def __str__(self) -> str:
-        rows = [["u", "median ms", "90 % ms"]]
-        rows += [
-            [f"{v.utilization:g}", f"{v.milliseconds:.3f}", f"{v.percentile_90:.3f}"]
-            for v in self.levels
-        ]
-        self._add_column(rows, "mJ", "joules", lambda joules: f"{1000 * joules:.3f}")
-        self._add_column(rows, "accuracy", "accuracy", lambda accuracy: f"{accuracy:.4f}")
-        return aligned(rows)
-
-    def _add_column(
-        self, rows: list[list[str]], heading: str, field: str, text: Callable[[float], str]
-    ) -> None:
-        values = [getattr(level, field) for level in self.levels]
-        if any(value is not None for value in values):
-            cells = [heading, *("" if value is None else text(value) for value in values)]
-            for row, cell in zip(rows, cells, strict=True):
-                row.append(cell)
+        return table(self.levels, COLUMNS)

@@ -17,6 +17,7 @@ from absl import flags
 
 from tnn_tflite.bundle.description import LAYOUTS
 from tnn_tflite.command.arguments import Arguments
+from tnn_tflite.command.utilizations import utilizations
 from tnn_tflite.conversion.converter import LEVELS, convert
 
 
@@ -28,7 +29,7 @@ def main(argv: Sequence[str]) -> None:
         return
     model, directory = found
     asked = arguments.flags
-    levels = _floats(asked.levels)
+    levels = utilizations(asked.levels, "levels")
     bundle = convert(
         _load(model),
         directory,
@@ -71,16 +72,6 @@ def _define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "key", "x", "array of the .npz files that holds the inputs", flag_values=values
     )
-
-
-def _floats(words: Sequence[str]) -> list[float]:
-    try:
-        return [float(word) for word in words]
-    except ValueError as error:
-        raise ValueError(
-            "Invalid value for --levels. Expected numbers between commas. "
-            f"Received: {','.join(words)}"
-        ) from error
 
 
 def _array(path: str | None, key: str) -> Any:

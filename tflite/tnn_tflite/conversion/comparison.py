@@ -18,7 +18,7 @@ from tnn_tflite.conversion.layer_errors import is_quantized, layer_errors
 from tnn_tflite.dispatch.dispatcher import Dispatcher
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.dispatch.quantized_values import dequantize, quantize
-from tnn_tflite.text_table import aligned
+from tnn_tflite.text_table import table
 
 if TYPE_CHECKING:
     import keras
@@ -59,16 +59,16 @@ class ComparedLevel:
 
 
 COLUMNS = {
-    "u": ("utilization", "{:g}"),
-    "MACs": ("macs", "{:,}"),
-    "Keras accuracy": ("keras_accuracy", "{:.4f}"),
-    "TFLite accuracy": ("tflite_accuracy", "{:.4f}"),
-    "agreement": ("agreement", "{:.4f}"),
-    "output error": ("output_error", "{:.1e}"),
-    "bytes": ("bytes", "{:,}"),
-    "median ms": ("milliseconds", "{:.3f}"),
-    "layer error": ("layer_error", "{:.1e}"),
-    "of layer": ("layer", "{}"),
+    "u": ("utilization", "{:g}".format),
+    "MACs": ("macs", "{:,}".format),
+    "Keras accuracy": ("keras_accuracy", "{:.4f}".format),
+    "TFLite accuracy": ("tflite_accuracy", "{:.4f}".format),
+    "agreement": ("agreement", "{:.4f}".format),
+    "output error": ("output_error", "{:.1e}".format),
+    "bytes": ("bytes", "{:,}".format),
+    "median ms": ("milliseconds", "{:.3f}".format),
+    "layer error": ("layer_error", "{:.1e}".format),
+    "of layer": ("layer", "{}".format),
 }
 
 
@@ -79,13 +79,7 @@ class Comparison:
     rows: tuple[ComparedLevel, ...]
 
     def __str__(self) -> str:
-        columns = []
-        for title, (name, form) in COLUMNS.items():
-            values = [getattr(row, name) for row in self.rows]
-            if any(value is not None for value in values):
-                cells = ["-" if value is None else form.format(value) for value in values]
-                columns.append([title, *cells])
-        return aligned(list(zip(*columns, strict=True)))
+        return table(self.rows, COLUMNS)
 
 
 def compare(

@@ -62,7 +62,7 @@ class Session:
         return outputs
 
     def memory(self) -> int:
-        """Returns about how many bytes this session holds, the file's content not counted.
+        """Returns about how many bytes the interpreter takes, the file's content not counted.
 
         A copy of the weights, as XNNPACK packs them, and room for the two largest tensors, as
         those between operators use the same memory in turn.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
+from tnn_tflite.policies.ramp import ramp
 from tnn_tflite.policies.sampled import Sampled
 from tnn_tflite.sensor_files import read_integer, read_text
 
@@ -53,11 +54,8 @@ class Battery(Policy):
         charge = self._charge.value()
         if charge is None:
             return Choice(1.0, "no battery is discharging")
-        lowest = levels[0].utilization
-        share = min(max((charge - self.low) / (self.high - self.low), 0.0), 1.0)
-        return Choice(
-            lowest + share * (1.0 - lowest), f"battery at {100 * charge:.0f} %, discharging"
-        )
+        utilization = ramp(charge, self.low, self.high, levels[0].utilization)
+        return Choice(utilization, f"battery at {100 * charge:.0f} %, discharging")
 
 
 def discharging(root: str = POWER_SUPPLY) -> float | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
+from tnn_tflite.policies.ramp import ramp
 from tnn_tflite.policies.sampled import Sampled
 from tnn_tflite.sensor_files import read_integer
 
@@ -60,9 +61,8 @@ class Thermal(Policy):
         degrees = self._temperature.value()
         if degrees is None:
             return Choice(lowest, "the temperature cannot be read any more")
-        share = min(max((self.hot - degrees) / (self.hot - self.cool), 0.0), 1.0)
         reason = f"{degrees:.1f} degrees, {self.cool:g} is cool and {self.hot:g} is hot"
-        return Choice(lowest + share * (1.0 - lowest), reason)
+        return Choice(ramp(degrees, self.hot, self.cool, lowest), reason)
 
 
 def hottest_zone(root: str = THERMAL) -> float | None:
