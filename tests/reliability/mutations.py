@@ -133,28 +133,31 @@ def change_plan(content: bytes, draw: random.Random) -> bytes:
     """Changes what stands in the plan of a level in a shared file, and packs it again."""
     if content[-len(plan.MAGIC) :] != plan.MAGIC:
         return change_number(content, draw)
-    base, count, _ = plan.FOOTER.unpack(content[-plan.FOOTER.size :])
-    table = len(content) - plan.FOOTER.size - count * plan.ROW.size
-    rows = [list(row) for row in plan.ROW.iter_unpack(content[table : -plan.FOOTER.size])]
-    ends = list(itertools.accumulate((size for size, _ in rows), initial=base))
-    streams = [content[start:end] for start, end in itertools.pairwise(ends)]
-    chosen = draw.choice([index for index, stream in enumerate(streams) if stream])
-    entry = _changed_entry(zlib.decompress(streams[chosen]), draw)
-    streams[chosen] = zlib.compress(entry)
-    rows[chosen] = [len(streams[chosen]), len(entry)]
-    table_again = b"".join(plan.ROW.pack(*row) for row in rows)
-    return b"".join((content[:base], *streams, table_again, content[-plan.FOOTER.size :]))
+    base, size, count, magic = plan.FOOTER.unpack(content[-plan.FOOTER.size :])
+    inflated = zlib.decompress(content[base : -plan.FOOTER.size])
+    assert len(inflated) == size
+    inflated = _changed_plan(inflated, count, draw)
+    footer = plan.FOOTER.pack(base, len(inflated), count, magic)
+    return b"".join((content[:base], zlib.compress(inflated), footer))
 
 
-def _changed_entry(entry: bytes, draw: random.Random) -> bytes:
-    """The entry of a level with another header, or with other bytes behind it."""
-    end = plan.LENGTH.size + plan.LENGTH.unpack_from(entry)[0]
-    header, rest = entry[plan.LENGTH.size : end], entry[end:]
+def _changed_plan(content: bytes, count: int, draw: random.Random) -> bytes:
+    """The plan with another header of a level, or with other bytes around the headers."""
+    start = count * plan.SIZES.size
+    sizes = [list(row) for row in plan.SIZES.iter_unpack(content[:start])]
+    ends = list(itertools.accumulate((header for header, *_ in sizes), initial=start))
+    headers = [content[start:end] for start, end in itertools.pairwise(ends)]
+    rest = content[ends[-1] :]
     if draw.random() < 0.8:
-        header = draw.choice((set_value, nudge, swap_values, remove))(header, draw)
+        chosen = draw.choice([index for index, header in enumerate(headers) if header])
+        change = draw.choice((set_value, nudge, swap_values, remove))
+        headers[chosen] = change(headers[chosen], draw)
+        sizes[chosen][0] = len(headers[chosen])
+    elif draw.random() < 0.5:
+        draw.choice(sizes)[draw.randrange(3)] = draw.choice((0, 1, 2**16, 2**32 - 1))
     else:
         rest = draw.choice((flip_bits, truncate, change_number))(rest, draw)
-    return plan.LENGTH.pack(len(header)) + header + rest
+    return b"".join((*(plan.SIZES.pack(*row) for row in sizes), *headers, rest))
 
 
 def _block(content: bytes, draw: random.Random) -> tuple[int, int]:

@@ -80,39 +80,70 @@ def sha256(content):
 
 
 def cut(shared, index, size):
-    base_size, count, magic = struct.unpack("<QI4s", shared[-16:])
+    base_size, plan_size, count, magic = struct.unpack("<QQI4s", shared[-24:])
     assert magic == b"TNN1"
-    table = struct.unpack(f"<{2 * count}Q", shared[-16 - 16 * count : -16])
-    if table[2 * index] == 0:
+    plan = zlib.decompress(shared[base_size:-24])
+    assert len(plan) == plan_size
+    sizes = np.frombuffer(plan, "<u4", 3 * count).reshape(count, 3).tolist()
+    headers, literals, data = (list(column) for column in zip(*sizes, strict=True))
+    if headers[index] == 0:
         return shared[:base_size]
-    start = base_size + sum(table[: 2 * index : 2])
-    entry = zlib.decompress(shared[start : start + table[2 * index]])
-    assert len(entry) == table[2 * index + 1]
-    (length,) = struct.unpack("<I", entry[:4])
-    literal_size, holes = json.loads(entry[4 : 4 + length])
-    literal = entry[4 + length : 4 + length + literal_size]
-    data = entry[4 + length + literal_size :]
+    plan = plan[12 * count :]
+    columns = json.loads(part(plan, headers, index))
+    literal = deinterleave(plan[sum(headers) :], literals, index)
+    data = part(plan[sum(headers) + sum(literals) :], data, index)
+    holes, at, used = [], 0, 0
+    for gap, dtype, shape, source, offset, sliced, factor in zip(*columns, strict=True):
+        reads = [dtype, shape] if source == "plan" else factor
+        stored = None if reads is None else planes(data, used, *reads)
+        used += 0 if stored is None else stored.nbytes
+        holes.append([at + gap, dtype, shape, source, offset, sliced, stored])
+        at += gap + math.prod(shape) * np.dtype(dtype).itemsize
     level, is_hole = np.zeros(size, np.uint8), np.zeros(size, bool)
     for at, dtype, shape, *_ in holes:
         is_hole[at : at + math.prod(shape) * np.dtype(dtype).itemsize] = True
     level[~is_hole] = np.frombuffer(literal, np.uint8)
-    sources = {"base": np.frombuffer(shared, np.uint8), "level": level}
-    for at, dtype, shape, source, offset, sliced, factor in holes:
-        whole, take = sliced or (shape, [None] * len(shape))
-        if source == "plan":
-            array = planes(data, offset, dtype, whole)
-        else:
-            size = math.prod(whole) * np.dtype(dtype).itemsize
-            array = sources[source][offset : offset + size].copy().view(dtype).reshape(whole)
+    for hole in holes:
+        if hole[3] != "level":
+            fill(level, hole, np.frombuffer(shared, np.uint8), hole[4])
+    for hole in holes:
+        if hole[3] == "level":
+            fill(level, hole, level, holes[hole[4]][0])
+    return level.tobytes()
+
+
+def fill(level, hole, origin, offset):
+    at, dtype, shape, source, _, sliced, stored = hole
+    whole, take = sliced or (shape, [None] * len(shape))
+    if source == "plan":
+        array = stored
+    else:
+        size = math.prod(whole) * np.dtype(dtype).itemsize
+        array = origin[offset : offset + size].copy().view(dtype).reshape(whole)
         for axis, runs in enumerate(take):
             if runs is not None:
                 indices = [i for start, count in runs for i in range(start, start + count)]
                 array = np.take(array, indices, axis)
-        if factor is not None:
-            array = array * planes(data, *factor).astype(dtype)
-        written = np.frombuffer(np.ascontiguousarray(array, dtype).tobytes(), np.uint8)
-        level[at : at + len(written)] = written
-    return level.tobytes()
+        if stored is not None:
+            array = array * stored.astype(dtype)
+    written = np.frombuffer(np.ascontiguousarray(array, dtype).tobytes(), np.uint8)
+    level[at : at + len(written)] = written
+
+
+def part(content, sizes, index):
+    start = sum(sizes[:index])
+    return content[start : start + sizes[index]]
+
+
+def deinterleave(content, sizes, index):
+    pieces, at, own = math.ceil(max(sizes) / 4096), 0, b""
+    for piece in range(pieces):
+        for level, size in enumerate(sizes):
+            length = (piece + 1) * size // pieces - piece * size // pieces
+            if level == index:
+                own += content[at : at + length]
+            at += length
+    return own
 
 
 def planes(data, offset, dtype, shape):

@@ -25,7 +25,9 @@ def check_utilization(utilization: float) -> float:
     >>> check_utilization(1)
     1.0
     """
-    is_number = isinstance(utilization, numbers.Real) and not isinstance(utilization, bool)
+    is_number = isinstance(utilization, float) or (  # first, as the other question takes longer
+        isinstance(utilization, numbers.Real) and not isinstance(utilization, bool)
+    )
     if not is_number or not 0.0 < utilization <= 1.0:  # NaN fails the comparison
         raise ValueError(
             "Invalid value for `utilization`. Expected a float in (0, 1]. "

@@ -57,31 +57,35 @@ def _filled(file: BinaryIO, entry: Entry, size: int) -> bytes:
     output.write(b"\0")
     with output.getbuffer() as level:
         end = used = 0
-        for hole in entry.in_file_order():
+        for hole in entry.holes:
             gap = hole.at - end
             level[end : hole.at] = entry.literal[used : used + gap]
-            end, used = hole.at + hole.bytes, used + gap
+            end, used = hole.end, used + gap
         level[end:] = entry.literal[used:]
-        for hole in entry.holes:
-            _fill(file, entry, hole, level)
+        # Those that copy another hole of the level come last.
+        for hole, data in sorted(entry.with_data(), key=lambda pair: pair[0].source == "level"):
+            _fill(file, entry, hole, data, level)
     return output.getvalue()
 
 
-def _fill(file: BinaryIO, entry: Entry, hole: Hole, level: memoryview) -> None:
+def _fill(
+    file: BinaryIO, entry: Entry, hole: Hole, data: bytes | memoryview, level: memoryview
+) -> None:
     dtype = np.dtype(hole.dtype).newbyteorder("<")
     target = _array(level, hole.at, hole.shape, dtype)
     if hole.source == "plan":
-        target[...] = _stored(entry, hole.offset, hole.shape, dtype)
+        target[...] = from_planes(data, dtype).reshape(hole.shape)
     elif hole.source == "level":
-        whole = _array(level, hole.offset, hole.whole, dtype)
+        whole = _array(level, entry.holes[hole.offset].at, hole.whole, dtype)
         target[...] = _select(whole, hole.take)
     else:
         for part, rows in _slices(file, hole, dtype):
             target[part] = rows
     if hole.factor is not None:
-        factor = _stored(entry, hole.factor.offset, hole.factor.shape, hole.factor.dtype)
+        factor = from_planes(data, np.dtype(hole.factor.dtype).newbyteorder("<"))
+        factor = factor.reshape(hole.factor.shape).astype(dtype)
         with np.errstate(all="ignore"):  # a hash tells what is wrong, whatever the numbers are
-            np.multiply(target, factor.astype(dtype), out=target)
+            np.multiply(target, factor, out=target)
 
 
 def _slices(file: BinaryIO, hole: Hole, dtype: np.dtype) -> Iterator[tuple[slice, np.ndarray]]:
@@ -114,12 +118,6 @@ def _select(array: np.ndarray, take: tuple[Runs | None, ...]) -> np.ndarray:
             indices = np.concatenate([np.arange(start, start + count) for start, count in runs])
             array = np.take(array, indices, axis)
     return array
-
-
-def _stored(entry: Entry, offset: int, shape: tuple[int, ...], dtype: str | np.dtype) -> np.ndarray:
-    dtype = np.dtype(dtype).newbyteorder("<")
-    size = math.prod(shape) * dtype.itemsize
-    return from_planes(entry.data[offset : offset + size], dtype).reshape(shape)
 
 
 def _array(level: memoryview, at: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,19 +24,20 @@ class EntryBuilder:
     def __init__(self, content: bytes) -> None:
         self._content = content
         self._holes: dict[int, Hole] = {}
-        self._data: list[bytes] = []
-        self._data_size = 0
+        self._data: dict[int, bytes] = {}
 
     def __contains__(self, place: Located) -> bool:
         return place.at in self._holes
 
     def copy(self, place: Located, source_at: int) -> None:
         """Fills an array with bytes of the base, as they are."""
-        self._add(place, "uint8", (place.array.nbytes,), "base", source_at)
+        shape = (place.array.nbytes,)
+        self._add(Hole(place.at, "uint8", shape, "base", source_at, shape, (None,)))
 
     def store(self, place: Located, values: np.ndarray) -> None:
         """Fills an array with values that the plan keeps."""
-        self._add(place, values.dtype.name, (values.size,), "plan", self._keep(values))
+        shape = (values.size,)
+        self._add(Hole(place.at, values.dtype.name, shape, "plan", 0, shape, (None,)), values)
 
     def take(
         self,
@@ -52,7 +54,7 @@ class EntryBuilder:
             whole: The array that it is sliced from.
             indices: The indices along each axis, None for all.
             factor: What the slice is multiplied by, None for nothing.
-            source: `"base"` or `"level"`: where `whole` stands.
+            source: `"base"` or `"level"`: where `whole` stands. In a level it is a hole too.
         """
         array = whole.array
         if indices is None:
@@ -61,45 +63,37 @@ class EntryBuilder:
             None if np.array_equal(axis, np.arange(size)) else runs_of(axis)
             for axis, size in zip(indices, array.shape, strict=True)
         )
-        if factor is not None:
-            factor = Factor(self._keep(factor), factor.dtype.name, factor.shape)
-        shape = tuple(len(axis) for axis in indices)
-        self._add(place, array.dtype.name, shape, source, whole.at, array.shape, take, factor)
+        hole = Hole(
+            at=place.at,
+            dtype=array.dtype.name,
+            shape=tuple(len(axis) for axis in indices),
+            source=source,
+            offset=whole.at,
+            whole=array.shape,
+            take=take,
+            factor=None if factor is None else Factor(factor.dtype.name, factor.shape),
+        )
+        self._add(hole, factor)
 
     def build(self) -> Entry:
         """Returns the plan."""
-        pieces, end = [], 0
-        for hole in sorted(self._holes.values(), key=lambda hole: hole.at):
-            pieces.append(self._content[end : hole.at])
-            end = hole.at + hole.bytes
-        pieces.append(self._content[end:])
-        return Entry(tuple(self._holes.values()), b"".join(pieces), b"".join(self._data))
-
-    def _add(
-        self,
-        place: Located,
-        dtype: str,
-        shape: tuple[int, ...],
-        source: str,
-        offset: int,
-        whole: tuple[int, ...] | None = None,
-        take: tuple | None = None,
-        factor: Factor | None = None,
-    ) -> None:
-        hole = Hole(
-            at=place.at,
-            dtype=dtype,
-            shape=shape,
-            source=source,
-            offset=offset,
-            whole=shape if whole is None else whole,
-            take=(None,) * len(shape) if take is None else take,
-            factor=factor,
+        holes = [self._holes[at] for at in sorted(self._holes)]
+        ends = [0, *(hole.end for hole in holes)]
+        places = [*(hole.at for hole in holes), len(self._content)]
+        return Entry(
+            holes=tuple(_numbered(hole, places) for hole in holes),
+            literal=b"".join(self._content[end:at] for end, at in zip(ends, places, strict=True)),
+            data=b"".join(self._data.get(hole.at, b"") for hole in holes),
         )
-        self._holes[place.at] = hole
 
-    def _keep(self, values: np.ndarray) -> int:
-        offset = self._data_size
-        self._data.append(to_planes(values.astype(values.dtype.newbyteorder("<"))))
-        self._data_size += values.nbytes
-        return offset
+    def _add(self, hole: Hole, values: np.ndarray | None = None) -> None:
+        self._holes[hole.at] = hole
+        if values is not None:
+            self._data[hole.at] = to_planes(values.astype(values.dtype.newbyteorder("<")))
+
+
+def _numbered(hole: Hole, places: list[int]) -> Hole:
+    """A hole that copies another one knows it by its number, not by its place."""
+    if hole.source != "level":
+        return hole
+    return replace(hole, offset=places.index(hole.offset))

@@ -3,39 +3,40 @@
 A shared file is::
 
     base      a complete TFLite file
-    entries   for each level one zlib stream, in the order of the manifest
-    table     for each level: size of its stream, and size of what is in it (two uint64)
-    footer    size of the base (uint64), number of levels (uint32), b"TNN1"
+    plan      one zlib stream
+    footer    size of the base, size of the plan when inflated (two uint64), number of levels
+              (uint32), b"TNN1"
 
-All numbers are little-endian. A level whose stream has size 0 is the base itself. What is in a
-stream::
+Levels are alike, so they share the stream, and in it what is alike stands close together::
 
-    length    of the header (uint32)
-    header    JSON: [size of the literal, [hole, hole, ...]]
-    literal   the level's file without its holes
-    data      numbers that holes read, as byte planes
+    sizes     for each level, of its header, its literal and its data (three uint32)
+    headers   for each level: its holes as JSON, see `columns`
+    literals  of all levels, interleaved, see `interleaved`
+    data      for each level: what its holes read, in the order of its file, as byte planes
 
-A hole is `[at, dtype, shape, source, offset, sliced, factor]`, see `hole.Hole`: `sliced` is null or
-`[whole, take]`, where `take` has for each axis null or runs `[start, count]`; `factor` is null or
-`[offset, dtype, shape]`. The literal is put in place first; then the holes are filled in the order
-of the list, in which one may read what another one wrote. Sizes and offsets are in bytes.
+All numbers are little-endian, all sizes are in bytes. A literal is a level's file without its
+holes. It is put in place first; then the holes are filled, those that copy another hole last. A
+level whose header has size 0 is the base itself.
 """
 
 import json
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from tnn_tflite.sharing.columns import from_columns, to_columns
 from tnn_tflite.sharing.hole import Hole
+from tnn_tflite.sharing.interleaved import interleave, pick
 
 MAGIC = b"TNN1"
-FOOTER = struct.Struct("<QI4s")
-ROW = struct.Struct("<QQ")
-LENGTH = struct.Struct("<I")
+FOOTER = struct.Struct("<QQI4s")
+SIZES = struct.Struct("<III")
 LARGEST_HEADER = 8 * 1024 * 1024  # bytes; 1,000 holes need about a hundredth of it
+LARGEST_PLAN = 64 * 1024 * 1024  # bytes beyond twice the base; 16 levels of MobileNetV2 need 3 MB
+MOST_LEVELS = 1024
 MOST_READ = 16  # bytes read for a level, over the size of the base; a good plan reads less than one
 
 
@@ -44,18 +45,21 @@ class Entry:
     """The plan of one level.
 
     Args:
-        holes: The arrays that come from elsewhere, in the order in which they are filled.
+        holes: The arrays that come from elsewhere, in the order of the level's file.
         literal: All other bytes of the level's file, one after another.
-        data: The numbers that holes read.
+        data: The numbers that holes read, in the order of the holes.
     """
 
     holes: tuple[Hole, ...]
-    literal: bytes | memoryview
+    literal: bytes
     data: bytes | memoryview
 
-    def in_file_order(self) -> list[Hole]:
-        """The holes by their place in the level's file."""
-        return sorted(self.holes, key=lambda hole: hole.at)
+    def with_data(self) -> Iterator[tuple[Hole, bytes | memoryview]]:
+        """Each hole with what it reads from the data."""
+        used = 0
+        for hole in self.holes:
+            yield hole, self.data[used : used + hole.data_bytes]
+            used += hole.data_bytes
 
 
 def with_plan(base: bytes, entries: Sequence[Entry | None]) -> bytes:
@@ -65,25 +69,23 @@ def with_plan(base: bytes, entries: Sequence[Entry | None]) -> bytes:
         base: A TFLite file.
         entries: The plan of each level; None for a level that is the base.
     """
-    streams, table = [], []
-    for entry in entries:
-        content = b"" if entry is None else _packed(entry)
-        stream = zlib.compress(content, 9) if content else b""
-        streams.append(stream)
-        table.append(ROW.pack(len(stream), len(content)))
-    footer = FOOTER.pack(len(base), len(entries), MAGIC)
-    return b"".join((base, *streams, *table, footer))
+    headers = [b"" if entry is None else _header(entry) for entry in entries]
+    literals = [b"" if entry is None else entry.literal for entry in entries]
+    data = [b"" if entry is None else entry.data for entry in entries]
+    sizes = [SIZES.pack(*map(len, parts)) for parts in zip(headers, literals, data, strict=True)]
+    plan = b"".join((*sizes, *headers, interleave(literals), *data))
+    footer = FOOTER.pack(len(base), len(plan), len(entries), MAGIC)
+    return b"".join((base, zlib.compress(plan, 9), footer))
 
 
-def _packed(entry: Entry) -> bytes:
-    records = [hole.record() for hole in entry.holes]
-    header = json.dumps([len(entry.literal), records], separators=(",", ":")).encode()
+def _header(entry: Entry) -> bytes:
+    header = json.dumps(to_columns(entry.holes), separators=(",", ":")).encode()
     if len(header) > LARGEST_HEADER:
         raise ValueError(
             f"Invalid value for `entries`. Expected at most {LARGEST_HEADER} bytes that say how "
             f"a level is cut. Received: {len(header)}. Write the bundle with layout='files'"
         )
-    return b"".join((LENGTH.pack(len(header)), header, entry.literal, entry.data))
+    return header
 
 
 def read_base_size(file: BinaryIO) -> int:
@@ -109,33 +111,30 @@ def read_entry(file: BinaryIO, index: int, level_size: int) -> Entry | None:
     Raises:
         ValueError: If there is no plan, or it is not one that fits the file and the level.
     """
-    base_size, count, table_at = _read_footer(file)
+    base_size, plan_size, count, stream_size = _read_footer(file)
     if index >= count:
         raise ValueError(f"a plan of {count} levels, asked for number {index}")
-    file.seek(table_at)
-    rows = list(ROW.iter_unpack(_read(file, count * ROW.size)))
-    stream_at = base_size + sum(size for size, _ in rows[:index])
-    stream_size, content_size = rows[index]
-    if stream_at + stream_size > table_at or content_size > LARGEST_HEADER + 2 * level_size:
-        raise ValueError(f"a stream of {stream_size} bytes with {content_size} in it")
-    if stream_size == 0:
-        return None
-    file.seek(stream_at)
-    return _parsed(_inflated(_read(file, stream_size), content_size), base_size, level_size)
+    if plan_size > LARGEST_PLAN + 2 * base_size or count > MOST_LEVELS:
+        raise ValueError(f"a plan of {plan_size} bytes for {count} levels")
+    file.seek(base_size)
+    entry = _parsed(_inflated(_read(file, stream_size), plan_size), count, index)
+    if entry is not None:
+        _check_places(entry, base_size, level_size)
+    return entry
 
 
-def _read_footer(file: BinaryIO) -> tuple[int, int, int]:
-    """The size of the base, the number of levels, and where the table begins."""
+def _read_footer(file: BinaryIO) -> tuple[int, int, int, int]:
+    """Sizes of the base and of the inflated plan, number of levels, size of the plan's stream."""
     end = file.seek(0, os.SEEK_END)
     file.seek(max(0, end - FOOTER.size))
     footer = file.read(FOOTER.size)
     if len(footer) < FOOTER.size:
         raise ValueError("a file without a plan")
-    base_size, count, magic = FOOTER.unpack(footer)
-    table_at = end - FOOTER.size - count * ROW.size
-    if magic != MAGIC or base_size > table_at:
+    base_size, plan_size, count, magic = FOOTER.unpack(footer)
+    stream_size = end - FOOTER.size - base_size
+    if magic != MAGIC or stream_size < 0:
         raise ValueError("a file without a plan")
-    return base_size, count, table_at
+    return base_size, plan_size, count, stream_size
 
 
 def _read(file: BinaryIO, size: int) -> bytes:
@@ -156,42 +155,52 @@ def _inflated(stream: bytes, size: int) -> memoryview:
     return memoryview(content)
 
 
-def _parsed(content: memoryview, base_size: int, level_size: int) -> Entry:
-    if len(content) < LENGTH.size:
-        raise ValueError("a stream without a header")
-    (length,) = LENGTH.unpack(content[: LENGTH.size])
-    if length > min(LARGEST_HEADER, len(content) - LENGTH.size):
-        raise ValueError(f"a header of {length} bytes")
-    end = LENGTH.size + length
+def _parsed(plan: memoryview, count: int, index: int) -> Entry | None:
+    start = count * SIZES.size
+    if len(plan) < start:
+        raise ValueError("a plan without sizes")
+    headers, literals, data = zip(*SIZES.iter_unpack(plan[:start]), strict=True)
+    if start + sum(headers) + sum(literals) + sum(data) != len(plan):
+        raise ValueError("sizes that do not add up to the plan")
+    if headers[index] == 0:
+        return None
+    if headers[index] > LARGEST_HEADER:
+        raise ValueError(f"a header of {headers[index]} bytes")
+    literals_at = start + sum(headers)
+    data_at = literals_at + sum(literals)
+    return Entry(
+        _holes(_part(plan[start:], headers, index)),
+        pick(plan[literals_at:data_at], literals, index),
+        _part(plan[data_at:], data, index),
+    )
+
+
+def _part(content: memoryview, sizes: Sequence[int], index: int) -> memoryview:
+    start = sum(sizes[:index])
+    return content[start : start + sizes[index]]
+
+
+def _holes(header: memoryview) -> tuple[Hole, ...]:
     try:
-        header = json.loads(bytes(content[LENGTH.size : end]))
+        return from_columns(json.loads(bytes(header)))
     except RecursionError as error:
         raise ValueError("a header that does not parse") from error
-    if not isinstance(header, list) or len(header) != 2 or not isinstance(header[1], list):
-        raise ValueError("a header of another form")
-    literal_size, records = header
-    if isinstance(literal_size, bool) or not isinstance(literal_size, int) or literal_size < 0:
-        raise ValueError("a literal without a size")
-    literal, data = content[end : end + literal_size], content[end + literal_size :]
-    entry = Entry(tuple(map(Hole.of, records)), literal, data)
-    _check_places(entry, base_size, level_size)
-    return entry
 
 
 def _check_places(entry: Entry, base_size: int, level_size: int) -> None:
     """Nothing is read or written outside of what is there, and nothing is left out."""
-    limits = {"base": base_size, "level": level_size, "plan": len(entry.data)}
-    for hole in entry.holes:
-        if hole.offset + hole.whole_bytes > limits[hole.source]:
+    holes = entry.holes
+    for hole in holes:
+        if hole.source == "base" and hole.offset + hole.whole_bytes > base_size:
             raise ValueError(f"a hole at {hole.at} whose source does not fit")
-        if hole.factor and hole.factor.offset + hole.factor.bytes > len(entry.data):
-            raise ValueError(f"a hole at {hole.at} whose factor does not fit")
-    if sum(h.read_bytes for h in entry.holes if h.source == "base") > MOST_READ * base_size:
+        if hole.source == "level":
+            other = holes[hole.offset] if hole.offset < len(holes) else hole
+            if other.source == "level" or other.bytes != hole.whole_bytes:
+                raise ValueError(f"a hole at {hole.at} whose source does not fit")
+    if sum(hole.read_bytes for hole in holes if hole.source == "base") > MOST_READ * base_size:
         raise ValueError("holes that read too much")
-    end = 0
-    for hole in entry.in_file_order():
-        if hole.at < end:
-            raise ValueError(f"holes that overlap at {hole.at}")
-        end = hole.at + hole.bytes
-    if end > level_size or len(entry.literal) + sum(h.bytes for h in entry.holes) != level_size:
+    if sum(hole.data_bytes for hole in holes) != len(entry.data):
+        raise ValueError("holes that do not read all of the data")
+    end = holes[-1].end if holes else 0
+    if end > level_size or len(entry.literal) + sum(h.bytes for h in holes) != level_size:
         raise ValueError("holes and literal that do not add up to the level")
