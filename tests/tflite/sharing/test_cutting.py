@@ -111,29 +111,104 @@ def test_stored_numbers():
 
 
 WRONG = {
-    "source ends early": hole(offset=20),
-    "more columns than there are": hole(take=(((0, 2),), ((3, 2),))),
-    "indices that are too few": hole(take=(((0, 1),), ((1, 2),))),
-    "place behind the end": hole(at=5),
-    "another rank": hole(take=(None, None, None)),
-    "factor larger than the data": hole(factor=Factor("float32", (2, 1))),
-    "no factor to read all of the data": hole(factor=None),
-    "rows of another hole of the level that there is not": hole(source="level", offset=1),
-    "rows of itself": hole(source="level", offset=0, whole=(2, 2), take=(None, None)),
-    "stored numbers that are sliced": hole(source="plan", dtype="int8", factor=None),
-    "factor of another shape": hole(factor=Factor("float16", (2,))),
-    "factor of another type": hole(factor=Factor("int8", (2, 1))),
-    "no such source": hole(source="/etc/passwd"),
-    "negative offset": hole(offset=-1),
-    "huge shape": hole(whole=(2**40, 2**40)),
-    "empty run": hole(take=(((0, 2), (1, 0)), ((1, 2),))),
+    "source ends early": (hole(offset=20), "source does not fit"),
+    "more columns than there are": (hole(take=(((0, 2),), ((3, 2),))), "indices up to 5"),
+    "indices that are too few": (hole(take=(((0, 1),), ((1, 2),))), "1 indices up to 1 for 2"),
+    "place behind the end": (hole(at=5), "do not add up to the level"),
+    "more than the level has": (hole(shape=(2, 1), take=(None, None)), "indices up to"),
+    "another rank": (hole(take=(None, None, None)), "axes that do not agree"),
+    "factor larger than the data": (hole(factor=Factor("float32", (2, 1))), "all of the data"),
+    "no factor to read all of the data": (hole(factor=None), "all of the data"),
+    "another hole that there is not": (hole(source="level", offset=1), "source does not fit"),
+    "itself": (
+        hole(source="level", offset=0, whole=(2, 2), take=(None, None)),
+        "source does not fit",
+    ),
+    "stored numbers that are sliced": (
+        hole(source="plan", factor=None),
+        "stored numbers that are sliced",
+    ),
+    "factor of another shape": (hole(factor=Factor("float16", (2,))), "a factor float16"),
+    "factor of another type": (hole(factor=Factor("int8", (2, 1))), "a factor int8"),
+    "no such source": (hole(source="/etc/passwd"), "none of base, level, plan"),
+    "negative offset": (hole(offset=-1), "no count"),
+    "huge shape": (hole(whole=(2**40, 2**40)), "source does not fit"),
+    "empty run": (hole(take=(((0, 2), (1, 0)), ((1, 2),))), "an empty run"),
 }
 
 
-@pytest.mark.parametrize("wrong", WRONG.values(), ids=list(WRONG))
-def test_a_wrong_hole(wrong):
-    with pytest.raises(BundleError, match="Expected a plan by which the level can be cut"):
+@pytest.mark.parametrize(("wrong", "message"), WRONG.values(), ids=list(WRONG))
+def test_a_wrong_hole(wrong, message):
+    with pytest.raises(BundleError, match=f"a plan by which the level can be cut.*{message}"):
         cut_first(shared(wrong))
+
+
+def test_a_copy_of_more_than_the_other_hole_has():
+    row = Hole(0, "float32", (2,), "base", 4, (2,), (None,))
+    copy = Hole(8, "float32", (4,), "level", 0, (4,), (None,))
+    with pytest.raises(BundleError, match="a hole at 8 whose source does not fit"):
+        cut_first(shared(row, copy, literal=b"", data=b""), 24)
+
+
+@pytest.mark.parametrize("literal", [b"abc", b"abcde"])
+def test_a_literal_of_another_size(literal):
+    with pytest.raises(BundleError, match="do not add up to the level"):
+        cut_first(shared(hole(), literal=literal))
+
+
+def rewritten(change, content=None):
+    """A shared file whose plan was changed and packed again."""
+    content = content or shared(hole())
+    plan = change(zlib.decompress(content[len(BASE) : -24]))
+    footer = struct.pack("<QQI4s", len(BASE), len(plan), 2, b"TNN1")
+    return BASE + zlib.compress(plan) + footer
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda plan: plan + b"!", "sizes that do not add up to the plan"),
+        (lambda plan: plan[:-1], "sizes that do not add up to the plan"),
+        (lambda plan: plan[:20], "a plan without sizes"),
+        (lambda plan: plan[:24] + b"{" + plan[25:], "Expecting"),
+    ],
+)
+def test_a_plan_with_other_sizes(change, message):
+    with pytest.raises(BundleError, match=message):
+        cut_first(rewritten(change))
+
+
+def test_a_header_that_nests_without_end():
+    deep = b"[" * 100_000
+    plan = struct.pack("<6I", len(deep), 0, 0, 0, 0, 0) + deep
+    with pytest.raises(BundleError, match="a header that does not parse"):
+        cut_first(rewritten(lambda _: plan))
+
+
+def test_headers_have_a_largest_size(monkeypatch):
+    """Of index lists without end a reader would build objects without end."""
+    content = shared(hole())
+    monkeypatch.setattr("tnn_tflite.sharing.plan.LARGEST_HEADER", 10)
+    with pytest.raises(BundleError, match=r"a header of \d+ bytes"):
+        cut_first(content)
+    with pytest.raises(ValueError, match="Write the bundle with layout='files'"):
+        shared(hole())
+
+
+def test_a_stream_without_its_end():
+    """All bytes are there, but not the sum by which zlib checks them."""
+    content = shared(hole())
+    with pytest.raises(BundleError, match="another size than promised"):
+        cut_first(content[:-25] + content[-24:])
+
+
+def test_a_file_that_shrinks_while_it_is_read():
+    class Shrinking(io.BytesIO):
+        def read(self, size=-1):
+            return super().read(min(size, 4) if self.tell() == 4 else size)
+
+    with pytest.raises(BundleError, match="a file that was cut off"):
+        cut(Shrinking(shared(hole())), 0, 20)
 
 
 def test_holes_cannot_overlap():
@@ -193,17 +268,21 @@ def test_levels_that_are_alike_take_little():
 
 def test_memory_of_cutting():
     """The level and a few reads at a time; neither the base nor a second copy of the level."""
-    base = np.random.default_rng(0).random((2048, 4096), dtype="float32").tobytes()  # 32 MB
+    whole = np.random.default_rng(0).random((2048, 4096), dtype="float32")  # 32 MB
+    base = whole.tobytes()
     take = (((0, 1024), (1025, 512)), ((0, 3072),))
     factor = Factor("float32", (1536, 1))
     large = Hole(0, "float32", (1536, 3072), "base", 0, (2048, 4096), take, factor)
-    file = io.BytesIO(with_plan(base, [Entry((large,), b"", bytes(4 * 1536))]))
+    ones = to_planes(np.ones(1536, "<f4"))
+    file = io.BytesIO(with_plan(base, [Entry((large,), b"", ones)]))
     size = 4 * 1536 * 3072  # 18 MB
     tracemalloc.start()
-    assert len(cut(file, 0, size)) == size
+    content = cut(file, 0, size)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert size <= peak < size + 6 * 2**20
+    expected = whole[np.r_[0:1024, 1025:1537], :3072]
+    np.testing.assert_array_equal(np.frombuffer(content, "<f4").reshape(1536, 3072), expected)
 
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", BASE, bytes(64)])

@@ -13,6 +13,7 @@ from tnn_tflite.conversion.converter import level_content
 from tnn_tflite.sharing.constants import TFLiteFile
 from tnn_tflite.sharing.cut import cut
 from tnn_tflite.sharing.merge import merge
+from tnn_tflite.sharing.schema import load_schema
 from tnn_tflite.sharing.share import share
 
 FEW = IMAGES[:2]
@@ -57,6 +58,26 @@ for key in sys.argv[2:]:
 def test_a_level_taken_from_it_is_its_own_file(depth_contents, merged):
     for index, level in enumerate(depth_contents):
         assert cut(io.BytesIO(merged), index, len(level.content)) == level.content
+
+
+def test_the_plan_behind_it_stores_no_weight_again(depth_contents, merged):
+    base = merge({level.utilization: level.content for level in depth_contents})
+    assert merged.startswith(base)
+    assert len(merged) < 1.05 * len(base)
+
+
+def test_the_first_subgraph_is_the_highest_level(depth_contents, merged):
+    """What a runtime without signatures runs."""
+    low, full = (
+        [k.shape for k, _ in TFLiteFile(x.content).graphs[0].kernels] for x in depth_contents
+    )
+    assert low != full == [kernel.shape for kernel, _ in TFLiteFile(merged).graphs[0].kernels]
+
+
+def test_the_converter_says_of_itself_once(merged):
+    model = load_schema().Model.GetRootAs(merged, 0)
+    names = [model.Metadata(i).Name() for i in range(model.MetadataLength())]
+    assert len(names) == len(set(names)) > 0
 
 
 def test_equal_weights_are_stored_once():

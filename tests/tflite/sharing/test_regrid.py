@@ -19,26 +19,43 @@ INPUT_SCALE = 0.5
 KERNEL = np.random.default_rng(0).uniform(-1, 1, (32, 16)).astype("float32")  # Keras: (in, out)
 
 
-def dense_file(kernel, bias, scales=None, bias_scales=None):
-    """A TFLite file with one dense layer, float32 without scales, else int8."""
+def dense_file(kernel, bias, scales=None, bias_scales=None, twin=None):
+    """A TFLite file with one dense layer, float32 without scales, else int8.
+
+    With a twin there is a second layer: with a kernel of the same numbers and a bias of its own
+    (twin="kernel"), with the same bias and a kernel of half the size ("bias"), or one that reads
+    the first one's kernel as its input ("reader").
+    """
     schema = load_schema()
     model, graph = schema.ModelT(), schema.SubGraphT()
     types = schema.TensorType
-    small = types.FLOAT32 if scales is None else types.INT8
-    model.buffers = [schema.BufferT() for _ in range(3)]
+    small, large = (types.FLOAT32,) * 2 if scales is None else (types.INT8, types.INT32)
     units, size = kernel.shape
+    values = [kernel, bias, kernel, bias]
+    half = 0.5 if twin == "bias" else 1
+    if scales is None:
+        values[2] = kernel * np.float32(half)
+    other = scales if scales is None else [scale * half for scale in scales]
+    model.buffers = [schema.BufferT() for _ in range(5)]
     graph.tensors = [
         tensor(schema, (1, size), small, 0, scales is not None and [INPUT_SCALE]),
         tensor(schema, (units, size), small, 1, scales),
-        tensor(schema, (units,), types.FLOAT32 if scales is None else types.INT32, 2, bias_scales),
+        tensor(schema, (units,), large, 2, bias_scales),
         tensor(schema, (1, units), small, 0, scales is not None and [1.0]),
+        tensor(schema, (units, size), small, 3, other),
+        tensor(schema, (units,), large, 4, bias_scales),
     ]
-    for buffer, values in zip(model.buffers[1:], (kernel, bias), strict=True):
-        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-    operator, code = schema.OperatorT(), schema.OperatorCodeT()
-    operator.inputs, operator.outputs = [0, 1, 2], [3]
+    for buffer, array in zip(model.buffers[1:], values, strict=True):
+        buffer.data = np.frombuffer(array.tobytes(), np.uint8)
+    inputs = {"kernel": [0, 4, 5], "bias": [0, 4, 2], "reader": [1, 4, 5]}
+    graph.operators = []
+    for one in [[0, 1, 2]] if twin is None else [[0, 1, 2], inputs[twin]]:
+        operator = schema.OperatorT()
+        operator.inputs, operator.outputs = one, [3]
+        graph.operators.append(operator)
+    code = schema.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.FULLY_CONNECTED
-    graph.operators, graph.inputs, graph.outputs = [operator], [0], [3]
+    graph.inputs, graph.outputs = [0], [3]
     model.subgraphs, model.operatorCodes, model.version = [graph], [code], 3
     builder = flatbuffers.Builder()
     builder.Finish(model.Pack(builder), b"TFL3")
@@ -54,7 +71,7 @@ def tensor(schema, shape, kind, buffer, scales):
     return result
 
 
-def level(utilization, units, factor, bias, per_channel=True):
+def level(utilization, units, factor, bias, per_channel=True, twin=None, mean=None):
     """The first `units` of the dense layer, with a folded factor for each of them."""
     own = KERNEL[:, :units]
     folded = (own * factor.astype("float32")).T.copy()
@@ -63,21 +80,25 @@ def level(utilization, units, factor, bias, per_channel=True):
     grid = np.rint(folded / scales[:, None]).astype("i1")
     bias_scales = scales * np.float32(INPUT_SCALE)
     integers = np.clip(np.rint(bias / bias_scales), -(2**31), 2**31 - 1).astype("<i4")
+    float_content = dense_file(folded, bias.astype("float32"), twin=twin)
+    (graph,) = TFLiteFile(float_content).graphs
+    means = {} if mean is None else {graph.tensors[1].constant.at: [mean]}
     return LevelContent(
         utilization=utilization,
-        content=dense_file(grid, integers, scales, bias_scales),
+        content=dense_file(grid, integers, scales, bias_scales, twin),
         inputs=(),
         outputs=(),
         macs=1,
         parameters=1,
-        float_content=dense_file(folded, bias.astype("float32")),
+        float_content=float_content,
+        means=means,
         kernels=(own,),
     )
 
 
 def arrays_of(content):
     (graph,) = TFLiteFile(content).graphs
-    _, kernel, bias, _ = graph.tensors
+    _, kernel, bias, *_ = graph.tensors
     return kernel.constant.array, kernel.scales.array, bias.constant.array, bias.scales.array
 
 
@@ -124,7 +145,8 @@ def test_factors_beyond_float16():
 def test_a_dead_channel_is_zero_and_its_scale_is_not():
     factor = np.array([0, 1, 1, 1, 1, 1, 1, 1])
     kernel, scales, _, _ = regridded(factor, np.zeros(8))
-    assert not kernel[0].any() and kernel[1].any()
+    whole = arrays_of(FULL.content)[0]
+    np.testing.assert_array_equal(kernel, np.r_[np.zeros((1, 32)), whole[1:8]])
     assert (scales > 0).all()
 
 
@@ -152,3 +174,36 @@ def test_integers_are_stored_once():
     entry = read_entry(io.BytesIO(shared), 0, len(level(0.5, 8, np.ones(8), np.ones(8)).content))
     taken = [hole for hole in entry.holes if hole.shape == (8, 32)]
     assert [(hole.source, hole.whole, hole.factor) for hole in taken] == [("base", (16, 32), None)]
+
+
+def test_layers_with_equal_kernels_share_the_numbers_of_one():
+    """Each of the two int8 kernels stands for one of the two float kernels, not twice for one."""
+    full = level(1.0, 16, np.ones(16), np.zeros(16), twin="kernel")
+    own = level(0.5, 8, np.full(8, 2.0), np.ones(8), twin="kernel")
+    entry = read_entry(io.BytesIO(share([own, full])), 0, len(own.content))
+    assert sum(hole.shape == (8, 32) for hole in entry.holes) == 2
+
+
+@pytest.mark.parametrize("twin", ["bias", "reader"])
+def test_what_another_layer_reads_too_stays_as_it_is(twin):
+    """A bias on a new grid, or a kernel with new scales, would change that layer."""
+    full = level(1.0, 16, np.ones(16), np.zeros(16), twin=twin)
+    own = level(0.5, 8, np.full(8, 2.0), np.ones(8), twin=twin)
+    (graph,) = TFLiteFile(own_files([own, full])[0]).graphs
+    (as_it_was,) = TFLiteFile(own.content).graphs
+    for after, before in zip(graph.tensors[1:3], as_it_was.tensors[1:3], strict=True):
+        np.testing.assert_array_equal(after.constant.array, before.constant.array)
+        np.testing.assert_array_equal(after.scales.array, before.scales.array)
+
+
+def test_biases_take_back_the_shift_of_the_mean():
+    """By hand: what (W - W_q) makes of the mean, on the bias's own grid."""
+    factor, mean = np.random.default_rng(1).uniform(0.3, 3, 8), np.linspace(0, 2, 32)
+    kernel, scales, plain, _ = regridded(factor, np.ones(8))
+    _, _, integers, bias_scales = regridded(factor, np.ones(8), mean=mean)
+    error = (KERNEL[:, :8] * factor).T - kernel * scales[:, None]
+    # The factor is folded in float32.
+    np.testing.assert_allclose(
+        integers * bias_scales, 1 + error @ mean, atol=0.51 * bias_scales.max()
+    )
+    assert np.abs(integers - plain).max() > 2

@@ -1,6 +1,7 @@
 """What a level is made of before it is written."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,6 +23,8 @@ class LevelContent:
         output_quantization: The same for the outputs.
         float_content: With int8 content, the float32 TFLite file of the same level. From it
             the level's scales are derived where levels share weights.
+        means: With int8 content, by the place of a kernel in `float_content` the mean of what each
+            of its operators reads, `(channels,)`; see `sharing.bias_correction`.
         kernels: The Keras weights of rank 2 and more of the level's plain network, by which it
             is found what the levels share.
     """
@@ -35,4 +38,5 @@ class LevelContent:
     input_quantization: tuple[Quantization | None, ...] = ()
     output_quantization: tuple[Quantization | None, ...] = ()
     float_content: bytes | None = None
+    means: Mapping[int, Sequence[np.ndarray]] = field(default_factory=dict)
     kernels: tuple[np.ndarray, ...] = ()

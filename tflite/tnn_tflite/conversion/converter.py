@@ -18,7 +18,9 @@ from tnn_tflite.bundle.level_content import LevelContent
 from tnn_tflite.bundle.writer import check_destination, write_bundle
 from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
 from tnn_tflite.quantization.aware_training import AwareTraining
+from tnn_tflite.quantization.input_means import input_means
 from tnn_tflite.quantization.plan import FLOAT, Plan, check_mode, plan_for
+from tnn_tflite.sharing.bias_correction import corrected
 
 if TYPE_CHECKING:
     import keras
@@ -63,7 +65,7 @@ def convert(
         threshold: In (0, 1), for learned gates: open where their probability is above it.
         quantization: None for float32. `"float16"` and `"dynamic"` store weights smaller (int8 for
             the latter). `"int8"` and `"int16x8"` compute in integers, with activations in int8
-            or int16. `"qat"` is int8 after a short training of each level with rounding; it
+            or int16; in int8, biases take back the mean shift of rounded weights. `"qat"` is int8 after a short training of each level with rounding; it
             needs tensorflow-model-optimization. `quantization.AwareTraining` sets its epochs.
         representative_data: For the last three: a few hundred training inputs, in the kinds of
             `calibration_data`. 256 of them, evenly taken, set the ranges of each level's
@@ -193,9 +195,14 @@ def level_content(small: keras.Model, utilization: float, plan: Plan = FLOAT) ->
     from keras_tnn.cost import count_macs
 
     file = tflite_file(small, plan, f"level u={utilization:g} of '{small.name}'")
+    content, means = file.content, {}
+    if plan.mode == "int8" and file.float_content:
+        names = [spec.name for spec in file.inputs]
+        means = input_means(file.float_content, dict(zip(names, plan.samples, strict=True)))
+        content = corrected(content, file.float_content, means)
     return LevelContent(
         utilization=utilization,
-        content=file.content,
+        content=content,
         inputs=file.inputs,
         outputs=file.outputs,
         macs=int(count_macs(small)),
@@ -203,6 +210,7 @@ def level_content(small: keras.Model, utilization: float, plan: Plan = FLOAT) ->
         input_quantization=_if_any(file.input_quantization),
         output_quantization=_if_any(file.output_quantization),
         float_content=file.float_content,
+        means=means,
         kernels=tuple(np.asarray(w) for w in small.get_weights() if w.ndim >= 2),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tnn_tflite.bundle.description import Quantization
-from tnn_tflite.dispatch.interpreter import Runtime
+from tnn_tflite.dispatch.interpreter import Runtime, keeping_every_tensor
 from tnn_tflite.dispatch.quantized_values import dequantize, quantize
 
 QUANTIZED = ("int8", "uint8", "int16", "float16")
@@ -101,14 +100,7 @@ class _Traced:
         layers: Collection[str],
         runtime: Runtime,
     ) -> None:
-        module = importlib.import_module(runtime.interpreter_class.__module__)
-        plain = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # they keep no tensors
-        self._interpreter = runtime.interpreter_class(
-            model_content=content,
-            experimental_op_resolver_type=plain,
-            experimental_preserve_all_tensors=True,
-        )
-        self._interpreter.allocate_tensors()
+        self._interpreter = keeping_every_tensor(runtime, content)
         runner = self._interpreter.get_signature_runner()
         self._inputs, ends = runner.get_input_details(), runner.get_output_details()
         del runner  # as long as it lives the interpreter refuses to run

@@ -66,6 +66,25 @@ class Runtime:
             ) from error
 
 
+def keeping_every_tensor(runtime: Runtime, content: bytes) -> Any:
+    """Returns an interpreter whose tensors can all be read after a run, tensors allocated.
+
+    It uses no delegate, as XNNPACK too keeps only what it hands over.
+
+    Args:
+        runtime: Where the interpreter comes from.
+        content: The bytes of a `.tflite` file.
+    """
+    module = importlib.import_module(runtime.interpreter_class.__module__)
+    interpreter = runtime.interpreter_class(
+        model_content=content,
+        experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=True,
+    )
+    interpreter.allocate_tensors()
+    return interpreter
+
+
 def find_runtime(
     name: str | None = None, *, num_threads: int = 1, delegate: str | None = None
 ) -> Runtime:

@@ -150,9 +150,7 @@ class TFLiteFile:
         return Graph(tensors, uses, readers)
 
     def _operator_name(self, operator: Any) -> str:
-        code = self._model.OperatorCodes(operator.OpcodeIndex())
-        # Codes up to 127 stand in the old field; files of before 2020 have only that one.
-        return self._operators[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+        return self._operators[self._model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()]
 
     def _tensor(self, number: int, tensor: Any) -> Tensor:
         name = self._types[tensor.Type()]

@@ -66,8 +66,6 @@ def originals(file: TFLiteFile, kernels: Sequence[np.ndarray]) -> list[Original]
             place = tensor.constant
             if place is None or not tensor.shape or place.array.nbytes < SMALLEST:
                 continue
-            if place.at in found:
-                continue
             uses, values, axis = graph.uses.get(tensor.number), None, None
             if uses and tensor.type == "float32":
                 axis = KERNEL_OPERATORS[uses[0].operator]

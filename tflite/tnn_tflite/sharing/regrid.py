@@ -6,45 +6,25 @@ With m the factor of a channel, by which they come nearest to the level's float 
 
     q      = q_full[...] * sign(m)
     scale  = scale_full * |m|
-    bias_q = round(bias / (input_scale * scale))
+    bias_q = round((bias + shift) / (input_scale * scale))
 
-The ranges of activations stay those that were measured on the level.
+with the shift of `bias_correction`. The ranges of activations stay those that were measured on the
+level.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
-from tnn_tflite.sharing.constants import KERNEL_OPERATORS, Graph, Tensor, TFLiteFile, Use
+from tnn_tflite.sharing.bias_correction import LARGEST_BIAS, Means, bias_shifts
+from tnn_tflite.sharing.constants import Tensor, TFLiteFile, Use
 from tnn_tflite.sharing.entry_builder import EntryBuilder
 from tnn_tflite.sharing.matches import Match
+from tnn_tflite.sharing.pairs import Pair, along, is_alone, pairs
 
-HALF_STEP = 0.51  # rounding to the grid, and the rounding of the float32 numbers themselves
-LARGEST_BIAS = 2**31 - 1
 EQUAL = 1e-6  # of a factor: the rounding of float32 kernels
-
-
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """A kernel in the int8 file and in the float32 file of a level.
-
-    Args:
-        graph: The int8 subgraph.
-        kernel: The int8 kernel.
-        axis: Its axis of output channels.
-        uses: The operators that read it.
-        float_graph: The float32 subgraph.
-        float_uses: The operators that read the float32 kernel, in the same order.
-    """
-
-    graph: Graph
-    kernel: Tensor
-    axis: int
-    uses: list[Use]
-    float_graph: Graph
-    float_uses: list[Use]
 
 
 class Regridder:
@@ -64,6 +44,7 @@ class Regridder:
         file: TFLiteFile,
         float_file: TFLiteFile,
         matches: list[Match],
+        means: Means,
     ) -> None:
         """Plans every kernel that can be taken; the others stay as they are.
 
@@ -72,71 +53,44 @@ class Regridder:
             file: The level's int8 file.
             float_file: Its float32 file.
             matches: The slices among the float32 constants.
+            means: What the level's kernels read on average.
         """
         own = pairs(file, float_file)
         for match in matches:
             part = own.get(match.part.constant.at)
             whole = self._pairs.get(match.whole.constant.at)
             if part is not None and whole is not None:
-                _regrid_kernel(builder, file, part, whole.kernel, match)
-
-
-def pairs(file: TFLiteFile, float_file: TFLiteFile) -> dict[int, Pair]:
-    """Returns the kernels of an int8 file by the place of their float32 kernels.
-
-    Quantization keeps the order of operators, mostly, but not the names of constants. So a pair
-    is two kernels whose numbers are the same up to half a step.
-    """
-    found = {}
-    for graph, float_graph in zip(file.graphs, float_file.graphs, strict=False):
-        free = list(graph.kernels)
-        for float_kernel, float_uses in float_graph.kernels:
-            for candidate in free:
-                kernel, uses = candidate
-                axis = KERNEL_OPERATORS[float_uses[0].operator]
-                if _same_operators(uses, float_uses) and _on_grid(kernel, float_kernel, axis):
-                    free.remove(candidate)
-                    found[float_kernel.constant.at] = Pair(
-                        graph, kernel, axis, uses, float_graph, float_uses
-                    )
-                    break
-    return found
-
-
-def _same_operators(uses: list[Use], others: list[Use]) -> bool:
-    return [(use.operator, use.bias is None) for use in uses] == [
-        (use.operator, use.bias is None) for use in others
-    ]
-
-
-def _on_grid(kernel: Tensor, float_kernel: Tensor, axis: int) -> bool:
-    if kernel.type != "int8" or kernel.scales is None or kernel.shape != float_kernel.shape:
-        return False
-    if kernel.scales.array.size not in (1, kernel.shape[axis]):
-        return False
-    step = _along(kernel.scales.array, axis, len(kernel.shape))
-    reals = kernel.constant.array * step
-    return bool((np.abs(reals - float_kernel.constant.array) <= HALF_STEP * step).all())
+                mean = means.get(match.part.constant.at)
+                _regrid_kernel(builder, file, part, whole.kernel, match, mean)
 
 
 def _regrid_kernel(
-    builder: EntryBuilder, file: TFLiteFile, part: Pair, whole: Tensor, match: Match
+    builder: EntryBuilder,
+    file: TFLiteFile,
+    part: Pair,
+    whole: Tensor,
+    match: Match,
+    means: Sequence[np.ndarray] | None,
 ) -> None:
     """Plans one kernel with its scales and biases, or nothing if one of them does not fit."""
     kernel, channels = part.kernel, match.indices[part.axis]
     factor = np.ones(len(channels)) if match.factor is None else _fitted(whole, match)
     taken = _take_scales(kernel.scales.array, whole.scales.array, channels, factor)
-    if taken is None or not _is_alone(file, part.graph, kernel, len(part.uses)):
+    if taken is None or not is_alone(file, part.graph, kernel, len(part.uses)):
         return
     indices, table, scales = taken
+    sign = along(np.sign(factor).astype(np.int8), part.axis, len(kernel.shape))
+    integers = whole.constant.array[np.ix_(*match.indices)] * sign
+    error = match.part.constant.array - integers * along(scales, part.axis, len(kernel.shape))
     biases = [
-        _bias(file, part, use, float_use, scales)
-        for use, float_use in zip(part.uses, part.float_uses, strict=True)
+        _bias(file, part, use, float_use, scales, shift)
+        for use, float_use, shift in zip(
+            part.uses, part.float_uses, bias_shifts(part, error, means), strict=True
+        )
         if use.bias is not None
     ]
     if any(bias is None for bias in biases):
         return
-    sign = _along(np.sign(factor).astype(np.int8), part.axis, len(kernel.shape))
     builder.take(kernel.constant, whole.constant, match.indices, _unless_one(sign))
     builder.take(kernel.scales, whole.scales, [indices], table)
     for bias, values, input_scale in biases:
@@ -153,7 +107,7 @@ def _fitted(whole: Tensor, match: Match) -> np.ndarray:
     """
     if whole.scales.array.size == 1:
         return match.factor
-    step = _along(whole.scales.array, match.axis, len(whole.shape))
+    step = along(whole.scales.array, match.axis, len(whole.shape))
     grid = (whole.constant.array * step)[np.ix_(*match.indices)]
     rows, reals = (
         np.moveaxis(x, match.axis, 0).reshape(len(match.factor), -1).astype(np.float64)
@@ -194,7 +148,12 @@ def _unless_one(factor: np.ndarray) -> np.ndarray | None:
 
 
 def _bias(
-    file: TFLiteFile, part: Pair, use: Use, float_use: Use, scales: np.ndarray
+    file: TFLiteFile,
+    part: Pair,
+    use: Use,
+    float_use: Use,
+    scales: np.ndarray,
+    shift: np.ndarray | float,
 ) -> tuple[Tensor, np.ndarray, np.ndarray] | None:
     """A bias, its integers for the new scales, and the scale of what its operator reads."""
     bias, source = part.graph.tensors[use.bias], part.graph.tensors[use.input]
@@ -204,24 +163,12 @@ def _bias(
     input_scale = source.scales.array
     if input_scale.size != 1 or bias.scales.array.size != scales.size:
         return None
-    values = np.rint(reals.array / np.float64(scales * input_scale))
+    alone = is_alone(file, part.graph, bias)
+    values = np.rint((reals.array + shift * alone) / np.float64(scales * input_scale))
     if bias.constant is None or not (np.abs(values) <= LARGEST_BIAS).all():
         return None
     values = values.astype(np.int32)
     # Zeros are stored once for several layers, and are zeros on every grid.
     if np.array_equal(values, bias.constant.array):
         alone = part.graph.readers[bias.number] == 1
-    else:
-        alone = _is_alone(file, part.graph, bias)
     return (bias, values, input_scale) if alone else None
-
-
-def _is_alone(file: TFLiteFile, graph: Graph, tensor: Tensor, readers: int = 1) -> bool:
-    """Whether nothing else would change with a tensor."""
-    return file.buffer_users[tensor.buffer] == 1 and graph.readers[tensor.number] == readers
-
-
-def _along(values: np.ndarray, axis: int, rank: int) -> np.ndarray:
-    shape = np.ones(rank, int)
-    shape[axis] = -1
-    return values.reshape(shape)

@@ -74,7 +74,7 @@ class Slicer:
         float_file = TFLiteFile(level.float_content) if level.float_content else file
         found = matches(originals(float_file, level.kernels), self._wholes)
         if self._regridder:
-            self._regridder.regrid(builder, file, float_file, list(found))
+            self._regridder.regrid(builder, file, float_file, list(found), level.means)
         else:
             for match in found:
                 take_float(builder, match)
