@@ -65,8 +65,9 @@ def convert(
         threshold: In (0, 1), for learned gates: open where their probability is above it.
         quantization: None for float32. `"float16"` and `"dynamic"` store weights smaller (int8 for
             the latter). `"int8"` and `"int16x8"` compute in integers, with activations in int8
-            or int16; in int8, biases take back the mean shift of rounded weights. `"qat"` is int8 after a short training of each level with rounding; it
-            needs tensorflow-model-optimization. `quantization.AwareTraining` sets its epochs.
+            or int16; in int8, biases take back the mean shift of rounded weights. `"qat"` is
+            int8 after a short training of each level with rounding; it needs
+            tensorflow-model-optimization. `quantization.AwareTraining` sets its epochs.
         representative_data: For the last three: a few hundred training inputs, in the kinds of
             `calibration_data`. 256 of them, evenly taken, set the ranges of each level's
             activations (for `"qat"` 2,048, on which it trains).
