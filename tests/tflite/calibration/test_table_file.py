@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tnn_tflite.calibration import Conditions, DeviceTable, LevelMeasurement
@@ -35,6 +36,14 @@ def read(path, conditions=CONDITIONS, utilizations=(0.5, 1.0)):
 def test_round_trip(path):
     assert read(path) == TABLE
     assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_times_of_calls():
+    """Of 1 to 11 ms: the sixth is the median, nine of ten took at most the tenth."""
+    seconds = np.arange(11, 0, -1)[:, None] / 1000 * np.array([1, 3])
+    low, high = DeviceTable.from_times(CONDITIONS, (0.5, 1.0), seconds).levels
+    assert (low.milliseconds, low.percentile_90) == pytest.approx((6, 10))
+    assert (high.milliseconds, high.percentile_90) == pytest.approx((18, 30))
 
 
 def test_name_tells_bundle_runtime_and_threads(path, tmp_path):
