@@ -53,7 +53,7 @@ class AwareTraining:
     """
 
     epochs: int = 10
-    learning_rate: float = 1e-4
+    learning_rate: float = 3e-5
     batch_size: int = 32
     samples: int = 2048
 
