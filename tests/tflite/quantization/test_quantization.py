@@ -120,6 +120,23 @@ def test_ranges_are_those_of_each_level():
         assert content.output_quantization == (expected,)
 
 
+def test_int8_levels_are_the_same_in_one_file_and_in_files_of_their_own(
+    model, samples, files, tmp_path
+):
+    single = tnn_tflite.convert(
+        model,
+        tmp_path / "single",
+        LEVELS,
+        calibration_data=samples,
+        quantization="int8",
+        representative_data=samples,
+        layout="single",
+        verbose=False,
+    )
+    own = files("int8").levels
+    assert [level.sha256 for level in single.levels] == [level.sha256 for level in own]
+
+
 def test_what_the_writer_of_shared_files_is_given(model, samples):
     small = keras_tnn.materialize(model, 0.5, calibration_data=samples)
     plan = plan_for("int8", samples, "int8", model, keep_float=True)
