@@ -32,15 +32,13 @@ def corrected(content: bytes, float_content: bytes, means: Means) -> bytes:
         means: What its kernels read on average. A kernel that is missing stays uncorrected.
     """
     file, result = TFLiteFile(content), bytearray(content)
-    float_file = TFLiteFile(float_content)
-    kernels = {kernel.constant.at: kernel for g in float_file.graphs for kernel, _ in g.kernels}
-    for at, pair in pairs(file, float_file).items():
+    for at, pair in pairs(file, TFLiteFile(float_content)).items():
         step = along(pair.kernel.scales.array, pair.axis, len(pair.kernel.shape))
-        error = kernels[at].constant.array - pair.kernel.constant.array * step
+        error = pair.float_kernel.constant.array - pair.kernel.constant.array * step
         shifts = bias_shifts(pair, error, means.get(at))
         for use, shift in zip(pair.uses, shifts, strict=True):
             bias = None if use.bias is None else pair.graph.tensors[use.bias]
-            if bias is None or bias.type != "int32" or not is_alone(file, pair.graph, bias):
+            if bias is None or bias.scales is None or not is_alone(file, pair.graph, bias):
                 continue
             values = bias.constant.array + np.rint(shift / bias.scales.array.astype(np.float64))
             if (np.abs(values) <= LARGEST_BIAS).all():

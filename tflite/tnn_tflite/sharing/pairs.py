@@ -21,6 +21,7 @@ class Pair:
         axis: Its axis of output channels.
         uses: The operators that read it.
         float_graph: The float32 subgraph.
+        float_kernel: The float32 kernel.
         float_uses: The operators that read the float32 kernel, in the same order.
     """
 
@@ -29,6 +30,7 @@ class Pair:
     axis: int
     uses: list[Use]
     float_graph: Graph
+    float_kernel: Tensor
     float_uses: list[Use]
 
 
@@ -48,7 +50,7 @@ def pairs(file: TFLiteFile, float_file: TFLiteFile) -> dict[int, Pair]:
                 if _same_operators(uses, float_uses) and _on_grid(kernel, float_kernel, axis):
                     free.remove(candidate)
                     found[float_kernel.constant.at] = Pair(
-                        graph, kernel, axis, uses, float_graph, float_uses
+                        graph, kernel, axis, uses, float_graph, float_kernel, float_uses
                     )
                     break
     return found
