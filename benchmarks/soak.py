@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
+from absl import app, flags, logging
 
 RELIABILITY = Path(__file__).parents[1] / "tests" / "reliability"
 sys.path.insert(0, str(RELIABILITY))
@@ -41,6 +41,7 @@ THREADS = 16
 
 
 def main(_) -> int:
+    logging.set_verbosity(logging.ERROR)  # TensorFlow tells of every SavedModel
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bundles = make_bundles(folder)

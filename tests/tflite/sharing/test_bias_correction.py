@@ -51,8 +51,10 @@ def test_a_file_by_hand():
 def test_what_is_not_known_stays():
     own = level(0.5, 8, np.full(8, 2.0), np.ones(8))
     assert corrected(own.content, own.float_content, {}) == own.content
-    shared = level(0.5, 8, np.full(8, 2.0), np.ones(8), twin="bias", mean=np.ones(32))
+    shared = level(0.5, 8, np.full(8, 2.0), np.ones(8), twin="half", mean=np.full(32, 20.0))
     assert corrected(shared.content, shared.float_content, shared.means) == shared.content
+    alone = level(0.5, 8, np.full(8, 2.0), np.ones(8), mean=np.full(32, 20.0))
+    assert corrected(alone.content, alone.float_content, alone.means) != alone.content
 
 
 def test_a_bias_that_would_overflow_stays():
@@ -105,11 +107,17 @@ def test_levels_are_nearer_to_their_float_files_on_average():
     """Real levels, as `convert` makes them, on images whose mean is not zero."""
     images = np.random.default_rng(0).normal(1, 1, (64, 12, 12, 3)).astype("float32")
     contents = contents_of(throttled_network(), (0.5, 1.0), "int8", images)
-    plain = [replace(one, means={}) for one in contents]
-    with_means, without = own_files(contents)[0], own_files(plain)[0]
-    exact = outputs_of(contents[0].float_content, images)
-    shifts = [
-        np.abs((outputs_of(one, images) - exact).mean(axis=0)).mean()
-        for one in (with_means, without)
-    ]
-    assert shifts[0] < 0.7 * shifts[1]
+    low, full = contents
+    (with_means, _), (without, _) = (
+        own_files([replace(low, means=m), full]) for m in (low.means, {})
+    )
+    # The same means with the other sign take back what `convert` has put into the full level.
+    back = {at: [-mean for mean in means] for at, means in full.means.items()}
+    files = {
+        low.float_content: (with_means, without),
+        full.float_content: (full.content, corrected(full.content, full.float_content, back)),
+    }
+    for float_content, pair in files.items():
+        exact = outputs_of(float_content, images)
+        shifts = [np.abs((outputs_of(one, images) - exact).mean(axis=0)).mean() for one in pair]
+        assert shifts[0] < 0.7 * shifts[1]

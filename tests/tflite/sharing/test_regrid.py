@@ -11,6 +11,7 @@ import pytest
 
 from tnn_tflite.bundle.level_content import LevelContent
 from tnn_tflite.sharing.constants import TFLiteFile
+from tnn_tflite.sharing.pairs import pairs
 from tnn_tflite.sharing.plan import read_entry
 from tnn_tflite.sharing.schema import load_schema
 from tnn_tflite.sharing.share import own_files, share
@@ -23,8 +24,9 @@ def dense_file(kernel, bias, scales=None, bias_scales=None, twin=None):
     """A TFLite file with one dense layer, float32 without scales, else int8.
 
     With a twin there is a second layer: with a kernel of the same numbers and a bias of its own
-    (twin="kernel"), with the same bias and a kernel of half the size ("bias"), or one that reads
-    the first one's kernel as its input ("reader").
+    (twin="kernel"), whose numbers may be stored once ("buffer"); with the same bias and a kernel of
+    half the size ("half") or twice the size ("twice"); or one that reads the first one's kernel as
+    its input ("reader").
     """
     schema = load_schema()
     model, graph = schema.ModelT(), schema.SubGraphT()
@@ -32,10 +34,10 @@ def dense_file(kernel, bias, scales=None, bias_scales=None, twin=None):
     small, large = (types.FLOAT32,) * 2 if scales is None else (types.INT8, types.INT32)
     units, size = kernel.shape
     values = [kernel, bias, kernel, bias]
-    half = 0.5 if twin == "bias" else 1
+    size_of_twin = {"half": 0.5, "twice": 2.0}.get(twin, 1.0)
     if scales is None:
-        values[2] = kernel * np.float32(half)
-    other = scales if scales is None else [scale * half for scale in scales]
+        values[2] = kernel * np.float32(size_of_twin)
+    other = scales if scales is None else [scale * size_of_twin for scale in scales]
     model.buffers = [schema.BufferT() for _ in range(5)]
     graph.tensors = [
         tensor(schema, (1, size), small, 0, scales is not None and [INPUT_SCALE]),
@@ -43,13 +45,13 @@ def dense_file(kernel, bias, scales=None, bias_scales=None, twin=None):
         tensor(schema, (units,), large, 2, bias_scales),
         tensor(schema, (1, units), small, 0, scales is not None and [1.0]),
         tensor(schema, (units, size), small, 3, other),
-        tensor(schema, (units,), large, 4, bias_scales),
+        tensor(schema, (units,), large, 2 if twin == "buffer" else 4, bias_scales),
     ]
     for buffer, array in zip(model.buffers[1:], values, strict=True):
         buffer.data = np.frombuffer(array.tobytes(), np.uint8)
-    inputs = {"kernel": [0, 4, 5], "bias": [0, 4, 2], "reader": [1, 4, 5]}
+    inputs = {"half": [0, 4, 2], "twice": [0, 4, 2], "reader": [1, 4, 5]}
     graph.operators = []
-    for one in [[0, 1, 2]] if twin is None else [[0, 1, 2], inputs[twin]]:
+    for one in [[0, 1, 2]] if twin is None else [[0, 1, 2], inputs.get(twin, [0, 4, 5])]:
         operator = schema.OperatorT()
         operator.inputs, operator.outputs = one, [3]
         graph.operators.append(operator)
@@ -105,6 +107,9 @@ def arrays_of(content):
 FULL = level(1.0, 16, np.ones(16), np.zeros(16))
 
 
+SIZE = len(level(0.5, 8, np.ones(8), np.ones(8)).content)
+
+
 def regridded(factor, bias, full=FULL, **options):
     """The arrays of a level of 8 units: kernel, its scales, bias, its scales."""
     content, _ = own_files([level(0.5, 8, factor, bias, **options), full])
@@ -145,9 +150,10 @@ def test_factors_beyond_float16():
 def test_a_dead_channel_is_zero_and_its_scale_is_not():
     factor = np.array([0, 1, 1, 1, 1, 1, 1, 1])
     kernel, scales, _, _ = regridded(factor, np.zeros(8))
-    whole = arrays_of(FULL.content)[0]
-    np.testing.assert_array_equal(kernel, np.r_[np.zeros((1, 32)), whole[1:8]])
+    assert not kernel[0].any() and kernel[1:].any(axis=1).all()
     assert (scales > 0).all()
+    entry = read_entry(io.BytesIO(share([level(0.5, 8, factor, np.zeros(8)), FULL])), 0, SIZE)
+    assert [hole.source for hole in entry.holes if hole.shape == (8, 32)] == ["base"]
 
 
 @pytest.mark.parametrize("bias", [1e12, np.inf], ids=["too large", "infinite"])
@@ -171,7 +177,7 @@ def test_one_scale_for_all_channels():
 
 def test_integers_are_stored_once():
     shared = share([level(0.5, 8, np.full(8, 2.0), np.ones(8)), FULL])
-    entry = read_entry(io.BytesIO(shared), 0, len(level(0.5, 8, np.ones(8), np.ones(8)).content))
+    entry = read_entry(io.BytesIO(shared), 0, SIZE)
     taken = [hole for hole in entry.holes if hole.shape == (8, 32)]
     assert [(hole.source, hole.whole, hole.factor) for hole in taken] == [("base", (16, 32), None)]
 
@@ -184,7 +190,7 @@ def test_layers_with_equal_kernels_share_the_numbers_of_one():
     assert sum(hole.shape == (8, 32) for hole in entry.holes) == 2
 
 
-@pytest.mark.parametrize("twin", ["bias", "reader"])
+@pytest.mark.parametrize("twin", ["half", "reader"])
 def test_what_another_layer_reads_too_stays_as_it_is(twin):
     """A bias on a new grid, or a kernel with new scales, would change that layer."""
     full = level(1.0, 16, np.ones(16), np.zeros(16), twin=twin)
@@ -207,3 +213,23 @@ def test_biases_take_back_the_shift_of_the_mean():
         integers * bias_scales, 1 + error @ mean, atol=0.51 * bias_scales.max()
     )
     assert np.abs(integers - plain).max() > 2
+
+
+def test_zeros_that_layers_share_stay_zeros():
+    """Their kernels are shared all the same; only the shift is left out."""
+    full = level(1.0, 16, np.ones(16), np.zeros(16), twin="buffer")
+    own = level(0.5, 8, np.linspace(0.3, 3, 8), np.zeros(8), twin="buffer", mean=np.full(32, 20.0))
+    shared = share([own, full])
+    entry = read_entry(io.BytesIO(shared), 0, len(own.content))
+    assert [hole.source for hole in entry.holes if hole.shape == (8, 32)] == ["base"] * 2
+    assert not arrays_of(own_files([own, full])[0])[2].any()
+
+
+def test_kernels_are_paired_by_their_numbers_not_by_their_order():
+    """The int8 file has W and W / 2, the float32 file W / 2 and W."""
+    own = level(0.5, 8, np.ones(8), np.zeros(8), twin="half")
+    halves = KERNEL[:, :8].T / np.float32(2)
+    float_file = TFLiteFile(dense_file(halves.copy(), np.zeros(8, "float32"), twin="twice"))
+    found = pairs(TFLiteFile(own.content), float_file)
+    first, second = (float_file.graphs[0].tensors[k].constant.at for k in (1, 4))
+    assert (found[first].kernel.number, found[second].kernel.number) == (4, 1)

@@ -36,12 +36,8 @@ def input_means(content: bytes, samples: Mapping[str, np.ndarray]) -> dict[int, 
         interpreter.invoke()
         for kernel, uses in kernels:
             for number, use in enumerate(uses):
-                mean = _mean(interpreter.get_tensor(use.input), use.operator, kernel.shape)
+                values = interpreter.get_tensor(use.input)
+                positions = tuple(range(values.ndim - 1))
+                mean = values.mean(axis=positions, dtype=np.float64)
                 sums[kernel.constant.at][number] += mean / len(chosen)
     return sums
-
-
-def _mean(values: np.ndarray, operator: str, kernel_shape: tuple[int, ...]) -> np.ndarray:
-    # A dense layer reads all that is not the batch as one axis.
-    channels = kernel_shape[-1] if operator == "FULLY_CONNECTED" else values.shape[-1]
-    return values.reshape(-1, channels).mean(axis=0, dtype=np.float64)
