@@ -111,13 +111,13 @@ def test_levels_are_nearer_to_their_float_files_on_average():
     (with_means, _), (without, _) = (
         own_files([replace(low, means=m), full]) for m in (low.means, {})
     )
-    # The same means with the other sign take back what `convert` has put into the full level.
-    back = {at: [-mean for mean in means] for at, means in full.means.items()}
-    files = {
-        low.float_content: (with_means, without),
-        full.float_content: (full.content, corrected(full.content, full.float_content, back)),
-    }
-    for float_content, pair in files.items():
+    # `convert` has corrected the full level: once more is too much, and once back too little.
+    more = full.means
+    back = {at: [-mean for mean in means] for at, means in more.items()}
+    others = [corrected(full.content, full.float_content, means) for means in (more, back)]
+    pairs = [(low.float_content, (with_means, without))]
+    pairs += [(full.float_content, (full.content, other)) for other in others]
+    for float_content, pair in pairs:
         exact = outputs_of(float_content, images)
         shifts = [np.abs((outputs_of(one, images) - exact).mean(axis=0)).mean() for one in pair]
         assert shifts[0] < 0.7 * shifts[1]

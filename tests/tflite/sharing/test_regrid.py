@@ -84,7 +84,8 @@ def level(utilization, units, factor, bias, per_channel=True, twin=None, mean=No
     integers = np.clip(np.rint(bias / bias_scales), -(2**31), 2**31 - 1).astype("<i4")
     float_content = dense_file(folded, bias.astype("float32"), twin=twin)
     (graph,) = TFLiteFile(float_content).graphs
-    means = {} if mean is None else {graph.tensors[1].constant.at: [mean]}
+    kernels = [kernel.constant.at for kernel, _ in graph.kernels]
+    means = {} if mean is None else {at: [mean] for at in kernels}
     return LevelContent(
         utilization=utilization,
         content=dense_file(grid, integers, scales, bias_scales, twin),
