@@ -248,6 +248,14 @@ def test_a_plan_that_is_too_large(size, levels):
         cut_first(BASE + zlib.compress(bytes(10)) + footer)
 
 
+def test_more_than_can_be_read_is_not_written(monkeypatch):
+    with pytest.raises(ValueError, match="Received: 1025 levels, .* layout='files'"):
+        with_plan(BASE, [None] * 1025)
+    monkeypatch.setattr("tnn_tflite.sharing.plan.LARGEST_PLAN", 10)
+    with pytest.raises(ValueError, match="Received: 1 levels, 234 bytes"):  # 12, 22 and 200
+        with_plan(BASE, [Entry((), bytes(200), b"")])
+
+
 def test_levels_of_several_pieces():
     """Literals that are longer than a piece, of unequal sizes, one of them empty."""
     rng = np.random.default_rng(0)

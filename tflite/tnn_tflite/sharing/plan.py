@@ -74,6 +74,12 @@ def with_plan(base: bytes, entries: Sequence[Entry | None]) -> bytes:
     data = [b"" if entry is None else entry.data for entry in entries]
     sizes = [SIZES.pack(*map(len, parts)) for parts in zip(headers, literals, data, strict=True)]
     plan = b"".join((*sizes, *headers, interleave(literals), *data))
+    if len(plan) > LARGEST_PLAN + 2 * len(base) or len(entries) > MOST_LEVELS:
+        raise ValueError(
+            f"Invalid value for `entries`. Expected at most {MOST_LEVELS} levels whose plan has at "
+            f"most {LARGEST_PLAN} bytes and twice the base. Received: {len(entries)} levels, "
+            f"{len(plan)} bytes. Write the bundle with layout='files'"
+        )
     footer = FOOTER.pack(len(base), len(plan), len(entries), MAGIC)
     return b"".join((base, zlib.compress(plan, 9), footer))
 
