@@ -35,7 +35,7 @@ MAGIC = b"TNN1"
 FOOTER = struct.Struct("<QQI4s")
 SIZES = struct.Struct("<III")
 LARGEST_HEADER = 8 * 1024 * 1024  # bytes; 1,000 holes need about a hundredth of it
-LARGEST_PLAN = 64 * 1024 * 1024  # bytes beyond twice the base; 16 levels of MobileNetV2 need 3 MB
+LARGEST_PLAN = 64 * 1024 * 1024  # bytes beyond twice the base; a level of MobileNetV2 needs 0.2 MB
 MOST_LEVELS = 1024
 MOST_READ = 16  # bytes read for a level, over the size of the base; a good plan reads less than one
 
