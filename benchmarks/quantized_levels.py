@@ -5,7 +5,7 @@
 The data are an .npz file with x_train, x_test and y_test, pixels from 0 to 255. For each mode it
 converts the levels and prints `tnn_tflite.compare`: agreement of the top class with the Keras
 level, accuracy, bytes, time and the layer that changes most. Goals: int8 agrees in at least 98 % at
-every level, and "qat", which trains on the first --training_samples, in no fewer than int8.
+every level, and "qat" in no fewer than int8.
 """
 
 import os
@@ -15,14 +15,13 @@ import numpy as np
 from absl import app, flags, logging
 
 import tnn_tflite
-from tnn_tflite.quantization import AwareTraining
 
 MODEL = flags.DEFINE_string("model", None, "Saved throttled classifier.", required=True)
 DATA = flags.DEFINE_string("data", None, "File with x_train, x_test, y_test.", required=True)
 LEVELS = flags.DEFINE_list("levels", "0.25,0.5,0.75,1", "Utilizations, rising.")
 MODES = flags.DEFINE_list("modes", "int8,qat", "Modes of quantization.")
 SAMPLES = flags.DEFINE_integer("samples", 10000, "Test images, at least 1.", lower_bound=1)
-TRAINING = flags.DEFINE_integer("training_samples", 10000, 'Images that "qat" trains on.')
+REPRESENTATIVE = flags.DEFINE_integer("representative_samples", 10000, "Training images given.")
 
 
 def main(argv):
@@ -34,7 +33,7 @@ def main(argv):
 
     model = keras.saving.load_model(MODEL.value)
     with np.load(DATA.value) as data:
-        train = (data["x_train"][: TRAINING.value] / 255).astype("float32")
+        train = (data["x_train"][: REPRESENTATIVE.value] / 255).astype("float32")
         x = (data["x_test"][: SAMPLES.value] / 255).astype("float32")
         y = data["y_test"][: SAMPLES.value].ravel()
     for mode in MODES.value:
@@ -45,7 +44,7 @@ def main(argv):
                 bundle,
                 [float(u) for u in LEVELS.value],
                 calibration_data=train[:2000],
-                quantization=AwareTraining(samples=len(train)) if mode == "qat" else mode,
+                quantization=mode,
                 representative_data=train if mode in ("int8", "int16x8", "qat") else None,
             )
             comparison = tnn_tflite.compare(model, bundle, x, y, calibration_data=train[:2000])

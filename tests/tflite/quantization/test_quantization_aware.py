@@ -77,17 +77,24 @@ def test_it_is_all_in_integers(model, samples):
     assert not [one["name"] for one in details if one["dtype"] == np.float32]
 
 
-def test_ranges_are_those_of_the_float_level(model, samples):
-    """Of the activations before training, to which TFLite adds the zero if it is not in them."""
-    file = tflite_file(model, plan_for(AwareTraining(epochs=0), samples, "int8", model))
-    low, high = min(samples.min(), 0), max(samples.max(), 0)
-    assert file.input_quantization[0].scale == pytest.approx((high - low) / 255, rel=1e-4)
+@pytest.mark.parametrize("batch_size", [96, 40])
+def test_ranges_are_those_of_the_float_level(model, samples, batch_size):
+    """Of the activations before training: of each batch, and of those the mean."""
+    training = AwareTraining(epochs=0, batch_size=batch_size)
+    file = tflite_file(model, plan_for(training, samples, "int8", model))
+    order = np.random.default_rng(0).permutation(96)
+    batches = [order[start : start + batch_size] for start in range(0, 96, batch_size)]
+    assert [len(batch) for batch in batches] == {96: [96], 40: [40, 40, 16]}[batch_size]
+
+    def scale_of(values):  # TFLite adds the zero to a range if it is not in it
+        return np.mean([np.ptp(np.append(values[batch], 0)) for batch in batches]) / 255
+
+    assert file.input_quantization[0].scale == pytest.approx(scale_of(samples), rel=1e-4)
     inner = [model.get_layer(name).output for name in ("relu6", "depthwise", "separable", "sum")]
     details = find_runtime().interpreter(file.content).get_tensor_details()
     scales = np.array([one["quantization"][0] for one in details if one["dtype"] == np.int8])
     for values in keras.Model(model.inputs, inner).predict(samples, verbose=0):
-        scale = np.ptp(np.append(values, 0)) / 255
-        assert np.abs(scales / scale - 1).min() < 1e-4  # float32, computed in two ways
+        assert np.abs(scales / scale_of(values) - 1).min() < 1e-4  # float32, computed in two ways
 
 
 def test_the_description_holds_what_keras_computes(model, samples):

@@ -40,16 +40,20 @@ def train(request: dict[str, Any]) -> None:
     samples = [arrays[f"sample/{number}"] for number in range(len(description["inputs"]))]
     teacher = rebuild(description, arrays)
     student = tfmot.quantization.keras.quantize_model(teacher)
-    set_ranges(student, teacher, samples)
+    set_ranges(student, teacher, samples, request["batch_size"])
     if request["epochs"]:
         distil(student, teacher, samples, request)
     save(student, folder / request["trained"], request["input_names"], request["output_names"])
 
 
-def set_ranges(student: tf_keras.Model, teacher: tf_keras.Model, samples: list[np.ndarray]) -> None:
-    """Starts the ranges of activations at what the float level shows.
+def set_ranges(
+    student: tf_keras.Model, teacher: tf_keras.Model, samples: list[np.ndarray], batch_size: int
+) -> None:
+    """Starts the ranges of activations where training would move them.
 
-    tfmot would start them at -6 and 6 and move them by a thousandth a step.
+    tfmot starts them at -6 and 6 and moves them by a thousandth a step towards the lowest and
+    highest value of the batch, so it takes thousands of steps to come to the mean of those over
+    batches. The float level shows that mean at once.
     """
     import tf_keras
 
@@ -57,7 +61,7 @@ def set_ranges(student: tf_keras.Model, teacher: tf_keras.Model, samples: list[n
     tensors = {"input": teacher.inputs}
     tensors |= {f"{layer.name}/in": layer.input for layer in inner}
     tensors |= {f"{layer.name}/out": layer.output for layer in inner}
-    ranges = _ranges(tf_keras.Model(teacher.inputs, tensors), samples)
+    ranges = _ranges(tf_keras.Model(teacher.inputs, tensors), samples, batch_size)
     student([array[:1] for array in samples], training=True)  # sets the ranges of weights
     for weight in student.weights:
         if place := _place(weight.name):
@@ -83,17 +87,22 @@ def _place(name: str) -> str | None:
     return f"{layer.removeprefix('quant_')}/{ends[measured]}" if measured in ends else None
 
 
-def _ranges(model: tf_keras.Model, samples: list[np.ndarray]) -> dict[str, tuple[float, float]]:
-    """Lowest and highest value of each tensor, 0 always among them, as TFLite has it."""
+def _ranges(
+    model: tf_keras.Model, samples: list[np.ndarray], batch_size: int
+) -> dict[str, tuple[float, float]]:
+    """Lowest and highest value of each tensor, mean over batches; TFLite has 0 in every range."""
     import tensorflow as tf
 
-    found: dict[str, list[float]] = {}
-    for start in range(0, len(samples[0]), BATCH):
-        values = model([array[start : start + BATCH] for array in samples], training=False)
+    order = np.random.default_rng(0).permutation(len(samples[0]))  # they may come class by class
+    found: dict[str, list[tuple[float, float]]] = {}
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        values = model([array[batch] for array in samples], training=False)
         for name, value in values.items():
             arrays = [np.asarray(x) for x in tf.nest.flatten(value)]
-            found.setdefault(name, [0.0]).extend(f(x) for x in arrays for f in (np.min, np.max))
-    return {name: (float(min(ends)), float(max(ends))) for name, ends in found.items()}
+            ends = min(0, *map(np.min, arrays)), max(0, *map(np.max, arrays))
+            found.setdefault(name, []).append(ends)
+    return {name: tuple(np.mean(ends, axis=0).tolist()) for name, ends in found.items()}
 
 
 def distil(

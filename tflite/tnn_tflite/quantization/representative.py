@@ -46,13 +46,13 @@ def read_samples(data: Any, model: keras.Model, count: int = SAMPLES) -> list[np
 
 
 def _evenly(samples: Iterable[tuple], count: int) -> list[list[np.ndarray]]:
-    """At most `count` of the samples, evenly over all of them; at most 4 `count` are held."""
+    """At most `count` of the samples, evenly over all of them; at most 2 `count` are held."""
     held: list[list[np.ndarray]] = []
     stride = 1
     for place, sample in enumerate(samples):
         if place % stride == 0:
             held.append([np.array(array) for array in sample])  # a view would hold its batch
-        if len(held) == 4 * count:
+        if len(held) == 2 * count:
             held, stride = held[::2], 2 * stride
     chosen = np.linspace(0, len(held) - 1, min(count, len(held))).round().astype(int)
     return [held[place] for place in chosen]
