@@ -15,7 +15,8 @@ class LearnedGate(Gate):
     """Base class of learned gates: group i is open with probability p_i (herrmann2019, 1.1).
 
     In training the estimator draws the groups. At inference `Threshold(0.5)` decides, or what
-    `evaluate` and `predict` of a `ThrottledModel` are told (herrmann2019, 3.3).
+    `evaluate` and `predict` of a `ThrottledModel` are told (herrmann2019, 3.3); and in training,
+    too, once the gate is frozen (`trainable = False`), as batch normalisation of Keras does.
 
     A subclass writes `logits`: the log-odds log(p / (1 - p)) of the groups that it decides on,
     which are all but the first `min_groups`, or all but `always_open`.
@@ -90,6 +91,7 @@ class LearnedGate(Gate):
         raise NotImplementedError(f"{type(self).__name__} must define `logits`.")
 
     def choose(self, utilization, features=None, training=None):
+        training = training and self.trainable
         samples = ops.shape(utilization if features is None else features)[0]
         logits = self.logits(utilization, features, training)
         probabilities = self.estimator.probabilities(logits)

@@ -121,6 +121,15 @@ class ThrottledModel(keras.Model):
                 if id(weight) not in gates:
                     weight.trainable = not frozen
 
+    def freeze_gates(self, frozen: bool = True):
+        """Stops, or resumes, the training of learned gates; compile the model after it.
+
+        Frozen gates decide in training as at inference, p > 0.5, without drawing. So the network
+        can settle on what they have learned, at no more than the cost of training it.
+        """
+        for gate in self.learned_gates:
+            gate.trainable = not frozen
+
     @property
     def objective(self) -> GateObjective | None:
         """What the gates learn besides the task."""
@@ -264,7 +273,8 @@ class ThrottledModel(keras.Model):
 
     def check_batches(self, x, batch_size: int | None):
         """Raises ValueError if arrays leave a data-dependent gate a training batch of one."""
-        if not any(gate.data_dependent for gate in self.learned_gates) or not is_arrays(x):
+        normalizing = any(gate.data_dependent and gate.trainable for gate in self.learned_gates)
+        if not normalizing or not is_arrays(x):
             return
         samples, size = len(self.split(x)[0][0]), batch_size or 32
         if size == 1 or samples % size == 1:

@@ -257,6 +257,27 @@ def test_frozen_data_path_leaves_gates_to_learn(held):
     assert len(model.trainable_weights) == 7  # 2 gamma and beta, 4 of dense layers, the logits
 
 
+@pytest.mark.parametrize("kind", [gates.DataIndependent, gates.DataDependent])
+def test_frozen_gates_decide_in_training_as_at_inference(kind):
+    gate = kind(8, name="hidden_open", open_probability=0.6)  # some draws would be zero
+    model = network(gate)
+    model.freeze_gates()
+    model.compile("sgd", "mse")
+    x = data(8)[0]
+    for threshold, rate in ((0.5, 1.0), (0.99, 0.0)):  # all groups or none, whatever is drawn
+        with model.gating(threshold), gates.read_gates() as readings:
+            model([x, np.ones(8, "float32")], training=True)
+        assert np.asarray(readings[0].values).mean() == rate
+    before = [w.numpy() for w in gate.weights]
+    history = model.fit(*data(9), batch_size=4, verbose=0).history  # a batch of one is allowed
+    assert history["activation_rate"] == [1.0]
+    assert all(np.array_equal(a, b.numpy()) for a, b in zip(before, gate.weights, strict=True))
+    model.freeze_gates(False)
+    model.compile("sgd", "mse")
+    rates = [model.fit(*data(64), verbose=0).history["activation_rate"][0] for _ in range(3)]
+    assert min(rates) < 1
+
+
 def test_thawing_leaves_the_statistics_of_a_held_gate_alone():
     image, u = keras.Input((4,)), keras.Input((), name="utilization", optional=True)
     layer = layers.ThrottleableDense(8, gate=gates.DataDependent(4, min_groups=1))
