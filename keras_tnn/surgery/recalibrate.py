@@ -5,6 +5,9 @@ them per level on a few hundred samples restores the accuracy at no cost on the 
 Huang 2019, "Universally slimmable networks", section 3.3).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 import numpy as np
 from keras import ops
@@ -18,9 +21,9 @@ def recalibrate(
     """Sets the moving mean and variance of every `BatchNormalization` from `data`, in place.
 
     Every layer normalises with the statistics of its batch, and the statistics of all batches
-    together become the moving ones. Dropout and the like stay off, and learned gates decide as at
-    inference. Few open gates make the statistics of training unsteady: herrmann2019 (4.1)
-    re-estimates them on 200 large batches before evaluation.
+    together become the moving ones, those of frozen layers, too. Dropout and the like stay off,
+    and learned gates decide as at inference. Few open gates make the statistics of training
+    unsteady: herrmann2019 (4.1) re-estimates them on 200 large batches before evaluation.
 
     Args:
         model: built functional model.
@@ -54,11 +57,12 @@ def recalibrate(
     probe = keras.Model(clone.input, moments)
     level = check_one(utilization)
     sizes, measured = [], []
-    for batch in batches_of(data, batch_size):
-        sizes.append(len(keras.tree.flatten(batch)[0]))
-        # No `training` argument: it would override the one of the normalisations.
-        inputs = with_utilization(clone, batch, level)
-        measured.append([ops.convert_to_numpy(x) for x in probe(inputs)])
+    with thawed(layers):
+        for batch in batches_of(data, batch_size):
+            sizes.append(len(keras.tree.flatten(batch)[0]))
+            # No `training` argument: it would override the one of the normalisations.
+            inputs = with_utilization(clone, batch, level)
+            measured.append([ops.convert_to_numpy(x) for x in probe(inputs)])
     if not sizes:
         raise ValueError("Invalid value for `calibration_data`. Expected samples. Received none.")
     for i, layer in enumerate(layers):
@@ -69,6 +73,19 @@ def recalibrate(
         layer.moving_mean.assign(mean)
         layer.moving_variance.assign(np.average(variances, axis=0, weights=sizes) + spread)
     return model
+
+
+@contextmanager
+def thawed(layers: list[keras.layers.Layer]) -> Iterator[None]:
+    """Within it no layer is frozen: a frozen one would normalise by its old statistics."""
+    frozen = [layer for layer in layers if not layer.trainable]
+    for layer in frozen:
+        layer.trainable = True
+    try:
+        yield
+    finally:
+        for layer in frozen:
+            layer.trainable = False
 
 
 def with_utilization(model: keras.Model, batch, utilization: float):
