@@ -1,7 +1,8 @@
 """Who decides in a throttled copy: the gates as nodes of the graph, and which layer obeys which.
 
 Three ways: one nested gate for all widths and one for all blocks, so that u alone decides; a gate
-of its own for each family of channels and each block; or one gate for the whole network.
+of its own for each family of channels and each block (or for all blocks together, where it is not
+learned: u opens a share of them); or one gate for the whole network.
 """
 
 from collections.abc import Callable, Collection
@@ -9,7 +10,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_tnn.gates import Gate, Nested, depthwise_order
+from keras_tnn.gates import Gate, LearnedGate, Nested, depthwise_order
 from keras_tnn.throttling.depth import ResidualBlock
 from keras_tnn.throttling.width import Family
 
@@ -92,9 +93,18 @@ class OwnGates:
         return node, [place[n] for n in numbers]
 
     def for_block(self, index, tensors):
+        if not isinstance(kind_of(self.gate), LearnedGate):  # u says how many, not which
+            return self.of_blocks(), index
         block = self.blocks[index]
         gate = self.gate(num_groups=1, min_groups=0, name=self.unused(f"{block.add.name}_open"))
         return self.node(("block", index), gate, tensors[id(block.shortcut)]), 0
+
+    def of_blocks(self):
+        if "blocks" not in self.made:
+            name = self.unused("open_blocks")
+            gate = self.gate(num_groups=len(self.blocks), min_groups=0, name=name)
+            self.made["blocks"] = gate(self.utilization)
+        return self.made["blocks"]
 
 
 class OneGate:

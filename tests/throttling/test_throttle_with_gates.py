@@ -138,6 +138,21 @@ def test_with_all_gates_open_it_is_the_network(gate):
             np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("gate", [gates.Nested, gates.Independent])
+def test_a_gate_that_is_not_learned_opens_a_share_of_the_blocks(gate):
+    plain = tnn.models.ResNet((8, 8, 3), 4, depth=14, width=4, throttled=False)
+    model = tnn.throttle(plain, axes=("depth",), gate=gate)
+    blocks = [layer.index for layer in model.layers if isinstance(layer, tnn.layers.ResidualGate)]
+    assert blocks == [0, 1, 2, 3]
+    with gates.read_gates() as readings:
+        model([IMAGES, np.array([0.25, 0.5, 1.0], "float32")], training=True)
+    (reading,) = readings
+    # d = floor(5 u) of four blocks
+    np.testing.assert_array_equal(np.asarray(reading.values).sum(axis=1), [1, 2, 4])
+    small = tnn.materialize(model, 0.5)
+    np.testing.assert_allclose(small(IMAGES), model([IMAGES, np.full(3, 0.5)]), **TOLERANCE)
+
+
 def test_blind_gate_decides_for_the_whole_network():
     model = tnn.throttle(resnet(), num_groups=4, gate=partial(gates.Blind, open_probability=0.5))
     (gate,) = model.learned_gates
