@@ -77,9 +77,10 @@ def test_it_is_all_in_integers(model, samples):
     assert not [one["name"] for one in details if one["dtype"] == np.float32]
 
 
-@pytest.mark.parametrize("batch_size", [96, 40])
-def test_ranges_are_those_of_the_float_level(model, samples, batch_size):
+@pytest.mark.parametrize(("batch_size", "least"), [(96, None), (40, None), (40, 1.0)])
+def test_ranges_are_those_of_the_float_level(model, samples, batch_size, least):
     """Of the activations before training: of each batch, and of those the mean."""
+    samples = samples if least is None else least + np.abs(samples)
     training = AwareTraining(epochs=0, batch_size=batch_size)
     file = tflite_file(model, plan_for(training, samples, "int8", model))
     order = np.random.default_rng(0).permutation(96)
