@@ -126,7 +126,7 @@ def table(results: dict, whole: float) -> str:
                 ahead.append(accuracy - other)
                 line = f"{way:<17}{target:>7}{seed:>6}{macs:>7.3f}  {accuracy:<9.4f}  {other:.4f}"
                 lines.append(line)
-        lines.append(f"{way}: dependent gates are ahead by {np.mean(ahead):+.4f} on average")
+        lines.append(f"{way}: dependent gates are ahead by {np.nanmean(ahead):+.4f} on average")
     return "\n".join(lines)
 
 
