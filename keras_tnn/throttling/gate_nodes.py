@@ -93,7 +93,8 @@ class OwnGates:
         return node, [place[n] for n in numbers]
 
     def for_block(self, index, tensors):
-        if not isinstance(kind_of(self.gate), LearnedGate):  # u says how many, not which
+        kind = kind_of(self.gate)
+        if not (kind.data_dependent or isinstance(kind, LearnedGate)):  # u says how many
             return self.of_blocks(), index
         block = self.blocks[index]
         gate = self.gate(num_groups=1, min_groups=0, name=self.unused(f"{block.add.name}_open"))

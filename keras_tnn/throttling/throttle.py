@@ -34,8 +34,9 @@ def throttle(
     [t, 1] with t falling from 1 (hostetler2019, 5.2 and A.3).
 
     With `gate`, every family of tied channels and every block has a gate of its own, which may be
-    learned (herrmann2019): fine-tune it with `BatchActivation`. Where a residual branch can be
-    skipped as a whole, all of its groups may close.
+    learned (herrmann2019): fine-tune it with `BatchActivation`. A gate that is not learned opens a
+    share of the blocks, which have one for all. Where a residual branch can be skipped as a whole,
+    all of its groups may close.
 
     In width, the channels of every layer are gated in `num_groups` groups; channels that are
     added up or multiplied share their group. In depth, the branches of residual blocks with an

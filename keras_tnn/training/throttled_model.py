@@ -125,7 +125,8 @@ class ThrottledModel(keras.Model):
         """Stops, or resumes, the training of learned gates; compile the model after it.
 
         Frozen gates decide in training as at inference, p > 0.5, without drawing. So the network
-        can settle on what they have learned, at no more than the cost of training it.
+        can settle on what they have learned. What data-dependent gates read goes on changing, so
+        their activation rate may move.
         """
         for gate in self.learned_gates:
             gate.trainable = not frozen
