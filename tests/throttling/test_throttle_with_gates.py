@@ -153,6 +153,23 @@ def test_a_gate_that_is_not_learned_opens_a_share_of_the_blocks(gate):
     np.testing.assert_allclose(small(IMAGES), model([IMAGES, np.full(3, 0.5)]), **TOLERANCE)
 
 
+class Bright(gates.Gate):
+    """Not learned, and reads the data: open where the features are above zero on average."""
+
+    data_dependent = True
+
+    def open_groups(self, utilization, features=None, training=None):
+        mean = keras.ops.mean(features, axis=(1, 2, 3))
+        return keras.ops.repeat(mean[:, None] > 0, self.num_groups, axis=1)
+
+
+def test_a_gate_that_reads_the_data_has_each_block_for_itself():
+    plain = tnn.models.ResNet((8, 8, 3), 4, depth=14, width=4, throttled=False)
+    model = tnn.throttle(plain, axes=("depth",), gate=Bright)
+    assert [gate.num_groups for gate in model.gates] == [1, 1, 1, 1]
+    np.testing.assert_allclose(model(IMAGES), plain(IMAGES), **TOLERANCE)  # behind a ReLU: open
+
+
 def test_blind_gate_decides_for_the_whole_network():
     model = tnn.throttle(resnet(), num_groups=4, gate=partial(gates.Blind, open_probability=0.5))
     (gate,) = model.learned_gates
