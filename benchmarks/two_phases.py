@@ -6,7 +6,8 @@ Phase 1 trains a ResNet-20 on images of 16x16, without gates and then with its b
 random. In phase 2 (hostetler2019, 4.2; liu2022, 3.2.6) the network stays as it is, and for each
 target gates on its blocks are learned by the batch activation loss on MACs: gates that read the
 data and gates that do not, for the same epochs. Both are measured by the threshold and drawn, the
-cost of the gates included. A stopped run goes on where it stopped. `--data`, `--out`, `--seeds`
+cost of the gates included. Drawn gates that are not polarized yet are far below their threshold, so
+compare across both ways, too. A stopped run goes on where it stopped. `--data`, `--out`, `--seeds`
 and `--targets` are those of learned_gates.py.
 """
 
