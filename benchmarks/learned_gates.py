@@ -5,9 +5,10 @@
 A ResNet-8 behind a 2x2 average pooling is trained first; it trains here in minutes. From its
 weights every method is then fine-tuned for the same number of epochs: gates that do not see the
 data and gates that do, by the batch activation loss and by ConvNet-AIG's, a target for each gate;
-and nested gates with random utilization. Every result is measured on the test set after batch-norm
-statistics were re-estimated on training images. A stopped run goes on where it stopped. Networks
-with gates are saved, for `benchmarks/conditional.py --trained`, with a figure of their training.
+and nested gates with random utilization. All are measured on the test set: learned gates after
+batch-norm statistics were re-estimated on training images, nested ones with those of training, as
+every sample had its own u. A stopped run goes on where it stopped. Networks with gates are saved,
+for `benchmarks/conditional.py --trained`, with a figure of their training.
 Without `--data` the images come from keras.datasets.
 """
 
@@ -148,9 +149,7 @@ def train_nested(base, seed: int, data) -> dict:
     keras.utils.set_random_seed(seed)
     model = tnn.throttle(base, num_groups=GROUPS.value, axes=("width",))
     fit(model, x, y, EPOCHS.value, 1e-3, [tnn.callbacks.UniformUtilization(seed=seed)])
-    table = tnn.evaluate_levels(
-        model, x_test, y_test, LEVELS, calibration_data=x[:4000], verbose=False
-    )
+    table = tnn.evaluate_levels(model, x_test, y_test, LEVELS, verbose=False)
     whole = tnn.count_macs(base)
     return {
         "levels": [

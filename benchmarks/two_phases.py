@@ -1,19 +1,21 @@
-"""Two phases on CIFAR-10: a network that may lose any block, then gates learned on it as it is.
+"""Two phases on CIFAR-10: a network that may lose any part, then gates learned on it as it is.
 
-    python benchmarks/two_phases.py --data cifar10.npz --out two_phases_run
+    python benchmarks/two_phases.py --data cifar10.npz --out channels_run
+    python benchmarks/two_phases.py --data cifar10.npz --out blocks_run --gated blocks
 
-Phase 1 trains a ResNet-20 on images of 16x16, without gates and then with its blocks skipped at
-random. In phase 2 (hostetler2019, 4.2; liu2022, 3.2.6) the network stays as it is, and for each
-target gates on its blocks are learned by the batch activation loss on MACs: gates that read the
-data and gates that do not, for the same epochs. Both are measured by the threshold and drawn, the
-cost of the gates included. Drawn gates that are not polarized yet are far below their threshold, so
-compare across both ways, too. A stopped run goes on where it stopped. `--data`, `--out`, `--seeds`
-and `--targets` are those of learned_gates.py.
+Phase 1 trains a network on images of 16x16, without gates and then with random parts closed: groups
+of the channels of six convolutions, or blocks of a ResNet-20. In phase 2 (hostetler2019, 4.2;
+liu2022, 3.2.6) the network stays as it is, and for each target gates are learned by the batch
+activation loss on MACs: gates that read the data and gates that do not, for the same epochs. Both
+are measured by the threshold and drawn, the cost of the gates included. A stopped run goes on where
+it stopped. `--data`, `--out`, `--seeds` and `--targets` are those of learned_gates.py.
 """
 
 import os
 import pathlib
+from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -22,15 +24,29 @@ from learned_gates import BATCH, OUT, SEEDS, TARGETS, accuracy_at, cached, load,
 
 import keras_tnn as tnn
 
-PLAIN_EPOCHS = flags.DEFINE_integer("plain_epochs", 10, "Epochs without gates.")
-RANDOM_EPOCHS = flags.DEFINE_integer("random_epochs", 6, "Epochs with blocks skipped at random.")
-GATE_EPOCHS = flags.DEFINE_integer("gate_epochs", 2, "Epochs of gates alone.")
-KINDS = {
-    "independent": (tnn.gates.DataIndependent, 0.05),  # and the rate at which it learns
-    "dependent": (tnn.gates.DataDependent, 0.02),
-}
+GATED = flags.DEFINE_enum("gated", "channels", ["channels", "blocks"], "What gates open.")
+PLAIN_EPOCHS = flags.DEFINE_integer("plain_epochs", 8, "Epochs without gates.")
+RANDOM_EPOCHS = flags.DEFINE_integer("random_epochs", 6, "Epochs with random parts closed.")
+GATE_EPOCHS = flags.DEFINE_integer("gate_epochs", 3, "Epochs of gates alone.")
+KINDS = {"independent": tnn.gates.DataIndependent, "dependent": tnn.gates.DataDependent}
 WAYS = {"threshold": 0.5, "drawn": tnn.gates.Stochastic()}
 SHIFT = 3  # pixels
+
+
+class Network(NamedTuple):
+    """A network and how it is gated: its maker and the arguments of `throttle`."""
+
+    make: Callable[..., keras.Model]
+    where: dict
+
+
+NETWORKS = {
+    "channels": Network(
+        partial(tnn.models.VGG, filters=((32, 32), (64, 64), (128, 128)), dense_units=None),
+        {"axes": ("width",), "num_groups": 32},
+    ),
+    "blocks": Network(partial(tnn.models.ResNet, depth=20), {"axes": ("depth",)}),
+}
 
 
 class Shifted(keras.utils.PyDataset):
@@ -60,31 +76,37 @@ class Shifted(keras.utils.PyDataset):
         self.order = self.rng.permutation(len(self.y))
 
 
-def fit(model, images: Shifted, epochs: int, rate: float, callbacks=()):
-    decay = keras.optimizers.schedules.CosineDecay(rate, epochs * len(images), alpha=0.05)
-    model.compile(
-        keras.optimizers.Adam(decay), "sparse_categorical_crossentropy", metrics=["accuracy"]
-    )
+def cosine(rate: float, steps: int) -> keras.optimizers.Optimizer:
+    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.05))
+
+
+def two_speeds(rate: float, steps: int) -> keras.optimizers.Optimizer:
+    """What decides for all images learns ten times as fast as what makes a gate read the image."""
+    speeds = keras.optimizers.OptimizerMap(default_optimizer=cosine(rate / 10, steps))
+    # `throttle` names the gate of a layer "<layer>_open".
+    speeds[".*_open/logits(/bias)?"] = cosine(rate, steps)
+    return keras.optimizers.MultiOptimizer(speeds)
+
+
+def fit(model, images: Shifted, epochs: int, rate: float, callbacks=(), speed=cosine):
+    optimizer = speed(rate, epochs * len(images))
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(images, epochs=epochs, callbacks=[*callbacks], verbose=2)
 
 
-def blocks_gated(base, gate: type, open_probability: float) -> tnn.ThrottledModel:
-    made = partial(gate, open_probability=open_probability)
-    return tnn.throttle(base, axes=("depth",), gate=made)
-
-
 def first_phase(x, y) -> keras.Model:
-    """A plain network that has learned to run without any of its blocks."""
+    """A plain network that has learned to run without any of its parts."""
     path = pathlib.Path(OUT.value) / "first.keras"
     if not path.exists():
+        keras.utils.set_random_seed(0)
+        network = NETWORKS[GATED.value]
         image = keras.Input((32, 32, 3), name="image")
-        resnet = tnn.models.ResNet((16, 16, 3), 10, depth=20, throttled=False)
-        plain = keras.Model(image, resnet(keras.layers.AveragePooling2D(2)(image)))
+        small = keras.layers.AveragePooling2D(2)(image)
+        plain = keras.Model(image, network.make((16, 16, 3), 10, throttled=False)(small))
         fit(plain, Shifted(x, y, 0), PLAIN_EPOCHS.value, 2e-3)
-        model = blocks_gated(plain, tnn.gates.DataIndependent, 0.65)
-        for gate in model.learned_gates:
-            gate.pairs.trainable = False  # it draws, and does not learn
-        fit(model, Shifted(x, y, 1), RANDOM_EPOCHS.value, 1e-3)
+        model = tnn.throttle(plain, **network.where, gate=tnn.gates.Independent)
+        any_part = tnn.callbacks.UniformUtilization(low=0.25)
+        fit(model, Shifted(x, y, 1), RANDOM_EPOCHS.value, 1e-3, [any_part])
         tnn.materialize(model, 1.0).save(path.with_name("unfinished.keras"))
         os.replace(path.with_name("unfinished.keras"), path)
     return keras.saving.load_model(path)
@@ -94,11 +116,11 @@ def second_phase(base, kind: str, target: float, seed: int, data) -> dict:
     """Learns gates on the network; what came of it on the test set."""
     x, y, x_test, y_test = data
     keras.utils.set_random_seed(seed)
-    gate, rate = KINDS[kind]
-    model = blocks_gated(base, gate, 0.7)
+    gate = partial(KINDS[kind], open_probability=0.7)
+    model = tnn.throttle(base, **NETWORKS[GATED.value].where, gate=gate)
     model.freeze_data_path()
     towards = tnn.callbacks.BatchActivation(target, complexity="macs", weight=100, seed=seed)
-    fit(model, Shifted(x, y, seed + 2), GATE_EPOCHS.value, rate, [towards])
+    fit(model, Shifted(x, y, seed + 2), GATE_EPOCHS.value, 0.2, [towards], two_speeds)
     share = tnn.losses.complexity.MacsShare(model)
     results = {}
     for way, gating in WAYS.items():
@@ -114,7 +136,7 @@ def table(results: dict, whole: float) -> str:
 
     Args:
         results: by kind, target and seed what `second_phase` returns.
-        whole: accuracy of the network with all of its blocks.
+        whole: accuracy of the network with all of its parts.
     """
     lines = [f"{'gates decide by':<17}{'target':>7}{'seed':>6}{'MACs':>7}  dependent  independent"]
     for way in WAYS:
@@ -137,7 +159,7 @@ def main(argv):
     base = first_phase(*data[:2])
     base.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     whole = base.evaluate(*data[2:], batch_size=500, verbose=0, return_dict=True)["accuracy"]
-    print(f"all blocks: {tnn.count_macs(base):,} MACs, accuracy {whole:.4f}", flush=True)
+    print(f"all open: {tnn.count_macs(base):,} MACs, accuracy {whole:.4f}", flush=True)
     results = {}
     for seed in range(SEEDS.value):
         for target in map(float, TARGETS.value):

@@ -36,7 +36,7 @@ def main(samples: int = 512):
     y = np.arange(samples) % 10
     model = build()
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(x, y, epochs=2, callbacks=[tnn.callbacks.UniformUtilization()])
+    model.fit(x, y, epochs=2, callbacks=[tnn.callbacks.SandwichRule((0.25, 0.5, 1.0))])
     print(tnn.evaluate_levels(model, x, y, (0.25, 0.5, 1.0), calibration_data=x))
 
 

@@ -36,7 +36,8 @@ def evaluate_levels(
         y: labels, where `x` is arrays.
         levels: rising utilizations in (0, 1].
         calibration_data: training inputs by which each level's batch-norm statistics are
-            estimated anew, as `materialize` takes them. About a thousand samples do.
+            estimated anew, as `materialize` takes them. About a thousand samples do. None where
+            every sample drew its own u in training.
         vanilla: the plain twin of `model`, trained without a dial. It is cut and calibrated at
             the same levels in the same way: what throttled training is worth stands beside it.
         batch_size: samples a batch, as for `keras.Model.evaluate`.
@@ -116,9 +117,10 @@ def warn_without_calibration(model: keras.Model, calibration_data: Any) -> None:
     normalises = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
     if normalises and calibration_data is None:
         warnings.warn(
-            "The model has BatchNormalization and `calibration_data` is None. Statistics gathered "
-            "over many utilizations fit no single level: accuracy can fall to chance. Pass about "
-            "a thousand training inputs as `calibration_data`.",
+            "The model has BatchNormalization and `calibration_data` is None. Where the samples of "
+            "a batch shared one utilization in training, as by SandwichRule, its statistics fit no "
+            "single level and accuracy can fall to chance: pass about a thousand training inputs "
+            "as `calibration_data`. Where every sample drew its own, they fit as they are.",
             UserWarning,
             stacklevel=3,
         )

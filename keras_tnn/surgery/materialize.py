@@ -43,7 +43,7 @@ def materialize(
 
     Its outputs equal the throttled model's (within float rounding) as long as the statistics of
     batch normalisation are the same. With `calibration_data` they are re-estimated for this
-    level, as slimmable networks do: a level that was trained together with others needs it.
+    level, as slimmable networks do; see `recalibrate` for when a level needs it.
 
     Args:
         model: a built functional model with an input named "utilization" and gated layers, such

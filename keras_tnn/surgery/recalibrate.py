@@ -1,8 +1,12 @@
 """Batch-norm statistics, estimated anew on data.
 
-The statistics of a network that trained at many utilizations fit none of them well. Estimating
-them per level on a few hundred samples restores the accuracy at no cost on the device (Yu and
-Huang 2019, "Universally slimmable networks", section 3.3).
+Where the samples of a batch share one utilization in training, each level learns with statistics of
+its own, and their moving average fits none of them. Estimating them per level on a few hundred
+samples restores the accuracy at no cost on the device (Yu and Huang 2019, "Universally slimmable
+networks", section 3.3).
+
+Where every sample draws its own utilization, all levels learn with statistics of the mixture, which
+the moving average holds: estimated anew for one level they are others than it learned with.
 """
 
 from collections.abc import Iterator
@@ -24,6 +28,10 @@ def recalibrate(
     together become the moving ones, those of frozen layers, too. Dropout and the like stay off,
     and learned gates decide as at inference. Few open gates make the statistics of training
     unsteady: herrmann2019 (4.1) re-estimates them on 200 large batches before evaluation.
+
+    A level needs it if batches shared one utilization in training (`SandwichRule`, `per="batch"`,
+    `UtilizationCurriculum`) or if it was not trained at all. Leave it out if every sample drew
+    its own (`per="sample"`): there the levels lose a few points by it.
 
     Args:
         model: built functional model.

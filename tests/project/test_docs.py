@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 
 import keras_tnn as tnn
 
@@ -27,6 +28,8 @@ def test_the_rule_in_the_docs_cuts_a_layer():
     np.testing.assert_allclose(small(x), masked, rtol=1e-5, atol=1e-6)
 
 
+# The guide says why gates of u are converted without calibration data.
+@pytest.mark.filterwarnings("ignore:The model has batch normalization:UserWarning")
 def test_the_guide_to_learned_gates_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = {}

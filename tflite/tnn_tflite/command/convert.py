@@ -2,7 +2,8 @@
 
 MODEL is a .keras file. BUNDLE is a new or empty folder, or an older bundle, which is replaced.
 Networks with batch normalization need --calibration, about a thousand training inputs, or the
-levels lose accuracy. Integers need --representative, a few hundred; it may be the same file.
+levels lose accuracy; but not where every sample drew its own utilization in training. Integers need
+--representative, a few hundred; it may be the same file.
 
     keras-tnn convert net.keras bundle --levels=0.25,0.5,1 --calibration=train.npz
     keras-tnn convert net.keras bundle --quantization=int8 --representative=train.npz

@@ -60,8 +60,9 @@ def convert(
         levels: Utilizations in (0, 1], rising. Not for a mapping, which has them.
         calibration_data: About a thousand training inputs, by which the batch-norm statistics
             of each level are estimated anew: an array, a list or dictionary of arrays, or a
-            dataset of batches. A level without its own statistics loses much accuracy. Not for
-            a mapping, whose models are calibrated when they are cut.
+            dataset of batches. Levels need it unless every sample drew its own utilization in
+            training, see `keras_tnn.surgery.recalibrate`. Not for a mapping, whose models are
+            calibrated when they are cut.
         threshold: In (0, 1), for learned gates: open where their probability is above it.
         quantization: None for float32. `"float16"` and `"dynamic"` store weights smaller (int8 for
             the latter). `"int8"` and `"int16x8"` compute in integers, with activations in int8
@@ -232,9 +233,10 @@ def _warn_about_statistics(model: keras.Model) -> None:
 
     if any(isinstance(layer, keras.layers.BatchNormalization) for layer in _all_layers(model)):
         warnings.warn(
-            "The model has batch normalization and no `calibration_data` is given. The "
-            "statistics of training fit no single level, so the levels lose accuracy. Pass "
-            "about a thousand training inputs as `calibration_data`.",
+            "The model has batch normalization and no `calibration_data` is given. Where the "
+            "samples of a batch shared one utilization in training, as by SandwichRule, its "
+            "statistics fit no single level, so the levels lose accuracy: pass about a thousand "
+            "training inputs. Where every sample drew its own, they fit as they are.",
             UserWarning,
             stacklevel=5,
         )
