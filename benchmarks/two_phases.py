@@ -7,8 +7,9 @@ Phase 1 trains a network on images of 16x16, without gates and then with random 
 of the channels of six convolutions, or blocks of a ResNet-20. In phase 2 (hostetler2019, 4.2;
 liu2022, 3.2.6) the network stays as it is, and for each target gates are learned by the batch
 activation loss on MACs: gates that read the data and gates that do not, for the same epochs. Both
-are measured by the threshold and drawn, the cost of the gates included. A stopped run goes on where
-it stopped. `--data`, `--out`, `--seeds` and `--targets` are those of learned_gates.py.
+are measured by the threshold and drawn, the cost of the gates included. Networks with gates are
+saved, for `benchmarks/conditional.py --trained`. A stopped run goes on where it stopped. `--data`,
+`--out`, `--seeds` and `--targets` are those of learned_gates.py.
 """
 
 import os
@@ -121,6 +122,7 @@ def second_phase(base, kind: str, target: float, seed: int, data) -> dict:
     model.freeze_data_path()
     towards = tnn.callbacks.BatchActivation(target, complexity="macs", weight=100, seed=seed)
     fit(model, Shifted(x, y, seed + 2), GATE_EPOCHS.value, 0.2, [towards], two_speeds)
+    model.save(pathlib.Path(OUT.value) / f"{kind}_{target:g}_{seed}.keras")
     share = tnn.losses.complexity.MacsShare(model)
     results = {}
     for way, gating in WAYS.items():
