@@ -134,7 +134,7 @@ def second_phase(base, kind: str, target: float, seed: int, data) -> dict:
 
 
 def table(results: dict, whole: float) -> str:
-    """Both kinds at the MACs of the dependent gates.
+    """Both kinds at the MACs of the dependent gates; nan where the other kind has no point so low.
 
     Args:
         results: by kind, target and seed what `second_phase` returns.
