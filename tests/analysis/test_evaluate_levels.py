@@ -129,7 +129,7 @@ def test_generator_is_refused(data):
 def test_calibration_is_used_and_asked_for(data):
     model = network(batch_normalization=True)
     x, _ = data
-    with pytest.warns(UserWarning, match="BatchNormalization and `calibration_data` is None"):
+    with pytest.warns(UserWarning, match="`calibration_data` is None.*SandwichRule.*drew its own"):
         without = evaluate_levels(model, *data, levels=(1.0,), verbose=False)
     calibrated = evaluate_levels(model, *data, levels=(1.0,), calibration_data=x, verbose=False)
     assert calibrated.rows[0].metrics["loss"] != without.rows[0].metrics["loss"]
