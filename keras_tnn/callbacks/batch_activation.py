@@ -121,7 +121,6 @@ class BatchActivation(Logged):
                 "as keras_tnn.throttle(model, gate=keras_tnn.gates.DataIndependent). "
                 f"Received: '{model.name}', a {type(model).__name__}"
             )
-        self.previous = model.objective
         model.objective = GateObjective(
             self.loss,
             self.complexity(model),
@@ -151,9 +150,6 @@ class BatchActivation(Logged):
         if self.follows_utilization:
             return {}
         return {"target_rate": float(np.array(self.model.target.state)[0])}
-
-    def on_train_end(self, logs=None):
-        self.model.objective = self.previous
 
 
 def check_share(value, name: str) -> float:

@@ -1,9 +1,7 @@
 """The sandwich rule as a callback."""
 
-import keras
-
 from keras_tnn.callbacks.utilization_callback import UtilizationCallback
-from keras_tnn.losses import InPlaceDistillation
+from keras_tnn.losses import LevelDistillation
 from keras_tnn.training import Sandwich
 from keras_tnn.utilization import check_levels
 
@@ -22,10 +20,11 @@ class SandwichRule(UtilizationCallback):
     Args:
         levels: rising floats in (0, 1]; 1 is added if it is missing.
         random_levels: Integer, how many of the levels between the lowest and the full one are
-            drawn in each step.
+            drawn in each step, each at most once.
         distillation: if true, only the full level learns from the labels; the others learn from
-            its outputs, by cross-entropy. A `keras.losses.Loss` on `(full outputs, outputs)`
-            does the same with that loss.
+            its outputs, by a loss that fits each output's own: cross-entropy, or the mean squared
+            difference for regression (`keras_tnn.losses.LevelDistillation`). A
+            `keras.losses.Loss` on `(full outputs, outputs)` does the same with that loss.
         seed: Integer, starts the draws.
 
     Raises:
@@ -56,21 +55,11 @@ class SandwichRule(UtilizationCallback):
         self.distillation = distillation
 
     def make_regime(self):
-        distillation = self.distillation or None
-        if distillation is True:
-            # The teacher is a distribution: for logits, their softmax.
-            distillation = InPlaceDistillation(from_logits=self.uses_logits())
-        return Sandwich(self.levels, self.random_levels, distillation)
-
-    def uses_logits(self) -> bool:
-        """Whether the compiled loss takes logits, as its configuration says."""
-        loss = (
-            keras.losses.get(self.model.loss)
-            if isinstance(self.model.loss, str)
-            else self.model.loss
-        )
-        config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
-        return bool(config.get("from_logits", False))
+        if not self.distillation:
+            return Sandwich(self.levels, self.random_levels)
+        loss = None if self.distillation is True else self.distillation
+        distillation = LevelDistillation(self.model, loss)
+        return Sandwich(self.levels, self.random_levels, distillation.judge)
 
     def range_at(self, epoch):
         return self.levels[0], 1.0

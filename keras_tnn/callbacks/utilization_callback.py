@@ -48,18 +48,14 @@ class UtilizationCallback(Logged):
                 f"{type(self).__name__} needs a keras_tnn.ThrottledModel. "
                 f"Received: {type(self.model).__name__}"
             )
-        self.previous = self.model.regime
         self.model.regime = self.make_regime()
 
     def on_epoch_begin(self, epoch, logs=None):
         self.range = self.range_at(epoch)
         self.model.dial.turn(list(self.range))
+        self.model.regime.seed(self.seed, epoch)
         # The second number counts draws within the epoch.
         self.model.seed_generator.state.assign([self.seed + 7919 * (epoch + 1), 0])
 
     def numbers(self):
         return dict(zip(("u_low", "u_high"), self.range, strict=True))
-
-    def on_train_end(self, logs=None):
-        self.model.regime = self.previous
-        self.model.dial.turn([0.0, 1.0])

@@ -12,14 +12,19 @@ class Dial(keras.random.SeedGenerator):
 
     Args:
         values: list of floats to start with.
+
+    Attributes:
+        values: the floats, also while a backend keeps the variables of a model to itself.
     """
 
     def __init__(self, values: list[float], **kwargs):
         super().__init__(seed=0, **kwargs)
+        self.values = list(values)
         self.state = keras.Variable(
             values, trainable=False, dtype="float32", autocast=False, name="dial"
         )
 
     def turn(self, values: list[float]):
         """Sets the floats."""
+        self.values = list(values)
         self.state.assign(values)

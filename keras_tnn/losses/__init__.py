@@ -10,7 +10,8 @@ from keras_tnn.losses.complexity import (
     MeasuredShare,
 )
 from keras_tnn.losses.complexity_penalty import DistanceComplexity, HingeComplexity
-from keras_tnn.losses.distillation import InPlaceDistillation
+from keras_tnn.losses.distillation import InPlaceBinaryDistillation, InPlaceDistillation
+from keras_tnn.losses.level_distillation import LevelDistillation
 
 __all__ = [
     "BatchActivation",
@@ -20,7 +21,9 @@ __all__ = [
     "EnergyShare",
     "GateActivation",
     "HingeComplexity",
+    "InPlaceBinaryDistillation",
     "InPlaceDistillation",
+    "LevelDistillation",
     "MacroAverage",
     "MacsShare",
     "MeasuredShare",

@@ -54,3 +54,35 @@ class InPlaceDistillation(keras.losses.Loss):
             "from_logits": self.from_logits,
             "temperature": self.temperature,
         }
+
+
+@keras.saving.register_keras_serializable(package="keras_tnn")
+class InPlaceBinaryDistillation(keras.losses.Loss):
+    """Binary cross-entropy of a level's probabilities against those of the full level.
+
+    For outputs that are independent yes-or-no probabilities, one or several.
+
+    Args:
+        from_logits: whether both outputs are logits; else they are probabilities.
+
+    Call arguments:
+        y_true: outputs of the full level, `(batch, ...)`.
+        y_pred: outputs of the level that learns, `(batch, ...)`.
+
+    Example:
+
+    >>> loss = InPlaceBinaryDistillation()
+    >>> round(float(loss(np.array([[0.5]]), np.array([[0.5]]))), 4)  # ln 2
+    0.6931
+    """
+
+    def __init__(self, from_logits=False, name="in_place_binary_distillation", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.from_logits = from_logits
+
+    def call(self, y_true, y_pred):
+        teacher = ops.sigmoid(y_true) if self.from_logits else y_true
+        return keras.losses.binary_crossentropy(teacher, y_pred, from_logits=self.from_logits)
+
+    def get_config(self):
+        return {**super().get_config(), "from_logits": self.from_logits}

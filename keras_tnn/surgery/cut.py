@@ -42,10 +42,13 @@ def cut(
         gates: for names of gates or gated layers, values `(num_groups,)` in place of those that
             utilization gives.
     """
-    known = {
-        id(x): np.array([utilization], "float32") for x in graph.inputs if x.name == "utilization"
-    }
-    return cut_known(graph, known, name, gates)
+    return cut_known(graph, known_utilization(graph, utilization), name, gates)
+
+
+def known_utilization(graph: Graph, utilization: float) -> dict[int, np.ndarray]:
+    """The value of the input named "utilization", by its `id`."""
+    value = np.array([utilization], "float32")
+    return {id(x): value for x in graph.inputs if x.name == "utilization"}
 
 
 def cut_known(
@@ -121,9 +124,9 @@ def backward(graph: Graph, calls: list[Call], channels: dict) -> dict:
     return needed
 
 
-def build(graph, calls, channels, needed, known, name) -> Cut:
-    """Repeats the calls with the channels that are alive and needed."""
-    builder = Builder(known)
+def build(graph, calls, channels, needed, known, name, builder=None) -> Cut:
+    """Repeats the calls, by a builder, with the channels that are alive and needed."""
+    builder = builder or Builder(known)
     pieces = {}
     for x in graph.inputs:
         if id(x) not in known:

@@ -1,42 +1,60 @@
-"""Adding a utilization to data of any kind that Keras takes."""
+"""The inputs of a throttled model with and without utilization."""
 
 import keras
 import numpy as np
 
 from keras_tnn.utilization import check_utilization
 
+NAME = "utilization"
 
-def feed(model, x, utilization=None):
-    """Returns `x` with `utilization` as an input; `x` itself if `utilization` is None.
+
+def split(structure, inputs) -> tuple[list | dict, object]:
+    """Separates inputs into features and utilization or None.
 
     Args:
-        model: `keras_tnn.ThrottledModel`.
-        x: arrays or tensors (one, or a list or dict of them), a `tf.data.Dataset`, a
-            `keras.utils.PyDataset`, or another iterable of batches.
-        utilization: float in (0, 1]; for arrays also one a sample. None leaves `x` as it is,
-            after checking the utilization that it may hold.
+        structure: the model's inputs as `keras.KerasTensor`s, a list or a dict.
+        inputs: as a user passes them, with or without utilization: one tensor, a list, or a dict
+            by key, or by name of the inputs.
+
+    Returns:
+        The features as the model takes them, a list or a dict without utilization; utilization.
 
     Raises:
-        ValueError: if a utilization is not in (0, 1], or is given twice.
+        ValueError: if an input is missing or there are too many.
     """
-    if utilization is not None:
-        utilization = check_utilization(utilization)
-    if x is None:
-        return None
-    if is_arrays(x):
-        return feed_arrays(model, x, utilization)
-    if utilization is None:
-        return x
-    if utilization.ndim:
-        raise ValueError(
-            "Invalid value for `utilization`. Expected one float for a dataset. To give one a "
-            "sample, yield it as an input. Received an array."
-        )
-    if isinstance(x, keras.utils.PyDataset):
-        return FedPyDataset(model, x, utilization)
-    if hasattr(x, "map") and hasattr(x, "element_spec"):  # a tf.data.Dataset
-        return x.map(lambda *batch: feed_batch(model, batch, utilization))
-    return (feed_batch(model, batch, utilization) for batch in x)
+    if isinstance(structure, dict):
+        keys = {key: key for key in structure}
+        order = [key for key in sorted(structure)]  # that of Keras
+    else:
+        keys = {i: getattr(x, "name", None) for i, x in enumerate(structure)}
+        order = list(keys)
+    own = next(key for key in keys if getattr(structure[key], "name", None) == NAME)
+    if isinstance(inputs, dict):
+        values = {key: inputs[name] for key, name in keys.items() if name in inputs}
+    else:
+        values = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        order = order if len(values) == len(keys) else [key for key in order if key != own]
+        if len(values) != len(order):
+            raise ValueError(
+                f"Invalid value for `inputs`. Expected {[keys[key] for key in order]} with or "
+                f"without '{NAME}'. Received {len(values)} values."
+            )
+        values = dict(zip(order, values, strict=True))
+    utilization = values.pop(own, None)
+    if missing := [name for key, name in keys.items() if key not in values and key != own]:
+        raise ValueError(f"Invalid value for `inputs`. Missing: {missing}")
+    if isinstance(structure, dict):
+        return values, utilization
+    return [values[key] for key in sorted(values)], utilization
+
+
+def join(structure, features: list | dict, utilization):
+    """The inverse of `split`: one list, or dict, as the functional model expects it."""
+    if isinstance(structure, dict):
+        own = next(key for key, x in structure.items() if getattr(x, "name", None) == NAME)
+        return {**features, own: utilization}
+    left = iter(features)
+    return [utilization if getattr(x, "name", None) == NAME else next(left) for x in structure]
 
 
 def is_arrays(x) -> bool:
@@ -44,56 +62,40 @@ def is_arrays(x) -> bool:
     return all(hasattr(leaf, "shape") for leaf in keras.tree.flatten(x) if leaf is not None)
 
 
-def feed_arrays(model, x, utilization):
-    features, given = model.split(x)
-    if utilization is None:
-        if isinstance(given, np.ndarray):
-            check_utilization(given)
-        return x
-    if given is not None:
+def given_utilization(structure, x):
+    """The utilization that data holds, as far as that can be seen without reading it, or None."""
+    if x is None:
+        return None
+    if is_arrays(x):
+        return split(structure, x)[1]
+    if hasattr(x, "element_spec"):  # a tf.data.Dataset
+        return split(structure, keras.utils.unpack_x_y_sample_weight(x.element_spec)[0])[1]
+    return None
+
+
+def check_given(structure, x):
+    """Raises ValueError if arrays hold a utilization outside (0, 1]."""
+    given = given_utilization(structure, x)
+    if isinstance(given, np.ndarray):
+        check_utilization(given)
+
+
+def with_utilization(structure, x, utilization: np.ndarray):
+    """Arrays with a utilization for each sample.
+
+    Raises:
+        ValueError: if `x` is not arrays, or there is not one utilization for each sample.
+    """
+    if not is_arrays(x):
         raise ValueError(
-            "Utilization is given twice: as an argument and as an input. Leave one out."
+            "Invalid value for `utilization`. Expected one float for a dataset. To give one a "
+            "sample, yield it as an input. Received an array."
         )
-    samples = features[0].shape[0]
-    if utilization.ndim and utilization.shape != (samples,):
+    features, _ = split(structure, x)
+    samples = keras.tree.flatten(features)[0].shape[0]
+    if utilization.shape != (samples,):
         raise ValueError(
             f"Invalid value for `utilization`. Expected a float or shape ({samples},). "
             f"Received: shape={utilization.shape}"
         )
-    return model.join(features, np.broadcast_to(utilization, (samples,)).copy())
-
-
-def feed_batch(model, batch, utilization):
-    """One batch `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)` with utilization added."""
-    x, *rest = batch if isinstance(batch, tuple) else (batch,)
-    features, _ = model.split(x)
-    filled = keras.ops.full((keras.ops.shape(features[0])[0],), utilization.item(), "float32")
-    return (as_batch(model.join(features, filled)), *rest)
-
-
-def as_batch(inputs):
-    """Datasets yield several inputs as a tuple or a dict, never as a list."""
-    return tuple(inputs) if isinstance(inputs, list) else inputs
-
-
-class FedPyDataset(keras.utils.PyDataset):
-    """A `PyDataset` with utilization added to every batch."""
-
-    def __init__(self, model, data, utilization):
-        super().__init__(
-            workers=data.workers,
-            use_multiprocessing=data.use_multiprocessing,
-            max_queue_size=data.max_queue_size,
-        )
-        self.model, self.data, self.utilization = model, data, utilization
-
-    def __len__(self):
-        return len(self.data)
-
-    def __getitem__(self, index):
-        features, _ = self.model.split(self.data[index][0])
-        filled = np.full(len(features[0]), self.utilization, "float32")
-        return (as_batch(self.model.join(features, filled)), *self.data[index][1:])
-
-    def on_epoch_end(self):
-        self.data.on_epoch_end()
+    return join(structure, features, utilization)

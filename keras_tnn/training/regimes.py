@@ -8,13 +8,14 @@ the u of later use (hostetler2019, 4.1 and Figure 2).
 - `Sandwich` (in sandwich.py): full, lowest and random levels in every step.
 """
 
+import random
 from abc import ABC, abstractmethod
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_tnn.training.active import ActivePaths
+from keras_tnn.training.level_paths import LevelPaths
 from keras_tnn.utilization import check_levels
 
 
@@ -26,8 +27,12 @@ class Draw(ABC):
         """`size` values of u, float32 tensor `(size,)`, from the model's random state."""
 
     @abstractmethod
-    def intervals(self, model) -> tuple[np.ndarray, np.ndarray]:
-        """The distinct networks that u can ask for: edges `(n - 1,)` between, and a u in each."""
+    def networks(self, model) -> tuple[float, ...]:
+        """A u for each of the distinct networks that may be drawn, rising."""
+
+    @abstractmethod
+    def draw_network(self, model, rng: np.random.Generator) -> float:
+        """One of `networks`, at random."""
 
 
 class UniformDraw(Draw):
@@ -38,10 +43,15 @@ class UniformDraw(Draw):
         noise = keras.random.uniform((size,), dtype="float32", seed=model.seed_generator)
         return low + (high - low) * noise
 
-    def intervals(self, model):
+    def networks(self, model):
+        ends = [0.0, *model.breakpoints, 1.0]
+        return tuple((a + b) / 2 for a, b in zip(ends, ends[1:], strict=False))
+
+    def draw_network(self, model, rng):
+        # A tensor of u is float32, and a network begins exactly at a breakpoint.
+        u = np.float32(rng.uniform(*model.dial.values))
         edges = np.array(model.breakpoints, "float32")
-        ends = np.concatenate([[0], edges, [1]])
-        return edges, (ends[:-1] + ends[1:]) / 2
+        return self.networks(model)[int(np.sum(u >= edges))]
 
 
 class DiscreteDraw(Draw):
@@ -56,9 +66,10 @@ class DiscreteDraw(Draw):
     """
 
     def __init__(self, levels, probabilities=None):
-        self.levels = np.array(check_levels(levels), "float32")
+        self.levels = check_levels(levels)
         weights = np.ones(len(self.levels)) if probabilities is None else np.array(probabilities)
-        if weights.shape != self.levels.shape or not np.all(weights >= 0) or weights.sum() <= 0:
+        valid = weights.shape == (len(self.levels),) and np.all(weights >= 0) and weights.sum() > 0
+        if not valid:
             raise ValueError(
                 f"Invalid value for `probabilities`. Expected {len(self.levels)} weights, none "
                 f"negative, some positive. Received: probabilities={probabilities}"
@@ -69,24 +80,52 @@ class DiscreteDraw(Draw):
         noise = keras.random.uniform((size, 1), dtype="float32", seed=model.seed_generator)
         edges = np.cumsum(self.probabilities)[:-1].astype("float32")
         index = ops.sum(ops.cast(ops.greater_equal(noise, edges), "int32"), axis=-1)
-        return ops.take(self.levels, index)
+        return ops.take(np.array(self.levels, "float32"), index)
 
-    def intervals(self, model):
-        return self.levels[1:], self.levels
+    def networks(self, model):
+        return self.levels
+
+    def draw_network(self, model, rng):
+        return self.levels[rng.choice(len(self.levels), p=self.probabilities)]
 
 
 class Regime(ABC):
     """What one training step does when the user gives no utilization."""
 
-    def prepare(self, model):  # noqa: B027  (most regimes have nothing to prepare)
+    # Whether the samples of a batch have one utilization, so that batch-norm statistics fit it.
+    shares_utilization = True
+
+    def __init__(self):
+        self.seed(random.randint(0, 10**9))  # as the seeds of Keras' own layers
+
+    def seed(self, *numbers: int):
+        """Starts what is drawn outside a compiled step."""
+        self.rng = np.random.default_rng(numbers)
+
+    @abstractmethod
+    def prepare(self, model):
         """Called once, outside any compiled step, when the model takes on the regime."""
 
     @abstractmethod
-    def outputs(self, model, features: list):
-        """The model's outputs in training for the inputs other than utilization."""
+    def choose(self) -> tuple[float, ...]:
+        """The levels of the next step, that of its outputs first; none if it draws itself."""
 
-    def loss(self, model, x, y, outputs, sample_weight):
-        """The loss of the step."""
+    def ready(self, levels: tuple[float, ...]):
+        """Called before a step at these levels is compiled."""
+        self.paths.make(*levels)
+
+    @abstractmethod
+    def outputs(self, model, features, step):
+        """The model's outputs in training for the inputs other than utilization.
+
+        Args:
+            model: `keras_tnn.ThrottledModel`.
+            features: the inputs as the plain model takes them.
+            step: `keras_tnn.training.step.Step`; what the loss needs is left in it.
+        """
+
+    def loss(self, model, x, y, outputs, sample_weight, step):
+        """The loss of the step, with what layers add to it."""
         return model.task_loss(x, y, outputs, sample_weight)
 
 
@@ -97,11 +136,24 @@ class PerSample(Regime):
         draw: the distribution of u. Default: uniform on the dial's range.
     """
 
+    shares_utilization = False
+
     def __init__(self, draw: Draw | None = None):
+        super().__init__()
         self.draw = draw or UniformDraw()
 
-    def outputs(self, model, features):
-        return model.masked(features, self.draw.sample(model, ops.shape(features[0])[0]))
+    def prepare(self, model):
+        pass
+
+    def choose(self):
+        return ()
+
+    def ready(self, levels):
+        pass
+
+    def outputs(self, model, features, step):
+        size = ops.shape(keras.tree.flatten(features)[0])[0]
+        return model.masked(features, self.draw.sample(model, size), step=step)
 
 
 class PerBatch(Regime):
@@ -112,13 +164,15 @@ class PerBatch(Regime):
     """
 
     def __init__(self, draw: Draw | None = None):
+        super().__init__()
         self.draw = draw or UniformDraw()
 
     def prepare(self, model):
-        self.edges, levels = self.draw.intervals(model)
-        self.paths = ActivePaths(model, levels)
+        self.model = model
+        self.paths = LevelPaths(model, self.draw.networks(model))
 
-    def outputs(self, model, features):
-        u = self.draw.sample(model, 1)
-        index = ops.sum(ops.cast(ops.greater_equal(u, self.edges), "int32"))
-        return self.paths.switch(index, features, update=True)
+    def choose(self):
+        return (self.draw.draw_network(self.model, self.rng),)
+
+    def outputs(self, model, features, step):
+        return self.paths.run(step.levels[0], self.paths.shared(features))

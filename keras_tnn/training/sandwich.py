@@ -7,7 +7,7 @@ their in-place distillation, 3.4: the full level learns from the labels, the oth
 import keras
 from keras import ops
 
-from keras_tnn.training.active import ActivePaths
+from keras_tnn.training.level_paths import LevelPaths
 from keras_tnn.training.regimes import Regime
 
 
@@ -15,42 +15,47 @@ class Sandwich(Regime):
     """Full, lowest and random levels a step; only active channels are computed.
 
     The batch-norm statistics that the model keeps are those of the full level; the others are
-    estimated when a level is cut (see `materialize`).
+    estimated when a level is cut (see `materialize`). The loss is the mean over the levels of the
+    step, so that a learning rate means what it means without the rule.
 
     Args:
         levels: rising floats in (0, 1], the last of them 1.
-        random_levels: Integer, how many levels between lowest and full each step draws.
-        distillation: `keras.losses.Loss` on `(full outputs, level outputs)` that replaces the
-            labels for all levels but the full one, or None.
+        random_levels: Integer, how many levels between lowest and full each step draws, each
+            once: evenly apart in the list, from a random one on.
+        distillation: None; or from `(full outputs, level outputs, sample_weight)` the loss that
+            takes the place of the labels' for all levels but the full one, such as
+            `keras_tnn.losses.LevelDistillation(model).judge`.
     """
 
     def __init__(self, levels, random_levels: int = 1, distillation=None):
+        super().__init__()
         self.levels = tuple(levels)
-        self.random_levels = random_levels if len(self.levels) > 2 else 0
+        self.random_levels = min(random_levels, max(0, len(self.levels) - 2))
         self.distillation = distillation
 
     def prepare(self, model):
-        self.paths = ActivePaths(model, self.levels)
+        self.paths = LevelPaths(model, self.levels)
 
-    def outputs(self, model, features):
-        return self.paths.run(len(self.levels) - 1, features, update=True)
+    def choose(self):
+        between = self.levels[1:-1]
+        start = self.rng.integers(len(between)) if between else 0
+        # As many choices as levels between, so that few steps are compiled.
+        apart = (start + i * len(between) // self.random_levels for i in range(self.random_levels))
+        drawn = sorted(between[place % len(between)] for place in apart)
+        return self.levels[-1], *self.levels[:-1][:1], *drawn
 
-    def loss(self, model, x, y, outputs, sample_weight):
-        features, _ = model.split(x)
+    def outputs(self, model, features, step):
+        step.shared = self.paths.shared(features)
+        return self.paths.run(step.levels[0], step.shared)
+
+    def loss(self, model, x, y, outputs, sample_weight, step):
         total = model.task_loss(x, y, outputs, sample_weight)
-        for level_outputs in self.other_levels(model, features):
-            if self.distillation is None:
-                total += model.task_loss(x, y, level_outputs, sample_weight)
-            else:
-                teacher = keras.tree.map_structure(ops.stop_gradient, outputs)
-                total += self.distillation(teacher, level_outputs, sample_weight)
-        # The mean, so that a learning rate means what it means without the rule.
-        return total / (1 + min(1, len(self.levels) - 1) + self.random_levels)
-
-    def other_levels(self, model, features):
-        """Outputs of the lowest level, then of random ones strictly between it and the full."""
-        if len(self.levels) > 1:
-            yield self.paths.run(0, features, update=False)
-        for _ in range(self.random_levels):
-            between = keras.random.randint((), 1, len(self.levels) - 1, seed=model.seed_generator)
-            yield self.paths.switch(between, features, update=False)
+        teacher = keras.tree.map_structure(ops.stop_gradient, outputs)
+        for level in step.levels[1:]:
+            one = self.paths.run_apart(level, step.shared)
+            with model.adding(one.losses):
+                if self.distillation is None:
+                    total += model.task_loss(x, y, one.outputs, sample_weight)
+                else:
+                    total += self.distillation(teacher, one.outputs, sample_weight)
+        return total / len(step.levels)

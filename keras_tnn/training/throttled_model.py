@@ -10,10 +10,20 @@ from keras import ops
 from keras_tnn.gates import Ensemble, Gate, LearnedGate, read_gates
 from keras_tnn.gates.dial import Dial
 from keras_tnn.gates.inference import check_gating
-from keras_tnn.training.feeding import feed, is_arrays
+from keras_tnn.losses.added import added_losses, adding
+from keras_tnn.training.feeding import (
+    check_given,
+    given_utilization,
+    is_arrays,
+    join,
+    split,
+    with_utilization,
+)
 from keras_tnn.training.gate_activity import GateActivity
 from keras_tnn.training.gate_objective import ForwardPass, GateObjective
 from keras_tnn.training.regimes import PerSample, Regime
+from keras_tnn.training.statistics import calibrated, warn_of_statistics
+from keras_tnn.training.step import CHOSEN, Step, StepOfChoice, chosen, current_step, open_step
 from keras_tnn.utilization import check_utilization
 
 
@@ -56,26 +66,26 @@ class ThrottledModel(keras.Model):
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
         super().__init__(inputs, outputs, name=name, **kwargs)
-        if "utilization" not in self.feature_names(all_inputs=True):
+        structure = self.input
+        tops = structure.values() if isinstance(structure, dict) else keras.tree.flatten(structure)
+        if not any(getattr(x, "name", None) == "utilization" for x in tops):
             raise ValueError(
                 "Invalid value for `inputs`. Expected one input named 'utilization': "
                 "keras.Input((), name='utilization', optional=True). "
-                f"Received: {self.feature_names(all_inputs=True)}"
+                f"Received: {[x.name for x in self.inputs]}"
             )
         self.input_spec = None  # `call` fills in what the spec would miss
-        self.dial = Dial([0.0, 1.0])
+        self.level = Dial([1.0])  # utilization at inference
+        self.dial = Dial([0.0, 1.0])  # the range of u in training
+        self.target = Dial([1.0, 0.0])  # complexity to learn, batches since it was set
         self.seed_generator = keras.random.SeedGenerator()
         self._regime = PerSample()
         self._objective = None
-        self.target = Dial([1.0, 0.0])  # complexity to learn, batches since it was set
+        self.shares_statistics = False
         self.ensemble_runs = 1
         self.activity = None
         if self.learned_gates:
             self.activity = GateActivity({gate.name: gate.free for gate in self.learned_gates})
-
-    def feature_names(self, all_inputs: bool = False) -> list[str]:
-        """Names of the inputs in order, without utilization unless `all_inputs`."""
-        return [x.name for x in self.inputs if all_inputs or x.name != "utilization"]
 
     @property
     def regime(self) -> Regime:
@@ -86,7 +96,7 @@ class ThrottledModel(keras.Model):
     def regime(self, regime: Regime):
         regime.prepare(self)
         self._regime = regime
-        self.trace_anew()
+        self.compile_steps_anew()
 
     @property
     def gates(self) -> list[Gate]:
@@ -139,13 +149,43 @@ class ThrottledModel(keras.Model):
     @objective.setter
     def objective(self, objective: GateObjective | None):
         self._objective = objective
-        self.trace_anew()
+        self.compile_steps_anew()
 
-    def trace_anew(self):
-        """The next training step is traced again, with what it computes now."""
+    def compile_steps_anew(self):
+        """The next training step is compiled with what it computes now."""
         self.train_function = None
         if self.compiled:
-            self.make_train_function(force=True)
+            self.make_train_function()
+
+    def make_train_function(self, force=False):
+        """As Keras makes it, one for each choice of levels that the regime makes."""
+        if self.train_function is not None and not force:
+            return
+
+        def compiled(levels):
+            self.regime.ready(levels)
+
+            def train_step(*args):  # a function of its own, by which JAX knows what it compiled
+                with chosen(levels):
+                    return type(self).train_step(self, *args)
+
+            self.train_step = train_step
+            try:
+                super(ThrottledModel, self).make_train_function(force=True)
+                return self.train_function
+            finally:
+                del self.train_step
+                self.train_function = steps
+
+        self.train_function = steps = StepOfChoice(self.regime.choose, compiled)
+
+    def train_step(self, *args):
+        with open_step(CHOSEN.get()):
+            return super().train_step(*args)
+
+    def test_step(self, *args):
+        with open_step(()):
+            return super().test_step(*args)
 
     @property
     def breakpoints(self) -> tuple[float, ...]:
@@ -157,70 +197,83 @@ class ThrottledModel(keras.Model):
         sizes = {gate.num_groups for gate in self.gates}
         return tuple(sorted({k / (size + 1) for size in sizes for k in range(1, size + 1)}))
 
-    def split(self, inputs) -> tuple[list, object]:
-        """Separates the inputs into features, in order, and utilization or None."""
-        names = self.feature_names()
-        if isinstance(inputs, dict):
-            values = {"utilization": None, **inputs}
-        else:
-            values = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-            every = self.feature_names(all_inputs=True)
-            keys = every if len(values) == len(every) else names
-            if len(values) != len(keys):
-                raise ValueError(
-                    f"Invalid value for `inputs`. Expected {names} with or without 'utilization'. "
-                    f"Received {len(values)} values."
-                )
-            values = {"utilization": None, **dict(zip(keys, values, strict=True))}
-        if missing := [name for name in names if name not in values]:
-            raise ValueError(f"Invalid value for `inputs`. Missing: {missing}")
-        return [values[name] for name in names], values["utilization"]
+    def split(self, inputs) -> tuple[list | dict, object]:
+        """Separates inputs into features, as the plain model takes them, and utilization."""
+        return split(self.input, inputs)
 
-    def join(self, features: list, utilization):
-        """The inverse of `split`: one list, or dict, as the functional model expects it."""
-        values = dict(zip(self.feature_names(), features, strict=True))
-        values["utilization"] = utilization
-        if isinstance(self.input, dict):
-            return values
-        return [values[name] for name in self.feature_names(all_inputs=True)]
-
-    def masked(self, features: list, utilization, training=True):
+    def masked(self, features, utilization, training=True, step: Step | None = None):
         """Outputs at the given utilization, `(batch,)`, with closed groups masked."""
         with read_gates() as readings:
-            outputs = super().call(self.join(features, utilization), training=training)
-        self.forward_pass = ForwardPass(utilization, readings)
+            outputs = super().call(join(self.input, features, utilization), training=training)
+        if step is not None:
+            step.passes.append(ForwardPass(utilization, readings))
         return outputs
 
     def call(self, inputs, training=None, mask=None):
         # Left to Keras, layers behind an image-preprocessing layer would take up its default, True.
         training = bool(training)
         features, utilization = self.split(inputs)
+        step = current_step()
         if utilization is None and training:
-            return self.regime.outputs(self, features)
+            return self.regime.outputs(self, features, step or self.own_step())
         if utilization is None:
-            utilization = 1.0
+            utilization = self.level.state[0]
+        elif self.level.values != [1.0]:
+            raise ValueError(
+                "Utilization is given twice: as an argument and as an input. Leave one out."
+            )
         if isinstance(utilization, (int, float, str, list, tuple, np.ndarray, np.generic)):
             utilization = check_utilization(utilization)
         utilization = ops.convert_to_tensor(utilization, "float32")
         if len(utilization.shape) == 0:
-            utilization = ops.broadcast_to(utilization, (ops.shape(features[0])[0],))
+            batch = ops.shape(keras.tree.flatten(features)[0])[0]
+            utilization = ops.broadcast_to(utilization, (batch,))
         runs = 1 if training else self.ensemble_runs
-        outputs = [self.masked(features, utilization, training) for _ in range(runs)]
+        outputs = [self.masked(features, utilization, training, step) for _ in range(runs)]
         return outputs[0] if runs == 1 else keras.tree.map_structure(mean_of, *outputs)
 
+    def own_step(self) -> Step:
+        """A step outside `train_step`, as in a training loop of the user's own."""
+        if self.regime.choose():
+            raise ValueError(
+                f"{type(self.regime).__name__} chooses the levels of a step before it is compiled. "
+                "Expected `fit` or `train_on_batch`. In a training loop of your own give "
+                "utilization as an input, or draw it per sample."
+            )
+        return Step(())
+
     def task_loss(self, x, y, y_pred, sample_weight):
-        """The compiled loss of some outputs, with the model's additional losses."""
+        """The compiled loss of some outputs, with the losses that layers added."""
         return super().compute_loss(x, y, y_pred, sample_weight, training=True)
 
+    @property
+    def losses(self):
+        """As `keras.Model.losses`; while a further pass is judged, those of that pass."""
+        added = added_losses()
+        return super().losses if added is None else added
+
+    def adding(self, losses: list):
+        """Within it the losses that layers added are these; regularizers stay."""
+        regularized = sum(weight.regularizer is not None for weight in self.trainable_weights)
+        every = super().losses
+        return adding([*losses, *every[len(every) - regularized :]])
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        step = current_step() or self.own_step()
         if training and x is not None and self.split(x)[1] is None:
-            loss = self.regime.loss(self, x, y, y_pred, sample_weight)
+            loss = self.regime.loss(self, x, y, y_pred, sample_weight, step)
         else:
             loss = super().compute_loss(x, y, y_pred, sample_weight, training=training)
         if self.activity:
-            self.activity.update_state(self.forward_pass.readings)
+            for one in step.passes:
+                self.activity.update_state(one.readings)
         if training and self.objective:
-            loss += self.objective.loss(self, self.forward_pass, y, y_pred)
+            if not step.passes:
+                raise ValueError(
+                    "What gates learn is computed from what they chose. Expected `compute_loss` "
+                    "to be called by `train_step`, as `fit` does. Received a call outside it."
+                )
+            loss += self.objective.loss(self, step.passes[-1], y, y_pred)
         return loss
 
     @contextmanager
@@ -262,22 +315,32 @@ class ThrottledModel(keras.Model):
     def fit(self, x=None, y=None, *args, **kwargs):
         """As `keras.Model.fit`; `x` with or without utilization.
 
-        The optimizer's own weight decay leaves out learned gates: it would drive them to p = 1/2
-        (herrmann2019, 3.2).
+        What callbacks say of how training draws utilization and what gates learn ends with it,
+        however it ends. The optimizer's own weight decay leaves out learned gates: it would drive
+        them to p = 1/2 (herrmann2019, 3.2).
         """
         weights = [w for gate in self.learned_gates for w in gate.trainable_weights]
         if weights and self.compiled and not self.optimizer.built:
             for optimizer in getattr(self.optimizer, "optimizers", [self.optimizer]):
                 optimizer.exclude_from_weight_decay(var_list=weights)
+        check_given(self.input, x)
         self.check_batches(x, kwargs.get("batch_size", args[0] if args else None))
-        return super().fit(feed(self, x), y, *args, **kwargs)
+        regime, objective = self._regime, self._objective
+        try:
+            return super().fit(x, y, *args, **kwargs)
+        finally:
+            low, high = self.dial.values
+            self.shares_statistics = self._regime.shares_utilization or low == high
+            self._regime, self._objective = regime, objective
+            self.dial.turn([0.0, 1.0])
+            self.compile_steps_anew()
 
     def check_batches(self, x, batch_size: int | None):
         """Raises ValueError if arrays leave a data-dependent gate a training batch of one."""
         normalizing = any(gate.data_dependent and gate.trainable for gate in self.learned_gates)
         if not normalizing or not is_arrays(x):
             return
-        samples, size = len(self.split(x)[0][0]), batch_size or 32
+        samples, size = len(keras.tree.flatten(self.split(x)[0])[0]), batch_size or 32
         if size == 1 or samples % size == 1:
             raise ValueError(
                 "Invalid value for `batch_size`. Data-dependent gates normalise over the batch, so "
@@ -285,25 +348,75 @@ class ThrottledModel(keras.Model):
                 "which leaves a batch of one"
             )
 
-    def evaluate(self, x=None, y=None, *args, utilization=None, gating=None, **kwargs):
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        *args,
+        utilization=None,
+        gating=None,
+        calibration_data=None,
+        **kwargs,
+    ):
         """As `keras.Model.evaluate`, at a utilization.
 
         Args:
             utilization: float in (0, 1], or array `(samples,)`. Default: as in `x`, else 1.
             gating: how learned gates decide, as `gating` takes it. Default: p > 0.5.
+            calibration_data: training inputs by which the batch-norm statistics of this level are
+                estimated anew, as `keras_tnn.surgery.recalibrate` takes them; afterwards they are
+                as before. Without them a level whose statistics do not fit is told in a warning.
         """
-        with self.gating(gating):
-            return super().evaluate(feed(self, x, utilization), y, *args, **kwargs)
+        with self.gating(gating), self.at(x, utilization, calibration_data) as x:
+            if self.shares_statistics and calibration_data is None and self.level.values[0] < 1:
+                warn_of_statistics(self)
+            return super().evaluate(x, y, *args, **kwargs)
 
-    def predict(self, x, *args, utilization=None, gating=None, **kwargs):
+    def predict(self, x, *args, utilization=None, gating=None, calibration_data=None, **kwargs):
         """As `keras.Model.predict`, at a utilization.
 
         Args:
             utilization: float in (0, 1], or array `(samples,)`. Default: as in `x`, else 1.
             gating: how learned gates decide, as `gating` takes it. Default: p > 0.5.
+            calibration_data: as for `evaluate`.
         """
-        with self.gating(gating):
-            return super().predict(feed(self, x, utilization), *args, **kwargs)
+        with self.gating(gating), self.at(x, utilization, calibration_data) as x:
+            return super().predict(x, *args, **kwargs)
+
+    @contextmanager
+    def at(self, x, utilization, calibration_data=None) -> Iterator:
+        """Within it inference runs at a utilization, on the data that it gives.
+
+        Raises:
+            ValueError: if a utilization is not in (0, 1], or is given twice.
+        """
+        check_given(self.input, x)
+        if utilization is not None:
+            utilization = check_utilization(utilization)
+            if given_utilization(self.input, x) is not None:
+                raise ValueError(
+                    "Utilization is given twice: as an argument and as an input. Leave one out."
+                )
+            if utilization.ndim:
+                x = with_utilization(self.input, x, utilization)
+        level = 1.0 if utilization is None or utilization.ndim else utilization.item()
+        self.level.turn([level])
+        try:
+            with calibrated(self, calibration_data, level):
+                yield x
+        finally:
+            self.level.turn([1.0])
+
+    def get_config(self):
+        return {**super().get_config(), "shares_statistics": self.shares_statistics}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        shares_statistics = config.pop("shares_statistics", False)
+        model = super().from_config(config, custom_objects)
+        model.shares_statistics = shares_statistics
+        return model
 
 
 def leaf_layers(model) -> Iterator[keras.layers.Layer]:

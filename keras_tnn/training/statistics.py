@@ -1,0 +1,48 @@
+"""Batch-norm statistics of a level, while it is evaluated."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+from keras_tnn.surgery.recalibrate import recalibrate
+
+
+def normalizations(model) -> list[keras.layers.BatchNormalization]:
+    """The batch normalisations of a model, those of nested models included."""
+    found = []
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            found += normalizations(layer)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            found.append(layer)
+    return found
+
+
+def warn_of_statistics(model):
+    """Says that a level's statistics are not its own, if the model has any."""
+    if normalizations(model):
+        warnings.warn(
+            f"Model '{model.name}' has BatchNormalization, and the samples of a batch shared one "
+            "utilization in training: its statistics do not fit this level, and accuracy can fall "
+            "to chance. Pass about a thousand training inputs as `calibration_data`.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+@contextmanager
+def calibrated(model, data, utilization: float) -> Iterator[None]:
+    """Within it the statistics are those of a level, estimated on data; None changes nothing."""
+    if data is None:
+        yield
+        return
+    weights = [w for n in normalizations(model) for w in (n.moving_mean, n.moving_variance)]
+    before = [keras.ops.convert_to_numpy(weight) for weight in weights]
+    try:
+        recalibrate(model, data, utilization=utilization)
+        yield
+    finally:
+        for weight, value in zip(weights, before, strict=True):
+            weight.assign(value)
