@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_tnn.analysis.gating_table import GatingRow, GatingTable
-from keras_tnn.gates import AlwaysOn, Ensemble, Reading, Stochastic, Threshold, read_gates
+from keras_tnn.gates import AlwaysOn, Decision, Ensemble, Stochastic, Threshold, record_decisions
 from keras_tnn.gates.inference import Inference
 from keras_tnn.losses.complexity import MacsShare
 from keras_tnn.training import ThrottledModel
@@ -76,8 +76,8 @@ def evaluate_gating(
     progress = keras.utils.Progbar(sum(repeats), unit_name="evaluation", verbose=int(verbose))
 
     def evaluate(way: Inference) -> dict[str, float]:
-        with read_gates() as readings:
-            meter = MacsMeter(share, readings, way)
+        with record_decisions() as decisions:
+            meter = MacsMeter(share, decisions, way)
             found = model.evaluate(
                 x,
                 y,
@@ -138,13 +138,13 @@ class MacsMeter(keras.callbacks.Callback):
 
     Args:
         share: the network's MACs as a share, or None if they are unknown.
-        readings: the list that the gates write to; it is emptied.
+        decisions: the list that the gates write to; it is emptied.
         way: how they decide.
     """
 
-    def __init__(self, share: MacsShare | None, readings: list[Reading], way: Inference):
+    def __init__(self, share: MacsShare | None, decisions: list[Decision], way: Inference):
         super().__init__()
-        self.share, self.readings = share, readings
+        self.share, self.decisions = share, decisions
         self.passes = way.runs if isinstance(way, Ensemble) else 1
         # Where all gates are open none is computed: they can be removed (herrmann2019, 3.3).
         removed = share is not None and isinstance(way, AlwaysOn)
@@ -152,12 +152,12 @@ class MacsMeter(keras.callbacks.Callback):
         self.total, self.samples = 0.0, 0
 
     def on_test_batch_end(self, batch, logs=None):
-        each = len(self.readings) // self.passes
-        for start in range(0, len(self.readings) if self.share else 0, each):
-            shares = self.share(self.readings[start : start + each])  # (batch, 1)
+        each = len(self.decisions) // self.passes
+        for start in range(0, len(self.decisions) if self.share else 0, each):
+            shares = self.share(self.decisions[start : start + each])  # (batch, 1)
             self.total += float(keras.ops.sum(shares))
             self.samples += shares.shape[0]
-        self.readings.clear()
+        self.decisions.clear()
 
     @property
     def mean(self) -> float:

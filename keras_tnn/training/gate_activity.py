@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_tnn.gates import Reading
+from keras_tnn.gates import Decision
 
 POLARIZED = 0.05  # a gate is polarized below this rate, or above one minus it
 
@@ -18,15 +18,15 @@ class GateActivity(keras.metrics.Metric):
     probability is above 0.95 or below 0.05 (4.5.3). Groups that are always open do not count.
 
     Args:
-        groups: for the name of each gate, the numbers of the groups that it decides on.
+        groups: for the key of each call of a gate, the numbers of the groups that it decides on.
 
     Example:
 
     >>> gate = keras_tnn.gates.DataIndependent(4, open_probability=0.99, name="pruned")
     >>> activity = GateActivity({"pruned": [0, 1, 2, 3]})
-    >>> with keras_tnn.gates.read_gates() as readings:
+    >>> with keras_tnn.gates.record_decisions() as decisions:
     ...     _ = gate(1.0)
-    >>> activity.update_state(readings)
+    >>> activity.update_state(decisions)
     >>> {name: float(value) for name, value in activity.result().items()}
     {'activation_rate': 1.0, 'polarization': 1.0}
     """
@@ -39,9 +39,9 @@ class GateActivity(keras.metrics.Metric):
         self.expected = self.add_weight(shape=(size,), initializer="zeros", name="expected")
         self.samples = self.add_weight(shape=(), initializer="zeros", name="samples")
 
-    def update_state(self, readings: list[Reading]):
-        of_gate = {reading.gate.name: reading for reading in readings}
-        found = [(of_gate[name], free) for name, free in self.groups.items()]
+    def update_state(self, decisions: list[Decision]):
+        of_call = {decision.key: decision for decision in decisions}
+        found = [(of_call[key], free) for key, free in self.groups.items()]
         values = ops.concatenate([ops.take(one.values, free, -1) for one, free in found], -1)
         expected = [ops.mean(ops.take(one.probabilities, free, -1), axis=0) for one, free in found]
         batch = ops.cast(ops.shape(values)[0], "float32")
@@ -59,7 +59,7 @@ class GateActivity(keras.metrics.Metric):
         }
 
     def rates(self) -> dict[str, np.ndarray]:
-        """For the name of each gate, the rate at which each of its free groups was open."""
+        """For the key of each call of a gate, how often each of its free groups was open."""
         rates = ops.convert_to_numpy(self.opened / ops.maximum(self.samples, 1.0))
         ends = np.cumsum([len(free) for free in self.groups.values()])[:-1]
         return dict(zip(self.groups, np.split(rates, ends), strict=True))

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_tnn.gates import LearnedGate, Reading
+from keras_tnn.gates import Decision, LearnedGate
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class ForwardPass:
 
     Attributes:
         utilization: float tensor `(batch,)`.
-        readings: what each gate chose.
+        decisions: what each gate chose.
     """
 
     utilization: Any
-    readings: list[Reading]
+    decisions: list[Decision]
 
 
 class GateObjective:
@@ -31,7 +31,7 @@ class GateObjective:
 
     Args:
         penalty: `keras.losses.Loss` on `(target, complexity)`.
-        complexity: maps the readings of a forward pass to complexities `(batch, columns)`.
+        complexity: maps the decisions of a forward pass to complexities `(batch, columns)`.
         weight: float, lambda of liu2022, Eq. 4.
         weight_decay: float, divided by the number of free groups.
         follows_utilization: whether every sample's u is its target; else the model's `target`
@@ -59,12 +59,12 @@ class GateObjective:
 
     def loss(self, model, forward: ForwardPass, y, y_pred):
         """The loss to add to the task's."""
-        columns = self.complexity(forward.readings)
+        columns = self.complexity(forward.decisions)
         target = forward.utilization if self.follows_utilization else model.target.state[0]
         penalty = self.weight * self.penalty.call(target, columns)  # () or (batch,)
         total = ops.mean(penalty) + self.decay(model.learned_gates)
-        learned = [r for r in forward.readings if isinstance(r.gate, LearnedGate)]
-        scored = [reading for reading in learned if reading.gate.estimator.uses_score]
+        learned = [r for r in forward.decisions if isinstance(r.gate, LearnedGate)]
+        scored = [decision for decision in learned if decision.gate.estimator.uses_score]
         if scored:
             total += score_surrogate(sample_losses(model, y, y_pred) + penalty, scored)
         if self.update:
@@ -82,7 +82,7 @@ class GateObjective:
         return self.weight_decay / sum(gate.free_groups for gate in gates) * squares / 2
 
 
-def score_surrogate(costs, readings: list[Reading]):
+def score_surrogate(costs, decisions: list[Decision]):
     """Its gradient is the mean of (J - b) grad log Pr(g) (REINFORCE; liu2022, Eq. 10 and 11).
 
     The baseline b of a sample is the mean cost of the other samples of its batch, which does not
@@ -90,11 +90,11 @@ def score_surrogate(costs, readings: list[Reading]):
 
     Args:
         costs: J of each sample, `(batch,)`.
-        readings: of the gates that learn by their score function.
+        decisions: of the gates that learn by their score function.
     """
     others = ops.cast(ops.maximum(ops.shape(costs)[0] - 1, 1), costs.dtype)
     baseline = (ops.sum(costs) - costs) / others
-    log_probability = sum(reading.log_probability for reading in readings)
+    log_probability = sum(decision.log_probability for decision in decisions)
     return ops.mean(ops.stop_gradient(costs - baseline) * log_probability)
 
 

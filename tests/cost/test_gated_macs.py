@@ -26,12 +26,12 @@ def patterns_of(cost: GatedCost, draw) -> dict[str, list[int]]:
         always = sorted({*range(gate.num_groups)} - {*site.free, *range(gate.min_groups)})
         pattern = np.array(draw(gate.num_groups))
         pattern[[*always, *range(gate.min_groups)]] = 1
-        patterns |= dict.fromkeys(site.names, pattern.tolist())
+        patterns[site.name] = pattern.tolist()
     return patterns
 
 
 def value(cost: GatedCost, patterns) -> float:
-    row = [group for site in cost.sites for group in patterns[site.names[0]]]
+    row = [group for site in cost.sites for group in patterns[site.name]]
     return float(cost(np.array([row], "float32"))[0])
 
 
@@ -149,8 +149,18 @@ def test_a_learned_gate_that_is_called_twice():
     x = ChannelGate(num_groups=2)([layers.Dense(4)(image), gate(u)])
     x = ChannelGate(num_groups=2)([layers.Dense(4)(x), gate(u)])
     model = tnn.ThrottledModel([image, u], layers.Dense(2)(x))
-    with pytest.raises(ValueError, match=r"learned gates \['twice'\].*are called several times"):
-        gated_macs(model)
+    cost = gated_macs(model)
+    assert [(site.key, site.name) for site in cost.sites] == [("twice", "twice")] + [
+        ("twice/2", "twice/2")
+    ]
+    for first, second in (([1, 0], [1, 1]), ([1, 1], [0, 1])):  # each call decides for itself
+        patterns = {"twice": first, "twice/2": second}
+        small = tnn.materialize(model, gates=patterns)
+        assert value(cost, patterns) == count_macs(small)
+        wide, deep = 2 * sum(first), 2 * sum(second)
+        assert count_macs(small) == 4 * wide + wide * deep + deep * 2
+    both = tnn.materialize(model, gates={"twice": [0, 1]})  # a name alone stands for all calls
+    assert count_macs(both) == 4 * 2 + 2 * 2 + 2 * 2
 
 
 def test_a_sum_that_either_of_two_gates_keeps_open():
