@@ -83,10 +83,14 @@ def forward(graph: Graph, known: dict, gates: Mapping[int, np.ndarray] | None = 
     for call in graph.calls:
         given = (gates or {}).get(id(call.outputs[0]))
         decided = given is not None and isinstance(call.operation, Gate)
-        if call.inputs and all(id(x) in known for x in call.inputs):
+        # A gate whose values are given need not draw them; its state may be asked for.
+        asked = not decided or len(call.outputs) > 1
+        if asked and call.inputs and all(id(x) in known for x in call.inputs):
             known |= evaluate(call, known)
         if decided:
             known[id(call.outputs[0])] = given[None]
+            states = [x for x in call.outputs[1:] if id(x) not in known]
+            channels |= {id(x): Channels.all_alive(width(x)) for x in states}
         if id(call.outputs[0]) in known:
             continue
         features = tuple(x for x in call.inputs if id(x) not in known)
