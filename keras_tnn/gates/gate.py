@@ -125,7 +125,7 @@ class Gate(keras.layers.Layer):
         """Which groups are open: float tensor `(batch, num_groups)` of zeros and ones.
 
         Args:
-            utilization: float tensor `(batch or 1,)`.
+            utilization: float tensor `(batch or 1,)`; a row a sample where the gate reads data.
             training: boolean, whether the gate may be random.
             **read: `features`, `image` and `state`, those that the gate reads.
 
@@ -150,6 +150,10 @@ class Gate(keras.layers.Layer):
         utilization = ops.reshape(utilization, (-1,))
         given = {"features": features, "image": image, "state": state}
         read = {name: given[name] for name in self.reads if name in given}
+        if self.data_dependent:  # one row a sample, also where u is one number for all
+            rows = keras.tree.flatten([read.get("features"), read.get("image")])
+            batch = ops.shape(next(x for x in rows if x is not None))[0]
+            utilization = ops.broadcast_to(utilization, (batch,))
         gates, probabilities, state = self.choose(utilization, training, threshold, **read)
         leave_decision(self, gates, probabilities, state)
         if self.normalize:

@@ -95,9 +95,7 @@ class LearnedGate(Gate):
 
     def choose(self, utilization, training=None, threshold=None, **read):
         training = training and self.trainable
-        # Features have one row a sample also where utilization is one number for all.
-        rows = next((read[name] for name in ("features", "image") if name in read), utilization)
-        samples = ops.shape(keras.tree.flatten(rows)[0])[0]
+        samples = ops.shape(utilization)[0]
         logits, state = self.parted(self.logits(utilization, training=training, **read))
         probabilities = self.estimator.probabilities(logits)
         if training:
