@@ -148,7 +148,7 @@ class MacsMeter(keras.callbacks.Callback):
         self.passes = way.runs if isinstance(way, Ensemble) else 1
         # Where all gates are open none is computed: they can be removed (herrmann2019, 3.3).
         removed = share is not None and isinstance(way, AlwaysOn)
-        self.saved = share.cost.gates / share.cost.ungated if removed else 0.0
+        self.saved = share.cost.gates.whole / share.cost.ungated if removed else 0.0
         self.total, self.samples = 0.0, 0
 
     def on_test_batch_end(self, batch, logs=None):

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from keras_tnn.cost.closing import Closing, Product
+from keras_tnn.cost.deciding import Deciding, deciding_of
 from keras_tnn.cost.energy import EnergyModel
 from keras_tnn.cost.extent import Extent
 from keras_tnn.cost.gate_polynomial import GatePolynomial
@@ -35,12 +36,12 @@ class GatedCost:
     Attributes:
         sites: the calls of gates; each has columns of its own.
         network: the cost of the network as a polynomial in the gates.
-        gates: the cost of the gates themselves, which are always computed.
+        gates: the cost of the gates themselves, which is spared where a block around is closed.
     """
 
     sites: tuple[GateCall, ...]
     network: GatePolynomial
-    gates: float
+    gates: Deciding
 
     @property
     def ungated(self) -> float:
@@ -49,7 +50,7 @@ class GatedCost:
 
     def __call__(self, values):
         """The cost of each sample, gates included: float tensor `(batch,)`."""
-        return self.network(values) + self.gates
+        return self.network(values) + self.gates(values)
 
 
 def gated_macs(model: keras.Model) -> GatedCost:
@@ -112,8 +113,9 @@ def gated_cost(model: keras.Model, products, of_gate) -> GatedCost:
     graph = read_graph(model)
     sites = find_gates(graph, model.name)
     check_known(graph, sites)
-    polynomial = GatePolynomial(find_openings(Closing(graph, sites, products)))
-    return GatedCost(tuple(sites), polynomial, float(sum(of_gate(site.call) for site in sites)))
+    closing = Closing(graph, sites, products)
+    polynomial = GatePolynomial(find_openings(closing))
+    return GatedCost(tuple(sites), polynomial, deciding_of(closing, of_gate))
 
 
 def check_known(graph: Graph, sites: list[GateCall]):

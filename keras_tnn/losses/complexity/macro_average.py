@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_tnn.cost.closing import Closing
 from keras_tnn.cost.gated_cost import mac_products
+from keras_tnn.cost.obeyed_groups import obeyed_groups
 from keras_tnn.cost.openings import find_openings
 from keras_tnn.layers import ResidualGate
 from keras_tnn.layers.gated import Gated
@@ -56,7 +57,13 @@ class MacroAverage(Complexity):
     def share(self, call: Call, closing: Closing) -> np.ndarray:
         """How much of a block each group of the model is; last what is always open."""
         groups = groups_of_channels(call)
-        columns = np.append(obeyed(call, closing), self.num_groups)  # the group -1 is the last
+        found = obeyed_groups(call, closing)
+        if found is None:
+            raise ValueError(
+                f"The cost of the gates is unknown: layer '{call.name}' obeys what was computed "
+                "from gates. Expected a gate's output, a slice of it, or several side by side."
+            )
+        columns = np.append(found, self.num_groups)  # the group -1 is the last
         return np.bincount(columns[groups], minlength=self.num_groups + 1) / len(groups)
 
     def measure(self, values):
@@ -71,29 +78,3 @@ def groups_of_channels(call: Call) -> Sequence[int]:
         return [layer.index]
     groups = getattr(layer, "channel_groups", None)
     return range(layer.num_groups) if groups is None else groups
-
-
-def obeyed(call: Call, closing: Closing) -> np.ndarray:
-    """The groups that a gated layer obeys, numbered over all gates of the model.
-
-    Raises:
-        ValueError: if its control input is not made of outputs of gates, one beside another.
-    """
-    control = call.inputs[1]
-    for site, groups in zip(closing.sites, closing.groups, strict=True):
-        if site.place is call.outputs[0]:
-            return groups
-    # Numbers in place of gates come out where the gates do, counted upwards or downwards.
-    top = closing.num_groups
-    pairs = zip(closing.sites, closing.groups, strict=True)
-    numbers = {id(site.place): groups for site, groups in pairs}
-    up, down = (
-        np.ravel(closing.values({key: each(one) for key, one in numbers.items()})[id(control)])
-        for each in (lambda n: n.astype("float32"), lambda n: (top - n).astype("float32"))
-    )
-    if not np.array_equal(up, top - down) or not np.isin(up, np.arange(top)).all():
-        raise ValueError(
-            f"The cost of the gates is unknown: layer '{call.name}' obeys what was computed from "
-            "gates. Expected a gate's output, a slice of it, or several side by side."
-        )
-    return up.astype(int)
