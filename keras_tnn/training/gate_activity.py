@@ -16,6 +16,8 @@ class GateActivity(keras.metrics.Metric):
     Its result is a dictionary of two floats: "activation_rate", the share of open groups over
     samples and gates (herrmann2019, 1.1), and "polarization", the share of groups whose mean
     probability is above 0.95 or below 0.05 (4.5.3). Groups that are always open do not count.
+    While `complexity` is set, such as to a `keras_tnn.losses.MacsShare`, a third one is "share",
+    the mean complexity of a sample.
 
     Args:
         groups: for the key of each call of a gate, the numbers of the groups that it decides on.
@@ -38,6 +40,8 @@ class GateActivity(keras.metrics.Metric):
         self.opened = self.add_weight(shape=(size,), initializer="zeros", name="opened")
         self.expected = self.add_weight(shape=(size,), initializer="zeros", name="expected")
         self.samples = self.add_weight(shape=(), initializer="zeros", name="samples")
+        self.spent = self.add_weight(shape=(), initializer="zeros", name="spent")
+        self.complexity = None
 
     def update_state(self, decisions: list[Decision]):
         of_call = {decision.key: decision for decision in decisions}
@@ -48,15 +52,18 @@ class GateActivity(keras.metrics.Metric):
         self.opened.assign_add(ops.sum(values, axis=0))
         self.expected.assign_add(batch * ops.concatenate(expected))
         self.samples.assign_add(batch)
+        if self.complexity is not None:
+            self.spent.assign_add(ops.sum(self.complexity(decisions)))
 
     def result(self):
         samples = ops.maximum(self.samples, 1.0)
         rates = self.expected / samples
         polarized = ops.logical_or(rates < POLARIZED, rates > 1 - POLARIZED)
-        return {
+        found = {
             "activation_rate": ops.mean(self.opened) / samples,
             "polarization": ops.mean(ops.cast(polarized, "float32")),
         }
+        return found if self.complexity is None else {**found, "share": self.spent / samples}
 
     def rates(self) -> dict[str, np.ndarray]:
         """For the key of each call of a gate, how often each of its free groups was open."""

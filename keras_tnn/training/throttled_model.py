@@ -177,6 +177,16 @@ class ThrottledModel(keras.Model):
 
         self.train_function = steps = StepOfChoice(self.regime.choose, compiled)
 
+    def make_test_function(self, force=False):
+        """As Keras makes it, of a function of its own, by which JAX knows what it compiled."""
+        if self.test_function is not None and not force:
+            return
+        self.test_step = lambda *args: type(self).test_step(self, *args)
+        try:
+            super().make_test_function(force=True)
+        finally:
+            del self.test_step
+
     def train_step(self, *args):
         with open_step(CHOSEN.get()):
             return super().train_step(*args)
