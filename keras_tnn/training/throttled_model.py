@@ -162,6 +162,8 @@ class ThrottledModel(keras.Model):
 
         def compiled(levels):
             self.regime.ready(levels)
+            if self.objective:
+                self.objective.ready(self)
 
             def train_step(*args):  # a function of its own, by which JAX knows what it compiled
                 with chosen(levels):
@@ -281,7 +283,7 @@ class ThrottledModel(keras.Model):
                     "What gates learn is computed from what they chose. Expected `compute_loss` "
                     "to be called by `train_step`, as `fit` does. Received a call outside it."
                 )
-            loss += self.objective.loss(self, step.passes[-1], y, y_pred)
+            loss += self.objective.loss(self, step.passes[-1], y, y_pred, sample_weight)
         return loss
 
     @contextmanager

@@ -175,6 +175,7 @@ ABSTRACT = [
     gates.Estimator,
     losses.Complexity,
     callbacks.UtilizationCallback,
+    training.Baseline,
     training.Regime,
 ]
 
@@ -211,6 +212,7 @@ OTHERS = [
     training.DiscreteDraw,
     training.ForwardPass,
     training.GateObjective,
+    training.LeaveOneOut,
     training.PerBatch,
     training.PerSample,
     training.Sandwich,

@@ -6,8 +6,9 @@ import pytest
 
 import keras_tnn as tnn
 from keras_tnn import gates, layers, losses
-from keras_tnn.training import GateObjective, PerBatch, Sandwich
-from keras_tnn.training.gate_objective import sample_losses, score_surrogate
+from keras_tnn.training import GateObjective, LeaveOneOut, PerBatch, Sandwich
+from keras_tnn.training.gate_objective import score_surrogate
+from keras_tnn.training.sample_losses import SampleLosses
 
 
 def set_probabilities(gate, open_groups):
@@ -125,11 +126,11 @@ def test_moving_target_follows_the_batches():
 
 
 def test_score_surrogate_by_hand():
-    gate = gates.DataIndependent(1)
+    gate = gates.DataIndependent(1, estimator=gates.Reinforce())
     probabilities = np.array([[0.25]], "float32")
     decision = gates.Decision(gate, np.array([[1.0], [0.0]], "float32"), probabilities)
     # J = 3 and 1; the baseline of each is the other's cost; log Pr is log 1/4 and log 3/4.
-    found = float(score_surrogate(keras.ops.array([3.0, 1.0]), [decision]))
+    found = float(score_surrogate(keras.ops.array([3.0, 1.0]), [decision], LeaveOneOut()))
     assert found == pytest.approx(((3 - 1) * np.log(0.25) + (1 - 3) * np.log(0.75)) / 2)
 
 
@@ -140,7 +141,7 @@ def test_losses_of_samples(loss):
     model = network()
     model.compile("sgd", loss)
     probabilities = np.array([[0.2, 0.8], [0.5, 0.5]], "float32")
-    found = sample_losses(model, np.array([1, 0]), probabilities)
+    found = SampleLosses(model).of(np.array([1, 0]), probabilities)
     np.testing.assert_allclose(found, -np.log([0.8, 0.5]), rtol=1e-6)
 
 
