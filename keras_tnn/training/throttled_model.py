@@ -164,6 +164,8 @@ class ThrottledModel(keras.Model):
 
         def compiled(levels):
             self.regime.ready(levels)
+            if not self.optimizer.built:  # within a step TensorFlow would trace it twice
+                self.optimizer.build(self.trainable_variables)
 
             def train_step(*args):  # a function of its own, by which JAX knows what it compiled
                 with chosen(levels):
