@@ -11,6 +11,7 @@ from keras_tnn.gates import Ensemble, Gate, LearnedGate, read_gates
 from keras_tnn.gates.dial import Dial
 from keras_tnn.gates.inference import check_gating
 from keras_tnn.losses.added import added_losses, adding
+from keras_tnn.training.ahead import build_ahead
 from keras_tnn.training.feeding import (
     check_given,
     given_utilization,
@@ -164,8 +165,6 @@ class ThrottledModel(keras.Model):
 
         def compiled(levels):
             self.regime.ready(levels)
-            if not self.optimizer.built:  # within a step TensorFlow would trace it twice
-                self.optimizer.build(self.trainable_variables)
 
             def train_step(*args):  # a function of its own, by which JAX knows what it compiled
                 with chosen(levels):
@@ -327,6 +326,7 @@ class ThrottledModel(keras.Model):
                 optimizer.exclude_from_weight_decay(var_list=weights)
         check_given(self.input, x)
         self.check_batches(x, kwargs.get("batch_size", args[0] if args else None))
+        build_ahead(self, x, y)
         regime, objective = self._regime, self._objective
         try:
             return super().fit(x, y, *args, **kwargs)
