@@ -1,5 +1,7 @@
 """Which loss distils which output of a model: one that fits the output's own loss."""
 
+import warnings
+
 import keras
 from keras import losses
 
@@ -61,7 +63,9 @@ class LevelDistillation(keras.Model):
             for name, x in zip(model.output_names, inputs, strict=True)
         ]
         super().__init__(inputs, keras.tree.pack_sequence_as(model.output, handed_on))
-        config = model.get_compile_config() or {}
+        with warnings.catch_warnings():  # Keras serialises all of it, and warns of functions
+            warnings.simplefilter("ignore")
+            config = model.get_compile_config() or {}
         self.compile(
             loss=keras.tree.map_structure(lambda one: loss_for(one, loss), model.loss),
             loss_weights=config.get("loss_weights"),

@@ -113,4 +113,6 @@ def with_utilization(structure, utilization):
     """The model's inputs with utilization as a further one."""
     if isinstance(structure, dict):
         return {**structure, "utilization": utilization}
-    return [*keras.tree.flatten(structure), utilization]
+    if isinstance(structure, (list, tuple)):
+        return [*structure, utilization]
+    return [structure, utilization]

@@ -12,6 +12,7 @@ from keras_tnn.gates.dial import Dial
 from keras_tnn.gates.inference import check_gating, deciding
 from keras_tnn.losses.added import added_losses, adding
 from keras_tnn.surgery import gate_calls, read_graph
+from keras_tnn.training.ahead import build_ahead
 from keras_tnn.training.feeding import (
     check_given,
     given_utilization,
@@ -159,11 +160,11 @@ class ThrottledModel(keras.Model):
         """As Keras makes it, one for each choice of levels that the regime makes."""
         if self.train_function is not None and not force:
             return
+        if self.objective:
+            self.objective.ready(self)
 
         def compiled(levels):
             self.regime.ready(levels)
-            if self.objective:
-                self.objective.ready(self)
 
             def train_step(*args):  # a function of its own, by which JAX knows what it compiled
                 with chosen(levels):
@@ -331,6 +332,7 @@ class ThrottledModel(keras.Model):
                 optimizer.exclude_from_weight_decay(var_list=weights)
         check_given(self.input, x)
         self.check_batches(x, kwargs.get("batch_size", args[0] if args else None))
+        build_ahead(self, x, y)
         regime, objective = self._regime, self._objective
         try:
             return super().fit(x, y, *args, **kwargs)

@@ -141,17 +141,6 @@ def test_callbacks_choose_the_regime():
     assert isinstance(regime, Sandwich) and regime.levels == (0.25, 0.5, 1.0)
 
 
-def test_distillation_reads_logits_from_the_compiled_loss():
-    model = network()
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("sgd", loss)
-    rule = callbacks.SandwichRule(distillation=True)
-    rule.set_model(model)
-    assert rule.make_regime().distillation.from_logits
-    model.compile("sgd", "sparse_categorical_crossentropy")
-    assert not rule.make_regime().distillation.from_logits
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [

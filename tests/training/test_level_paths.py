@@ -93,16 +93,12 @@ def test_sandwich_keeps_the_statistics_of_the_full_level():
 def test_one_utilization_a_batch_covers_every_network():
     model = network()
     model.regime = training.PerBatch()
-    draws = np.array(training.UniformDraw().sample(model, 4000))
-    edges, levels = training.UniformDraw().intervals(model)
-    index = (draws[:, None] >= edges).sum(axis=1)
-    gate = tnn.gates.Nested(4)
-    assert np.array_equal(
-        [gate.pattern(u).sum() for u in draws[:50]],
-        [gate.pattern(levels[i]).sum() for i in index[:50]],
-    )
+    drawn = [model.regime.choose()[0] for _ in range(4000)]
+    opened = [int(tnn.gates.Nested(4).pattern(u).sum()) for u in drawn]
     # Five intervals of equal length; 5 standard deviations of a share are 0.032.
-    np.testing.assert_allclose(np.bincount(index) / 4000, 0.2, atol=0.032)
+    np.testing.assert_allclose(np.bincount(opened) / 4000, 0.2, atol=0.032)
+    model.dial.turn([0.45, 0.55])  # opens two groups of four
+    assert {int(tnn.gates.Nested(4).pattern(model.regime.choose()[0]).sum()) for _ in "123"} == {2}
 
 
 def test_dropout_draws_anew_in_every_step():
@@ -110,11 +106,36 @@ def test_dropout_draws_anew_in_every_step():
     x = layers.ThrottleableDense(64, num_groups=2, kernel_initializer="identity")([image, u])
     x = keras.layers.Dropout(0.5, name="dropout")(x)
     model = tnn.ThrottledModel([image, u], x)
-    model.compile("sgd", "mse")
+    model.compile(keras.optimizers.SGD(0.0), "mse")
     model.regime = training.PerBatch(training.DiscreteDraw((1.0,)))
     ones = np.ones((1, 64), "float32")
-    first, second = (np.array(model(ones, training=True)) for _ in range(2))
-    assert (first != second).any()
+    losses = {float(model.train_on_batch(ones, np.zeros((1, 64)))) for _ in range(3)}
+    assert len(losses) == 3
+
+
+def test_levels_are_not_chosen_in_a_training_loop_of_the_users_own():
+    model = network()
+    model.regime = training.PerBatch()
+    with pytest.raises(ValueError, match="Expected `fit` or `train_on_batch`"):
+        model(data()[0], training=True)
+
+
+def test_random_levels_are_drawn_once_a_step_and_alike():
+    levels = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 1.0)
+    rule = training.Sandwich(levels, random_levels=3)
+    choices = {rule.choose() for _ in range(200)}
+    assert {choice[:2] for choice in choices} == {(1.0, 0.1)}
+    drawn = [level for choice in choices for level in choice[2:]]
+    assert sorted(drawn) == sorted(3 * levels[1:-1]) or sorted(drawn) == sorted(levels[1:-1])
+    assert all(len(set(choice)) == 5 for choice in choices)
+
+
+def test_a_step_compiles_only_the_levels_that_it_runs():
+    model = network()
+    rule = training.Sandwich((0.25, 0.5, 0.75, 1.0))
+    model.regime = rule
+    model.fit(*data(), batch_size=16, verbose=0)
+    assert len(rule.paths.paths) == 3
 
 
 def test_refuses_constants_behind_a_gate():
