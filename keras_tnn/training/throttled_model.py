@@ -21,6 +21,7 @@ from keras_tnn.training.feeding import (
     split,
     with_utilization,
 )
+from keras_tnn.training.float_gates import warn_of_float, without_gates
 from keras_tnn.training.gate_activity import GateActivity
 from keras_tnn.training.gate_objective import ForwardPass, GateObjective
 from keras_tnn.training.regimes import PerSample, Regime
@@ -342,6 +343,11 @@ class ThrottledModel(keras.Model):
             self._regime, self._objective = regime, objective
             self.dial.turn([0.0, 1.0])
             self.compile_steps_anew()
+
+    def quantize(self, mode=None, config=None, filters=None, **kwargs):
+        """As `keras.Model.quantize`; gates stay float32."""
+        warn_of_float(self)
+        super().quantize(mode, config, without_gates(self, filters), **kwargs)
 
     def check_batches(self, x, batch_size: int | None):
         """Raises ValueError if arrays leave a data-dependent gate a training batch of one."""
