@@ -108,9 +108,9 @@ def over_test_images():
         "plain": keras_to_tflite(whole)[0],
         "gated": keras_to_tflite(tnn.conditional(model))[0],
     }
-    with tnn.gates.read_gates() as readings:
+    with tnn.gates.record_decisions() as decisions:
         model(images, training=False)
-    macs = np.array(tnn.losses.MacsShare(model)(readings)).mean()
+    macs = np.array(tnn.losses.MacsShare(model)(decisions)).mean()
     interpreters = {name: opened(content, images[:1]) for name, content in files.items()}
     ms = {name: np.zeros(len(images)) for name in files}
     for number, image in enumerate(images):

@@ -24,7 +24,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")  # read when Keras is first impo
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
-from keras_tnn.gates import DataDependent, read_gates  # noqa: E402
+from keras_tnn.gates import DataDependent, record_decisions  # noqa: E402
 
 BATCH = 32
 CASES = (  # block, channels in, filters, side of the image
@@ -85,9 +85,9 @@ def compare(torch, blocks, x, training: bool) -> tuple[float, float]:
     theirs = np.stack([peer_probabilities(torch, block, x, training) for block in blocks], axis=1)
     features = x.numpy().transpose(0, 2, 3, 1)  # channels last
     gate = with_weights_of(blocks, features)
-    with read_gates() as readings:
+    with record_decisions() as decisions:
         gate(1.0, features=features, training=training)
-    ours = keras.ops.convert_to_numpy(readings[0].probabilities)
+    ours = keras.ops.convert_to_numpy(decisions[0].probabilities)
     return float(abs(ours - theirs).max()), float(theirs.std())
 
 

@@ -137,9 +137,9 @@ def mean_share(model, share, x, gating) -> float:
     shares = []
     with model.gating(gating):
         for start in range(0, len(x), 500):
-            with tnn.gates.read_gates() as readings:
+            with tnn.gates.record_decisions() as decisions:
                 model(x[start : start + 500], training=False)
-            shares.append(keras.ops.convert_to_numpy(share(readings)))
+            shares.append(keras.ops.convert_to_numpy(share(decisions)))
     return float(np.concatenate(shares).mean())
 
 

@@ -1,5 +1,6 @@
 """Evaluating all ways to run a model with learned gates (herrmann2019, 3.3)."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -8,10 +9,12 @@ import keras
 import numpy as np
 
 from keras_tnn.analysis.gating_table import GatingRow, GatingTable
-from keras_tnn.gates import AlwaysOn, Ensemble, Reading, Stochastic, Threshold, read_gates
+from keras_tnn.cost.gated_cost import GatedCost
+from keras_tnn.gates import AlwaysOn, Ensemble, Stochastic, Threshold
 from keras_tnn.gates.inference import Inference
 from keras_tnn.losses.complexity import MacsShare
 from keras_tnn.training import ThrottledModel
+from keras_tnn.training.statistics import normalizations
 
 ACTIVITY = ("share", "activation_rate", "polarization")
 
@@ -24,13 +27,14 @@ def evaluate_gating(
     *,
     runs: int = 5,
     utilization: float = 1.0,
+    calibration_data: Any = None,
     batch_size: int | None = None,
     verbose: bool = True,
 ) -> GatingTable:
     """Evaluates a model by every way in which its learned gates may decide.
 
     The ways: each threshold, gates that are drawn for each sample, all gates open, and an
-    ensemble of runs. MACs and metrics come from the same forward passes, which run eagerly.
+    ensemble of runs. MACs and metrics come from the same forward passes.
 
     Args:
         model: compiled `keras_tnn.ThrottledModel` with learned gates.
@@ -41,6 +45,9 @@ def evaluate_gating(
         runs: Integer, how many evaluations give the mean and the standard deviation of drawn
             gates, and how many outputs the ensemble averages; 5 in the paper.
         utilization: float in (0, 1], for gates that depend on it.
+        calibration_data: training inputs by which the batch-norm statistics are estimated anew
+            for each way, as `keras_tnn.surgery.recalibrate` takes them; afterwards they are as
+            before.
         batch_size: samples a batch, as for `keras.Model.evaluate`.
         verbose: whether to show a progress bar over the evaluations.
 
@@ -70,28 +77,28 @@ def evaluate_gating(
             "Invalid value for `x`. Expected arrays, a tf.data.Dataset or a PyDataset, which can "
             f"be read once an evaluation. Received: {type(x).__name__}"
         )
+    if calibration_data is None:
+        warn_without_calibration(model)
     ways = [*map(Threshold, thresholds), Stochastic(), AlwaysOn(), Ensemble(runs)]
     share, unknown_cost = share_of(model)
     repeats = [runs if isinstance(way, Stochastic) else 1 for way in ways]
     progress = keras.utils.Progbar(sum(repeats), unit_name="evaluation", verbose=int(verbose))
 
     def evaluate(way: Inference) -> dict[str, float]:
-        with read_gates() as readings:
-            meter = MacsMeter(share, readings, way)
-            found = model.evaluate(
-                x,
-                y,
-                batch_size=batch_size,
-                verbose=0,
-                callbacks=[meter],
-                return_dict=True,
-                utilization=utilization,
-                gating=way,
-            )
+        found = model.evaluate(
+            x,
+            y,
+            batch_size=batch_size,
+            verbose=0,
+            return_dict=True,
+            utilization=utilization,
+            gating=way,
+            calibration_data=calibration_data,
+        )
         progress.add(1)
-        return {**found, "share": meter.mean}
+        return {**found, "share": spent(way, found["share"], share.cost)} if share else found
 
-    with eagerly(model):
+    with counting(model, share):
         found = [[evaluate(way) for _ in range(n)] for way, n in zip(ways, repeats, strict=True)]
     whole = share.cost.ungated if share else None
     rows = tuple(summary(way, of_way, whole) for way, of_way in zip(ways, found, strict=True))
@@ -121,50 +128,35 @@ def share_of(model: keras.Model) -> tuple[MacsShare | None, str | None]:
 
 
 @contextmanager
-def eagerly(model: keras.Model) -> Iterator[None]:
-    """Within it, the model runs one batch a call, and what its gates chose is numbers."""
-    before = model.run_eagerly, model.steps_per_execution
-    model.run_eagerly, model.steps_per_execution = True, 1
+def counting(model: ThrottledModel, share: MacsShare | None) -> Iterator[None]:
+    """Within it the model's evaluations also give the mean share of its MACs."""
+    model.activity.complexity = share
     model.test_function = None
     try:
         yield
     finally:
-        model.run_eagerly, model.steps_per_execution = before
+        model.activity.complexity = None
         model.test_function = None
 
 
-class MacsMeter(keras.callbacks.Callback):
-    """Reads after each batch what the network cost.
+def warn_without_calibration(model: ThrottledModel):
+    if normalizations(model):
+        warnings.warn(
+            f"Model '{model.name}' has BatchNormalization and `calibration_data` is None. Its "
+            "statistics are those of the gates that training drew; where gates decide otherwise, "
+            "accuracy can fall to chance. Pass about a thousand training inputs as "
+            "`calibration_data`.",
+            UserWarning,
+            stacklevel=3,
+        )
 
-    Args:
-        share: the network's MACs as a share, or None if they are unknown.
-        readings: the list that the gates write to; it is emptied.
-        way: how they decide.
-    """
 
-    def __init__(self, share: MacsShare | None, readings: list[Reading], way: Inference):
-        super().__init__()
-        self.share, self.readings = share, readings
-        self.passes = way.runs if isinstance(way, Ensemble) else 1
-        # Where all gates are open none is computed: they can be removed (herrmann2019, 3.3).
-        removed = share is not None and isinstance(way, AlwaysOn)
-        self.saved = share.cost.gates / share.cost.ungated if removed else 0.0
-        self.total, self.samples = 0.0, 0
-
-    def on_test_batch_end(self, batch, logs=None):
-        each = len(self.readings) // self.passes
-        for start in range(0, len(self.readings) if self.share else 0, each):
-            shares = self.share(self.readings[start : start + each])  # (batch, 1)
-            self.total += float(keras.ops.sum(shares))
-            self.samples += shares.shape[0]
-        self.readings.clear()
-
-    @property
-    def mean(self) -> float:
-        """Mean share of a sample, of all passes together; not a number if it is unknown."""
-        if not self.share:
-            return float("nan")
-        return self.passes * self.total / self.samples - self.saved
+def spent(way: Inference, share: float, cost: GatedCost) -> float:
+    """The share that a way of inference costs, from that of one forward pass with its gates."""
+    if isinstance(way, Ensemble):
+        return way.runs * share
+    # Where all gates are open none is computed: they can be removed (herrmann2019, 3.3).
+    return share - cost.gates.whole / cost.ungated if isinstance(way, AlwaysOn) else share
 
 
 def summary(way: Inference, found: list[dict[str, float]], whole: float | None) -> GatingRow:
@@ -182,7 +174,7 @@ def summary(way: Inference, found: list[dict[str, float]], whole: float | None) 
     return GatingRow(
         gating=way,
         macs=None if whole is None else whole * mean["share"],
-        share=None if whole is None else mean["share"],
+        share=mean.get("share"),
         activation_rate=mean["activation_rate"],
         polarization=mean["polarization"],
         metrics={name: value for name, value in mean.items() if name not in ACTIVITY},

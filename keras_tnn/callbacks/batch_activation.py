@@ -10,7 +10,7 @@ from keras_tnn.callbacks.logged import Logged
 from keras_tnn.losses import complexity as complexities
 from keras_tnn.losses.activation import BatchActivation as BatchActivationLoss
 from keras_tnn.losses.complexity_penalty import DistanceComplexity
-from keras_tnn.training import GateObjective, ThrottledModel
+from keras_tnn.training import Baseline, GateObjective, ThrottledModel
 
 COMPLEXITIES = {
     "gates": complexities.GateActivation,
@@ -60,6 +60,9 @@ class BatchActivation(Logged):
             complexity (S1.2).
         weight_decay: float, divided by the number of gates: 20e-4 / |G| in the paper (4.1).
         seed: Integer, starts the draws.
+        baseline: `keras_tnn.training.Baseline`, what gates that learn by a score function, as
+            `keras_tnn.gates.Reinforce` does, compare the cost of a sample with. Defaults to the
+            mean cost of the other samples of the batch.
 
     Raises:
         ValueError: if an argument is out of range; at the start of training if the model is no
@@ -84,6 +87,7 @@ class BatchActivation(Logged):
         moving: str | None = None,
         weight_decay: float = 20e-4,
         seed: int = 0,
+        baseline: Baseline | None = None,
     ):
         super().__init__()
         self.follows_utilization = target == "utilization"
@@ -108,6 +112,7 @@ class BatchActivation(Logged):
         self.weight = check_positive(weight, "weight")
         self.weight_decay = check_positive(weight_decay, "weight_decay")
         self.seed = seed
+        self.baseline = baseline
 
     def target_at(self, epoch: int) -> float:
         """The target rate at the start of an epoch."""
@@ -128,6 +133,7 @@ class BatchActivation(Logged):
             self.weight_decay,
             self.follows_utilization,
             self.update,
+            self.baseline,
         )
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -12,10 +12,9 @@ from functools import reduce
 import numpy as np
 
 from keras_tnn.cost.extent import Extent, extent_of
-from keras_tnn.cost.gate_sites import GateSite
 from keras_tnn.gates import Gate
-from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.cut import backward, evaluate, forward
+from keras_tnn.surgery.gate_calls import GateCall
 from keras_tnn.surgery.graph import Call, Graph, tensors_in
 from keras_tnn.surgery.rule import rule_of
 
@@ -52,7 +51,7 @@ class Closing:
     def __init__(
         self,
         graph: Graph,
-        sites: list[GateSite],
+        sites: list[GateCall],
         products: Callable[[Call, Extent], list[Product]],
     ):
         self.graph, self.sites, self.products = graph, sites, products
@@ -74,12 +73,11 @@ class Closing:
     def utilization(self) -> dict[int, np.ndarray]:
         return {id(x): np.ones(1, "float32") for x in self.graph.inputs if x.name == "utilization"}
 
-    def patterns(self, is_open: np.ndarray) -> Mapping[str, np.ndarray]:
-        """What the gates say, by name as `materialize(gates=...)` takes it."""
+    def patterns(self, is_open: np.ndarray) -> Mapping[int, np.ndarray]:
+        """What the calls of gates say, by `id` as `surgery.cut` takes it."""
         return {
-            name: is_open[groups].astype("float32")
+            id(site.place): is_open[groups].astype("float32")
             for site, groups in zip(self.sites, self.groups, strict=True)
-            for name in site.names
         }
 
     def all_parts(self, calls, channels, needed) -> list[list[Product]]:
@@ -96,12 +94,12 @@ class Closing:
         needed = self.backward(calls, channels, reached)
         return {i: self.products(calls[i], extent_of(calls[i], channels, needed)) for i in reached}
 
-    def forward(self, patterns: Mapping[str, np.ndarray]):
+    def forward(self, patterns: Mapping[int, np.ndarray]):
         """The calls, the channels of all tensors, and the numbers of the calls that differ."""
         known = self.values(patterns)
         calls, channels, reached, changed = [*self.calls], {**self.channels}, set(), set()
         for i, call in enumerate(self.calls):
-            given = patterns.get(call.name) if isinstance(call.operation, Gated) else None
+            given = patterns.get(id(call.outputs[0]))
             own = {key: known[key] if given is None else given[None] for key in call.known}
             obeys = any(not np.array_equal(own[key], call.known[key]) for key in own)
             if not obeys and changed.isdisjoint(map(id, call.inputs)):
@@ -117,18 +115,19 @@ class Closing:
                     changed.add(id(output))
         return calls, channels, reached
 
-    def values(self, patterns: Mapping[str, np.ndarray]) -> dict[int, np.ndarray]:
+    def values(self, patterns: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
         """The values of all tensors that depend on gates and utilization alone."""
         known, changed = {**self.known}, set()
         for call in self.graph.calls:
             if isinstance(call.operation, Gate):
-                known[id(call.output)] = patterns[call.name][None]
-            elif id(call.output) in known and not changed.isdisjoint(map(id, call.inputs)):
-                known[id(call.output)] = evaluate(call, known)
+                known[id(call.outputs[0])] = patterns[id(call.outputs[0])][None]
+            elif id(call.outputs[0]) in known and not changed.isdisjoint(map(id, call.inputs)):
+                known |= evaluate(call, known)
             else:
                 continue
-            if not np.array_equal(known[id(call.output)], self.known[id(call.output)]):
-                changed.add(id(call.output))
+            for x in call.outputs:
+                if id(x) in known and not np.array_equal(known[id(x)], self.known[id(x)]):
+                    changed.add(id(x))
         return known
 
     def backward(self, calls: list[Call], channels: dict, reached: set[int]) -> dict:

@@ -12,15 +12,16 @@ import keras
 import numpy as np
 
 from keras_tnn.cost.closing import Closing, Product
+from keras_tnn.cost.deciding import Deciding, deciding_of
 from keras_tnn.cost.energy import EnergyModel
 from keras_tnn.cost.extent import Extent
 from keras_tnn.cost.gate_polynomial import GatePolynomial
-from keras_tnn.cost.gate_sites import GateSite, find_gates
 from keras_tnn.cost.layer_costs import cost_of, sum_of
 from keras_tnn.cost.macs import find_rule, has_matrices, macs_of_call
 from keras_tnn.cost.memory import moved_bytes, passes_values_on, tensor_bytes, weight_bytes
 from keras_tnn.cost.openings import find_openings
 from keras_tnn.layers.gated import Gated
+from keras_tnn.surgery.gate_calls import GateCall, find_gates
 from keras_tnn.surgery.graph import Call, Graph, read_graph
 
 
@@ -33,14 +34,14 @@ class GatedCost:
             side, in the order of `sites`. Gradients reach it.
 
     Attributes:
-        sites: the gates.
+        sites: the calls of gates; each has columns of its own.
         network: the cost of the network as a polynomial in the gates.
-        gates: the cost of the gates themselves, which are always computed.
+        gates: the cost of the gates themselves, which is spared where a block around is closed.
     """
 
-    sites: tuple[GateSite, ...]
+    sites: tuple[GateCall, ...]
     network: GatePolynomial
-    gates: float
+    gates: Deciding
 
     @property
     def ungated(self) -> float:
@@ -49,7 +50,7 @@ class GatedCost:
 
     def __call__(self, values):
         """The cost of each sample, gates included: float tensor `(batch,)`."""
-        return self.network(values) + self.gates
+        return self.network(values) + self.gates(values)
 
 
 def gated_macs(model: keras.Model) -> GatedCost:
@@ -112,12 +113,12 @@ def gated_cost(model: keras.Model, products, of_gate) -> GatedCost:
     graph = read_graph(model)
     sites = find_gates(graph, model.name)
     check_known(graph, sites)
-    polynomial = GatePolynomial(find_openings(Closing(graph, sites, products)))
-    # A gate that only knows u decides alike each time; one call of it counts.
-    return GatedCost(tuple(sites), polynomial, float(sum(of_gate(site.calls[0]) for site in sites)))
+    closing = Closing(graph, sites, products)
+    polynomial = GatePolynomial(find_openings(closing))
+    return GatedCost(tuple(sites), polynomial, deciding_of(closing, of_gate))
 
 
-def check_known(graph: Graph, sites: list[GateSite]):
+def check_known(graph: Graph, sites: list[GateCall]):
     """Raises ValueError for layers and gates that multiply and have no rule."""
     layers = [x.operation for x in graph.calls if not isinstance(x.operation, Gated)]
     operations = [*layers, *(site.gate for site in sites)]

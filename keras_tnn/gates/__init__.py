@@ -3,6 +3,7 @@
 from keras_tnn.gates.blind import Blind
 from keras_tnn.gates.data_dependent import DataDependent
 from keras_tnn.gates.data_independent import DataIndependent
+from keras_tnn.gates.decision import Decision, record_decisions
 from keras_tnn.gates.depthwise_order import depthwise_order
 from keras_tnn.gates.estimators import Concrete, Estimator, StraightThrough
 from keras_tnn.gates.gate import Gate
@@ -10,7 +11,6 @@ from keras_tnn.gates.independent import Independent
 from keras_tnn.gates.inference import AlwaysOn, Ensemble, Stochastic, Threshold
 from keras_tnn.gates.learned import LearnedGate
 from keras_tnn.gates.nested import Nested
-from keras_tnn.gates.readings import Reading, read_gates
 from keras_tnn.gates.reinforce import Reinforce
 
 __all__ = [
@@ -19,17 +19,17 @@ __all__ = [
     "Concrete",
     "DataDependent",
     "DataIndependent",
+    "Decision",
     "Ensemble",
     "Estimator",
     "Gate",
     "Independent",
     "LearnedGate",
     "Nested",
-    "Reading",
     "Reinforce",
     "Stochastic",
     "StraightThrough",
     "Threshold",
     "depthwise_order",
-    "read_gates",
+    "record_decisions",
 ]

@@ -66,12 +66,12 @@ class Blind(LearnedGate):
             name="logits",
         )
 
-    def build(self, utilization_shape, features_shape=None):
+    def build(self, utilization_shape):
         self.hidden.build((None, 1))
         self.output_logits.build((None, self.hidden_units))
         self.built = True
 
-    def logits(self, utilization, features=None, training=None):
+    def logits(self, utilization, training=None):
         return self.output_logits(self.hidden(ops.expand_dims(utilization, -1)))
 
     def get_config(self):

@@ -50,8 +50,7 @@ class DataDependent(LearnedGate):
     [[1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]]
     """
 
-    data_dependent = True
-    reads_utilization = False
+    reads = ("features",)
 
     def __init__(
         self,
@@ -96,14 +95,6 @@ class DataDependent(LearnedGate):
             "bias_initializer": lambda shape, dtype: bias.reshape(shape).astype(dtype),
         }
 
-    def __call__(self, utilization, features=None, *args, **kwargs):
-        if features is None:
-            raise ValueError(
-                f"Gate '{self.name}' depends on data: it decides for each sample and has no "
-                "fixed pattern. Expected the call argument `features`. Received: features=None"
-            )
-        return super().__call__(utilization, features, *args, **kwargs)
-
     def build(self, utilization_shape, features_shape):
         units, count = self.free_groups * self.hidden_units, 2 * self.free_groups
         self.hidden.build((None, features_shape[-1]))
@@ -115,7 +106,7 @@ class DataDependent(LearnedGate):
             self.revised.build((None, count))
         self.built = True
 
-    def logits(self, utilization, features=None, training=None):
+    def logits(self, utilization, features, training=None):
         if training and features.shape[0] == 1:
             raise ValueError(
                 f"Invalid batch in gate '{self.name}': batch normalisation of one sample is zero. "

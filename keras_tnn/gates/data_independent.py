@@ -38,9 +38,9 @@ class DataIndependent(LearnedGate):
     [1.0, 0.0, 0.0, 0.0]
     """
 
-    reads_utilization = False
+    reads = ()
 
-    def build(self, utilization_shape, features_shape=None):
+    def build(self, utilization_shape):
         half = math.log(self.open_probability / (1 - self.open_probability)) / 2
         self.pairs = self.add_weight(
             shape=(self.free_groups, 2),
@@ -51,5 +51,5 @@ class DataIndependent(LearnedGate):
         )
         self.built = True
 
-    def logits(self, utilization, features=None, training=None):
+    def logits(self, utilization, training=None):
         return keras.ops.expand_dims(self.pairs[:, 1] - self.pairs[:, 0], 0)  # (1, free_groups)

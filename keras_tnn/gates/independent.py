@@ -38,7 +38,7 @@ class Independent(Gate):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def open_groups(self, utilization, features=None, training=None):
+    def open_groups(self, utilization, training=None):
         count = ops.expand_dims(self.count(utilization), -1)
         if training:
             shape = (ops.shape(utilization)[0], self.num_groups)

@@ -4,6 +4,8 @@ A gate is open where p > offset + scale U with U ~ Uniform(0, 1): a threshold is
 is (0, 1), and every gate is open with (-1, 0).
 """
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -141,3 +143,17 @@ def check_gating(gating) -> Inference:
         "Stochastic(), AlwaysOn() or Ensemble(runs) of keras_tnn.gates. "
         f"Received: gating={gating!r}"
     )
+
+
+@contextmanager
+def deciding(gates: Iterable, inference: Inference) -> Iterator[None]:
+    """Within it the learned ones among some gates decide at inference in one way."""
+    dials = [gate.inference for gate in gates if hasattr(gate, "inference")]
+    before = [dial.values for dial in dials]
+    for dial in dials:
+        dial.turn(inference.dial)
+    try:
+        yield
+    finally:
+        for dial, values in zip(dials, before, strict=True):
+            dial.turn(values)

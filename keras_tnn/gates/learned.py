@@ -7,8 +7,7 @@ from keras import ops
 from keras_tnn.gates.dial import Dial
 from keras_tnn.gates.estimators import Estimator, StraightThrough
 from keras_tnn.gates.gate import Gate
-from keras_tnn.gates.inference import Threshold, check_threshold
-from keras_tnn.gates.readings import read_gates
+from keras_tnn.gates.inference import Threshold
 
 
 class LearnedGate(Gate):
@@ -86,49 +85,32 @@ class LearnedGate(Gate):
         """How many groups the gate decides on."""
         return len(self.free)
 
-    def logits(self, utilization, features=None, training=None):
-        """Log-odds of the free groups: float32 tensor `(batch or 1, free_groups)`."""
+    def logits(self, utilization, training=None, **read):
+        """Log-odds of the free groups: float32 tensor `(batch or 1, free_groups)`.
+
+        The arguments are those of `Gate.open_groups`; a gate that reads a state returns the
+        tensor and the next gate's state.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define `logits`.")
 
-    def choose(self, utilization, features=None, training=None):
+    def choose(self, utilization, training=None, threshold=None, **read):
         training = training and self.trainable
-        samples = ops.shape(utilization if features is None else features)[0]
-        logits = self.logits(utilization, features, training)
+        samples = ops.shape(utilization)[0]
+        logits, state = self.parted(self.logits(utilization, training=training, **read))
         probabilities = self.estimator.probabilities(logits)
         if training:
             values = self.estimator(logits, samples=samples)
         else:
-            values = self.decide(probabilities, samples)
-        return self.with_open_groups(values), self.with_open_groups(probabilities)
+            threshold = self.threshold(samples) if threshold is None else threshold
+            values = ops.cast(ops.greater(probabilities, threshold), "float32")
+        return self.with_open_groups(values), self.with_open_groups(probabilities), state
 
-    def decide(self, probabilities, samples):
-        """Open where p > offset + scale U, with U ~ Uniform(0, 1) and both numbers on the dial."""
+    def threshold(self, samples):
+        """offset + scale U, with U ~ Uniform(0, 1) and both numbers on the dial."""
         shape = (samples, self.free_groups)
         noise = keras.random.uniform(shape, dtype="float32", seed=self.estimator.seed_generator)
         offset, scale = self.inference.state[0], self.inference.state[1]
-        return ops.cast(ops.greater(probabilities, offset + scale * noise), "float32")
-
-    def pattern(self, utilization: float, threshold: float | None = None) -> np.ndarray:
-        """The gate's values at one fixed utilization.
-
-        Args:
-            utilization: float in (0, 1].
-            threshold: float in (0, 1): groups are open where p is above it. By default as the
-                gate decides at inference.
-
-        Returns:
-            Float array of shape `(num_groups,)`; zero means closed.
-
-        Raises:
-            ValueError: if an argument is out of range.
-        """
-        if threshold is None:
-            return super().pattern(utilization)
-        threshold = check_threshold(threshold)
-        with read_gates() as readings:
-            super().pattern(utilization)
-        probabilities = ops.convert_to_numpy(readings[0].probabilities)[0]
-        return (probabilities > threshold).astype("float32")
+        return offset + scale * noise
 
     def with_open_groups(self, values):
         """Adds ones for the groups that are always open: `(batch, num_groups)`."""
@@ -138,10 +120,6 @@ class LearnedGate(Gate):
         places[self.free] = np.arange(self.free_groups)
         one = ops.ones((ops.shape(values)[0], 1), "float32")
         return ops.take(ops.concatenate([values, one], axis=-1), places, axis=-1)
-
-    def compute_output_spec(self, utilization, features=None, training=None):
-        # Features have one row a sample also where utilization is one number for all.
-        return super().compute_output_spec(utilization if features is None else features)
 
     def get_config(self):
         config = super().get_config()

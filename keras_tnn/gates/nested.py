@@ -46,7 +46,7 @@ class Nested(Gate):
             )
         self.order = None if order is None else [int(group) for group in order]
 
-    def open_groups(self, utilization, features=None, training=None):
+    def open_groups(self, utilization, training=None):
         # A group's rank is its place in the order: group `order[0]` has rank 0 and opens first.
         rank = np.arange(self.num_groups) if self.order is None else np.argsort(self.order)
         return ops.greater(ops.expand_dims(self.count(utilization), -1), rank.astype("float32"))

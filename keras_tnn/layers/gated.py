@@ -102,8 +102,15 @@ class Gated(keras.layers.Layer):
     def build_gate(self, input_shape):
         """Builds the layer's own gate, unless the control input is another gate's output."""
         features_shape, control_shape = input_shape[:2]
-        if len(control_shape) < 2 and not self.gate.built:
-            self.gate.build(control_shape, features_shape)
+        if len(control_shape) > 1:
+            return
+        if beyond := {"image", "state"} & {*self.gate.reads}:
+            raise ValueError(
+                f"Invalid value for `gate` of layer '{self.name}'. A layer can give the gate that "
+                f"it holds utilization and features. '{self.gate.name}' reads {sorted(beyond)}. "
+                "Expected it as a node of the model, whose output the layer obeys."
+            )
+        self.gate.build_for(control_shape, features=features_shape)
 
     def open_groups(self, control, features, training=None):
         """The gate's values `(batch or 1, num_groups)` for a control input of either kind."""

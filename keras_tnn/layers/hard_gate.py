@@ -3,8 +3,7 @@
 import keras
 from keras import ops
 
-from keras_tnn.gates import Gate, LearnedGate
-from keras_tnn.gates.readings import leave_reading
+from keras_tnn.gates import Gate
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
@@ -20,10 +19,10 @@ class HardGate(keras.layers.Layer):
 
     Call arguments:
         utilization: as for the gate.
-        features: as for the gate.
+        features, image, state: as for the gate.
 
     Output shape:
-        `(batch, num_groups)`, zeros and ones.
+        `(batch, num_groups)`, zeros and ones; and the state, where the gate reads one.
 
     Raises:
         ValueError: if `gate` is no gate.
@@ -45,25 +44,25 @@ class HardGate(keras.layers.Layer):
             )
         self.threshold = threshold
 
-    def build(self, utilization_shape, features_shape=None):
-        if not self.gate.built:
-            self.gate.build(utilization_shape, features_shape)
+    def build(self, utilization_shape, features_shape=None, image_shape=None, state_shape=None):
+        self.gate.build_for(
+            utilization_shape, features=features_shape, image=image_shape, state=state_shape
+        )
         self.built = True
 
-    def call(self, utilization, features=None):
-        utilization = ops.reshape(utilization, (-1,))
-        if not isinstance(self.gate, LearnedGate):
-            return self.gate(utilization, features=features, training=False)
-        logits = self.gate.logits(utilization, features, training=False)
-        probabilities = self.gate.estimator.probabilities(logits)
-        values = ops.cast(ops.greater(probabilities, self.threshold), "float32")
-        values = self.gate.with_open_groups(values)
-        leave_reading(self.gate, values, self.gate.with_open_groups(probabilities))
-        return ops.cast(values, self.compute_dtype)
+    def call(self, utilization, features=None, image=None, state=None):
+        made = self.gate(
+            utilization, features, image, state, training=False, threshold=self.threshold
+        )
+        gates, state = self.gate.parted(made)
+        gates = ops.cast(gates, self.compute_dtype)
+        return gates if state is None else (gates, state)
 
-    def compute_output_spec(self, utilization, features=None):
-        spec = self.gate.compute_output_spec(utilization, features)
-        return keras.KerasTensor(spec.shape, dtype=self.compute_dtype)
+    def compute_output_spec(self, utilization, features=None, image=None, state=None):
+        made = self.gate.compute_output_spec(utilization, features, image, state)
+        gates, state = self.gate.parted(made)
+        gates = keras.KerasTensor(gates.shape, dtype=self.compute_dtype)
+        return gates if state is None else (gates, state)
 
     def get_config(self):
         return {

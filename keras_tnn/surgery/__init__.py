@@ -1,6 +1,7 @@
 """Surgery cuts: a throttled model and a utilization become a plain, smaller Keras model."""
 
-from keras_tnn.surgery.conditional import conditional, gates_of
+from keras_tnn.surgery.conditional import conditional
+from keras_tnn.surgery.gate_calls import GateCall, gate_calls, gates_of
 from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.materialize import materialize
 from keras_tnn.surgery.recalibrate import recalibrate
@@ -11,12 +12,14 @@ from keras_tnn.surgery.rules.per_channel import PerChannel
 from keras_tnn.surgery.twins import copy_weights
 
 __all__ = [
+    "GateCall",
     "Elementwise",
     "Mixing",
     "PerChannel",
     "Rule",
     "conditional",
     "copy_weights",
+    "gate_calls",
     "gates_of",
     "materialize",
     "read_graph",

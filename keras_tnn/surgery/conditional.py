@@ -7,14 +7,14 @@ First the gates' decision is fixed: data-independent gates are cut for good, the
 from dataclasses import replace
 
 import keras
-import numpy as np
 
-from keras_tnn.gates import Gate
-from keras_tnn.gates.inference import check_threshold
+from keras_tnn.gates import Gate, Threshold
+from keras_tnn.gates.inference import check_threshold, deciding
 from keras_tnn.layers.hard_gate import HardGate
-from keras_tnn.surgery.cut import cut_known
+from keras_tnn.surgery.cut import cut_known, known_utilization
+from keras_tnn.surgery.gate_calls import gates_of
 from keras_tnn.surgery.graph import Graph, read_graph
-from keras_tnn.surgery.materialize import gates_by_name, learned_patterns, read_throttled_graph
+from keras_tnn.surgery.materialize import read_throttled_graph
 from keras_tnn.surgery.recalibrate import recalibrate
 from keras_tnn.surgery.skipping import skipping
 from keras_tnn.surgery.slices import copy_all
@@ -69,48 +69,29 @@ def conditional(
     return skipping(read_graph(decided), f"{model.name}_conditional")
 
 
-def gates_of(model: keras.Model) -> list[Gate]:
-    """The gates that a model obeys.
-
-    Args:
-        model: a built functional or sequential model.
-
-    Returns:
-        A list of `keras_tnn.gates.Gate`.
-
-    Raises:
-        ValueError: if the model has no graph.
-    """
-    return list(gates_by_name(read_graph(model)).values())
-
-
 def decide(model: keras.Model, threshold: float, utilization: float) -> keras.Model:
     """The masked model with its gates decided: no utilization input, no random numbers.
 
     Gates that read the data are `HardGate`s; what all other gates close is cut.
     """
     graph = read_throttled_graph(model)
-    gates = gates_by_name(graph)
+    gates = gates_of(graph)
     check_gates(model, gates)
-    patterns = learned_patterns(graph, utilization, threshold)
-    known = {
-        id(x): np.array([utilization], "float32") for x in graph.inputs if x.name == "utilization"
-    }
-    result = cut_known(
-        with_hard_gates(graph, threshold), known, model.name, patterns, keep_gates=True
-    )
+    known = known_utilization(graph, utilization)
+    with deciding(gates, Threshold(threshold)):
+        result = cut_known(with_hard_gates(graph, threshold), known, model.name, keep_gates=True)
     copy_all(result.slices, result.model)
     return result.model
 
 
-def check_gates(model: keras.Model, gates: dict[str, Gate]):
-    reading = {name: gate for name, gate in gates.items() if gate.data_dependent}
+def check_gates(model: keras.Model, gates: list[Gate]):
+    reading = [gate for gate in gates if gate.data_dependent]
     if not reading:
         raise ValueError(
             f"Model '{model.name}' has no gate that reads the data. Expected at least one. Use "
             "`keras_tnn.materialize`: what its gates close can be cut for good."
         )
-    if normalizing := [name for name, gate in reading.items() if gate.normalize]:
+    if normalizing := [gate.name for gate in reading if gate.normalize]:
         raise ValueError(
             "Expected gates of zeros and ones. Received gates that divide by the number of open "
             f"groups: {normalizing}. Make them with normalize=False."

@@ -31,7 +31,7 @@ class Cut:
 
 
 def cut(
-    graph: Graph, utilization: float, name: str, gates: Mapping[str, np.ndarray] | None = None
+    graph: Graph, utilization: float, name: str, gates: Mapping[int, np.ndarray] | None = None
 ) -> Cut:
     """Cuts a model at one utilization. Weights are left unset: see `Cut.slices`.
 
@@ -39,8 +39,8 @@ def cut(
         graph: of the whole model.
         utilization: float in (0, 1].
         name: of the cut model.
-        gates: for names of gates or gated layers, values `(num_groups,)` in place of those that
-            utilization gives.
+        gates: values `(num_groups,)` in place of those that utilization gives: for the `id` of
+            what a call of a gate makes, or of a layer that obeys one.
     """
     return cut_known(graph, known_utilization(graph, utilization), name, gates)
 
@@ -55,7 +55,7 @@ def cut_known(
     graph: Graph,
     known: dict[int, np.ndarray],
     name: str,
-    gates: Mapping[str, np.ndarray] | None = None,
+    gates: Mapping[int, np.ndarray] | None = None,
     keep_gates: bool = False,
 ) -> Cut:
     """As `cut`, for any tensors of known value.
@@ -76,17 +76,22 @@ def cut_known(
     return build(graph, calls, channels, needed, known, name)
 
 
-def forward(graph: Graph, known: dict, gates: Mapping[str, np.ndarray] | None = None):
+def forward(graph: Graph, known: dict, gates: Mapping[int, np.ndarray] | None = None):
     """What is known of every tensor: its value in `known`, or its channels."""
     channels = {id(x): Channels.all_alive(width(x)) for x in graph.inputs if id(x) not in known}
     calls = []
     for call in graph.calls:
-        given = (gates or {}).get(call.name)
-        if given is not None and isinstance(call.operation, Gate):
-            known[id(call.output)] = given[None]
-            continue
-        if call.inputs and all(id(x) in known for x in call.inputs):
-            known[id(call.output)] = evaluate(call, known)
+        given = (gates or {}).get(id(call.outputs[0]))
+        decided = given is not None and isinstance(call.operation, Gate)
+        # A gate whose values are given need not draw them; its state may be asked for.
+        asked = not decided or len(call.outputs) > 1
+        if asked and call.inputs and all(id(x) in known for x in call.inputs):
+            known |= evaluate(call, known)
+        if decided:
+            known[id(call.outputs[0])] = given[None]
+            states = [x for x in call.outputs[1:] if id(x) not in known]
+            channels |= {id(x): Channels.all_alive(width(x)) for x in states}
+        if id(call.outputs[0]) in known:
             continue
         features = tuple(x for x in call.inputs if id(x) not in known)
         values = {id(x): known[id(x)] for x in call.inputs if id(x) in known}
@@ -100,11 +105,12 @@ def forward(graph: Graph, known: dict, gates: Mapping[str, np.ndarray] | None = 
     return calls, channels
 
 
-def evaluate(call: Call, known: dict) -> np.ndarray:
-    """The value of a call that depends on utilization alone."""
+def evaluate(call: Call, known: dict) -> dict[int, np.ndarray]:
+    """The values, by `id`, that a call makes which depends on utilization alone."""
     values = {id(x): ops.convert_to_tensor(known[id(x)]) for x in call.inputs}
     args, kwargs = substitute((call.args, call.kwargs), values)
-    return ops.convert_to_numpy(call.operation(*args, **kwargs))
+    made = keras.tree.flatten(call.operation(*args, **kwargs))
+    return {id(x): ops.convert_to_numpy(y) for x, y in zip(call.outputs, made, strict=True)}
 
 
 def backward(graph: Graph, calls: list[Call], channels: dict) -> dict:

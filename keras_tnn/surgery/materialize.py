@@ -1,14 +1,18 @@
 """From a throttled model and a utilization to the plain, smaller Keras model of that level."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
 
-from keras_tnn.gates import Gate, LearnedGate
+from keras_tnn.gates import Gate, Threshold
+from keras_tnn.gates.decision import call_key
+from keras_tnn.gates.inference import deciding
 from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.cut import cut
-from keras_tnn.surgery.graph import Graph, read_graph
+from keras_tnn.surgery.gate_calls import gates_of
+from keras_tnn.surgery.graph import Call, Graph, read_graph
 from keras_tnn.surgery.recalibrate import recalibrate
 from keras_tnn.surgery.slices import copy_all
 from keras_tnn.utilization import check_one
@@ -53,7 +57,8 @@ def materialize(
         calibration_data: array of inputs `(samples, ...)`, a list or dict of them for several
             inputs, or a dataset of batches (`x` or `(x, y)`). About a thousand samples do.
         gates: patterns that take the place of what utilization opens: for the name of a gate or
-            of a gated layer, `num_groups` zeros and ones. Any pattern, nested or not.
+            of a gated layer, `num_groups` zeros and ones. Any pattern, nested or not. The second
+            call of a gate that is called several times is "name/2".
         threshold: float in (0, 1) for learned gates: groups whose probability is above it are
             kept (herrmann2019, 3.3). By default as the gates decide at inference, 0.5.
 
@@ -77,47 +82,45 @@ def materialize(
     given = gates or threshold is not None
     utilization = check_one(1.0 if utilization is None and given else utilization)
     graph = read_throttled_graph(model)
-    patterns = learned_patterns(graph, utilization, threshold)
-    patterns |= {name: check_pattern(graph, name, one) for name, one in (gates or {}).items()}
+    patterns = patterns_by_call(graph, gates or {})
     name = f"{model.name}_{round(1000 * utilization):04d}"
-    result = cut(graph, utilization, name=name, gates=patterns)
+    with deciding(gates_of(graph) if threshold is not None else [], Threshold(threshold or 0.5)):
+        result = cut(graph, utilization, name=name, gates=patterns)
     copy_all(result.slices, result.model)
     if calibration_data is not None:
         recalibrate(result.model, calibration_data)
     return result.model
 
 
-def gates_by_name(graph: Graph) -> dict[str, Gate]:
-    """The gates under the name of their node, or of the layer that obeys its own."""
-    operations = [call.operation for call in graph.calls]
-    nodes = {one.name: one for one in operations if isinstance(one, Gate)}
-    gated = [one for one in operations if isinstance(one, Gated) and one.gate.built]
-    return nodes | {one.name: one.gate for one in gated}
+def patterns_by_call(graph: Graph, gates: Mapping[str, Sequence[int]]) -> dict[int, np.ndarray]:
+    """What gates shall open at each of their calls, as `surgery.cut` takes it.
 
-
-def learned_patterns(
-    graph: Graph, utilization: float, threshold: float | None
-) -> dict[str, np.ndarray]:
-    """What learned gates that do not read the data open: `(num_groups,)` by name."""
+    The name of a gate or gated layer stands for those of its calls that are not named themselves.
+    """
+    calls, count = {}, Counter()
+    for call in graph.calls:
+        if isinstance(call.operation, (Gate, Gated)):
+            calls[call_key(call.name, count[call.name])] = call
+            count[call.name] += 1
+    if unknown := [name for name in gates if name not in {*calls, *count}]:
+        raise ValueError(
+            f"Invalid value for `gates`. Expected names among {sorted(calls)}. "
+            f"Received: {unknown[0]!r}"
+        )
+    given = {key: gates.get(key, gates.get(call.name)) for key, call in calls.items()}
     return {
-        name: gate.pattern(utilization, threshold)
-        for name, gate in gates_by_name(graph).items()
-        if isinstance(gate, LearnedGate) and not gate.data_dependent
+        id(calls[key].outputs[0]): check_pattern(calls[key], pattern)
+        for key, pattern in given.items()
+        if pattern is not None
     }
 
 
-def check_pattern(graph: Graph, name: str, pattern: Sequence[int]) -> np.ndarray:
+def check_pattern(call: Call, pattern: Sequence[int]) -> np.ndarray:
     """Returns a gate's pattern as `(num_groups,)` floats after checking that it fits the gate."""
-    operations = [call.operation for call in graph.calls]
-    gated = {one.name: one for one in operations if isinstance(one, (Gate, Gated))}
-    if name not in gated:
-        raise ValueError(
-            f"Invalid value for `gates`. Expected names among {sorted(gated)}. Received: {name!r}"
-        )
-    values, size = np.asarray(pattern), gated[name].num_groups
+    values, size = np.asarray(pattern), call.operation.num_groups
     if values.shape != (size,) or not np.all((values == 0) | (values == 1)):
         raise ValueError(
-            f"Invalid value for `gates`. Expected {size} zeros and ones for '{name}'. "
+            f"Invalid value for `gates`. Expected {size} zeros and ones for '{call.name}'. "
             f"Received: {pattern!r}"
         )
     return values.astype("float32")

@@ -4,18 +4,16 @@ A piece is everything that is of no use while its gate is closed: what only the 
 made from, and the layer that reads it.
 """
 
-from collections import Counter, defaultdict
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_tnn.layers.channel_gate import ChannelGate
-from keras_tnn.layers.residual_gate import ResidualGate
+from keras_tnn.surgery.blocks import BlockPiece, Readers, find_blocks, is_sum, other_term
 from keras_tnn.surgery.channels import Channels
-from keras_tnn.surgery.graph import Call, Graph, tensors_in, width
+from keras_tnn.surgery.graph import Call, Graph, width
 from keras_tnn.surgery.rule import rule_of
 from keras_tnn.surgery.rules.convolution import ConvolutionRule, Mixing
 from keras_tnn.surgery.rules.dense import DenseRule
@@ -25,23 +23,6 @@ from keras_tnn.surgery.rules.normalization import BatchNormalizationRule
 from keras_tnn.surgery.rules.per_channel import PerChannel
 
 FOLDING = (ConvolutionRule, DenseRule)  # their kernels have the outputs on the last axis
-
-
-@dataclass(frozen=True)
-class BlockPiece:
-    """`end` = `base` + g f(x), with the branch f of a residual block.
-
-    Attributes:
-        gate: the call of the `ResidualGate`.
-        base: the tensor that the branch is added to.
-        calls: those of the branch, in running order.
-        end: the sum.
-    """
-
-    gate: Call
-    base: Any
-    calls: tuple[Call, ...]
-    end: Any
 
 
 @dataclass(frozen=True)
@@ -79,7 +60,7 @@ class ChannelPiece:
         return None if self.add is None else other_term(self.add, made)
 
 
-class Pieces:
+class Pieces(Readers):
     """Finds the pieces of a graph.
 
     Args:
@@ -90,51 +71,17 @@ class Pieces:
     """
 
     def __init__(self, graph: Graph):
-        self.graph = graph
-        self.read_by = defaultdict(list)
-        for call in graph.calls:
-            for x in call.inputs:
-                self.read_by[id(x)].append(call)
-        for x in tensors_in(graph.outputs):
-            self.read_by[id(x)].append(None)
-        self.made_by = {id(x): call for call in graph.calls for x in call.outputs}
+        super().__init__(graph)
         self.of_end: dict[int, BlockPiece | ChannelPiece] = {}
         inside = set()
-        for call in reversed(graph.calls):  # an outer block ends after those inside it
-            if isinstance(call.operation, ResidualGate) and id(call) not in inside:
-                inside |= self.add_block(call)
+        for block in find_blocks(graph):
+            if id(block.gate) not in inside:  # what is in a block is found in its own graph
+                self.of_end[id(block.end)] = block
+                inside |= {id(call) for call in (*block.calls, block.gate)}
+                inside.add(id(self.made_by[id(block.end)]))
         for call in graph.calls:
             if isinstance(call.operation, ChannelGate) and id(call) not in inside:
                 self.add_channels(call, inside)
-
-    @cached_property
-    def uses(self) -> Counter:
-        """How often each operation with weights is called."""
-        with_weights = [c for c in self.graph.calls if getattr(c.operation, "weights", None)]
-        return Counter(id(call.operation) for call in with_weights)
-
-    def add_block(self, gate: Call) -> set[int]:
-        """Adds the piece of a block, if its gate stands before a sum; the `id`s of its calls."""
-        reader = self.only_reader(gate.output)
-        branch = gate.inputs[0]
-        if reader is None or not is_sum(reader) or self.only_reader(branch) is not gate:
-            return set()
-        base = other_term(reader, gate.output)
-        calls = self.private_calls(branch)
-        shared = any(self.uses[id(call.operation)] > 1 for call in calls)
-        if base is None or base.shape != branch.shape or shared or not calls:
-            return set()
-        self.of_end[id(reader.output)] = BlockPiece(gate, base, calls, reader.output)
-        return {id(call) for call in (*calls, gate, reader)}
-
-    def private_calls(self, tensor) -> tuple[Call, ...]:
-        """The calls whose outputs serve `tensor` and nothing else."""
-        inside = {id(self.made_by[id(tensor)])} if id(tensor) in self.made_by else set()
-        for call in reversed(self.graph.calls):
-            readers = [one for x in call.outputs for one in self.read_by[id(x)]]
-            if readers and all(id(one) in inside for one in readers):
-                inside.add(id(call))
-        return tuple(call for call in self.graph.calls if id(call) in inside)
 
     def add_channels(self, gate: Call, inside: set[int]):
         """Adds a piece for each layer that reads the gated channels and mixes them."""
@@ -172,10 +119,6 @@ class Pieces:
                 break
         return calls
 
-    def only_reader(self, tensor) -> Call | None:
-        readers = self.read_by[id(tensor)]
-        return readers[0] if len(readers) == 1 else None
-
     def norm_of(self, reader: Call) -> Call | None:
         """The batch normalisation that alone reads a linear layer's output."""
         norm = self.only_reader(reader.output)
@@ -205,16 +148,6 @@ def stay_zero(calls: list[Call]) -> bool:
         if after.alive.any() or after.hidden.any():
             return False
     return True
-
-
-def is_sum(call: Call) -> bool:
-    """Whether a call adds two tensors."""
-    return type(call.operation).__name__ == "Add" and len(call.inputs) == 2
-
-
-def other_term(add: Call, tensor):
-    """What a call adds to a tensor; None where that is the tensor itself."""
-    return next((x for x in add.inputs if x is not tensor), None)
 
 
 def keeps_channels(call: Call) -> bool:

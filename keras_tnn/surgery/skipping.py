@@ -11,10 +11,11 @@ from keras_tnn.layers.channel_gate import ChannelGate
 from keras_tnn.layers.conditional_sum import ConditionalSum
 from keras_tnn.layers.hard_gate import HardGate
 from keras_tnn.layers.residual_gate import ResidualGate
+from keras_tnn.surgery.blocks import BlockPiece
 from keras_tnn.surgery.builder import plain_copy
 from keras_tnn.surgery.cut import cut_known
 from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in, width
-from keras_tnn.surgery.pieces import BlockPiece, ChannelPiece, Pieces, is_linear
+from keras_tnn.surgery.pieces import ChannelPiece, Pieces, is_linear
 from keras_tnn.surgery.rules.obeying import groups_of_channels
 from keras_tnn.surgery.slices import copy_all
 

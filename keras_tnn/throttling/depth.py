@@ -3,8 +3,7 @@
 import itertools
 from dataclasses import dataclass
 
-from keras import layers
-
+from keras_tnn.surgery.blocks import is_sum
 from keras_tnn.surgery.graph import Call, Graph
 
 
@@ -39,10 +38,7 @@ def residual_stages(graph: Graph, skip: set[str]) -> list[list[ResidualBlock]]:
     made_by = {id(x): call for call in graph.calls for x in call.outputs}
     found = []
     for call in graph.calls:
-        is_sum = isinstance(call.operation, layers.Add) or (
-            type(call.operation).__name__ == "Add" and not isinstance(call.operation, layers.Layer)
-        )
-        if is_sum and len(call.inputs) == 2 and call.name not in skip:
+        if is_sum(call) and call.name not in skip:
             found += blocks_at(call, made_by, skip)
     return [list(run) for _, run in itertools.groupby(found, key=lambda one: one.add.output.shape)]
 

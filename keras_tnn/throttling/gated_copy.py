@@ -37,9 +37,8 @@ class GatedCopy:
         return name
 
     def gate(self, width: Width, stages: list[list[ResidualBlock]], nodes):
-        """Says where gates belong, and who decides (see gate_nodes.py)."""
-        blocks = [block for stage in stages for block in stage]
-        self.blocks = {id(block.add): (i, block) for i, block in enumerate(blocks)}
+        """Says where gates belong, and who decides (see placer.py)."""
+        self.blocks = {id(block.add): block for stage in stages for block in stage}
         self.width, self.nodes = width, nodes
 
     def build(self) -> ThrottledModel:
@@ -51,6 +50,7 @@ class GatedCopy:
         }
         inputs = with_utilization(substitute(self.graph.input_structure, tensors), self.utilization)
         for call in self.graph.calls:
+            self.nodes.before(call, tensors)
             read = [tensors[id(x)] for x in call.inputs]
             if id(call) in self.blocks:
                 read = self.with_block_gate(call, read)
@@ -66,9 +66,9 @@ class GatedCopy:
         return model
 
     def with_block_gate(self, call: Call, read: list) -> list:
-        number, block = self.blocks[id(call)]
+        block = self.blocks[id(call)]
         branch = next(i for i, x in enumerate(call.inputs) if x is block.branch)
-        gates, index = self.nodes.for_block(number, self.tensors)
+        gates, index = self.nodes.for_block(call)
         gate = ResidualGate(
             num_groups=gates.shape[-1],
             index=index,
@@ -81,7 +81,7 @@ class GatedCopy:
     def with_channel_gate(self, call: Call, old, new):
         if id(old) not in self.width.behind:
             return new
-        gates, groups = self.nodes.for_channels(self.width.behind[id(old)], self.tensors)
+        gates, groups = self.nodes.for_channels(self.width.behind[id(old)])
         name = self.unused(f"{call.name}_gate")
         gate = ChannelGate(**arguments(gates, groups), dtype=new.dtype, name=name)
         return gate([new, gates])
@@ -89,7 +89,7 @@ class GatedCopy:
     def normalization(self, call: Call, read: list, builder: Builder) -> tuple:
         """The layer normalisation of a call, as one that knows which channels are open."""
         plain = call.operation
-        gates, groups = self.nodes.for_channels(self.width.within[id(call.output)], self.tensors)
+        gates, groups = self.nodes.for_channels(self.width.within[id(call.output)])
         if id(plain) not in self.normalizations:
             config = {**plain.get_config(), **arguments(gates, groups)}
             self.normalizations[id(plain)] = ThrottleableLayerNormalization.from_config(config)

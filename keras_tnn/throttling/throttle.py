@@ -7,8 +7,10 @@ import keras
 from keras_tnn.gates import Gate
 from keras_tnn.surgery.graph import Graph, read_graph
 from keras_tnn.throttling.depth import residual_stages
-from keras_tnn.throttling.gate_nodes import decided_in_time, gate_nodes, kind_of
+from keras_tnn.throttling.gate_maker import GateMaker
 from keras_tnn.throttling.gated_copy import GatedCopy
+from keras_tnn.throttling.placer import Placer
+from keras_tnn.throttling.places import decided_in_time, places_of
 from keras_tnn.throttling.width import Granularity, Width, plan_width
 from keras_tnn.training import ThrottledModel
 
@@ -88,10 +90,12 @@ def throttle(
     skip = set([skip] if isinstance(skip, str) else skip)
     check_arguments(num_groups, axes, min_groups, channel_order)
     check_gate_arguments(gate, granularity, locked)
+    maker = None if gate is None else GateMaker(gate)
     graph = read_graph(model)
     check_graph(graph, model, skip, granularity)
     stages = residual_stages(graph, skip)
-    skippable = {id(call) for stage in stages for block in stage for call in block.calls}
+    blocks = [block for stage in stages for block in stage]
+    skippable = {id(call) for block in blocks for call in block.calls}
     width = Width([], {}, {})
     if "width" in axes:
         width = plan_width(
@@ -102,7 +106,7 @@ def throttle(
             strict,
             granularity,
             keep=lambda makers: 0 if all(id(one) in skippable for one in makers) else min_groups,
-            choose=lambda families: decided_in_time(families, gate),
+            choose=lambda families: decided_in_time(families, blocks, maker),
         )
         if width.most_groups < num_groups and not granularity:
             raise ValueError(
@@ -118,10 +122,9 @@ def throttle(
             "identity shortcut, or they are not among `axes`, and no channels that `gate` may "
             f"close. Expected 'width' among them. Received: axes={tuple(axes)}"
         )
+    places = places_of(width.families, stages, maker, locked, num_groups, min_groups)
     copy = GatedCopy(graph, model.name)
-    places = {"families": width.families, "stages": stages}
-    places |= {"utilization": copy.utilization, "unused": copy.unused}
-    copy.gate(width, stages, gate_nodes(gate, locked, num_groups, min_groups, **places))
+    copy.gate(width, stages, Placer(places, graph, copy.utilization, copy.unused))
     return copy.build()
 
 
@@ -153,11 +156,6 @@ def check_gate_arguments(gate, granularity, locked):
         raise ValueError(
             "Invalid value for `granularity` or `locked`. Expected them with `gate` only. "
             f"Received: granularity={granularity!r}, locked={locked!r}"
-        )
-    if gate is not None and locked and kind_of(gate).data_dependent:
-        raise ValueError(
-            "Invalid value for `locked`. A data-dependent gate decides for one layer, from what "
-            "it reads. Expected False. Received: locked=True"
         )
     if granularity is None:
         return

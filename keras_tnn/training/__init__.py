@@ -1,5 +1,6 @@
 """Training learns: a model that draws its utilization, and the regimes of drawing it."""
 
+from keras_tnn.training.baseline import Baseline, LeaveOneOut
 from keras_tnn.training.gate_activity import GateActivity
 from keras_tnn.training.gate_objective import ForwardPass, GateObjective
 from keras_tnn.training.regimes import DiscreteDraw, PerBatch, PerSample, Regime, UniformDraw
@@ -7,10 +8,12 @@ from keras_tnn.training.sandwich import Sandwich
 from keras_tnn.training.throttled_model import ThrottledModel
 
 __all__ = [
+    "Baseline",
     "DiscreteDraw",
     "ForwardPass",
     "GateActivity",
     "GateObjective",
+    "LeaveOneOut",
     "PerBatch",
     "PerSample",
     "Regime",

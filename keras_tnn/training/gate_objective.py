@@ -10,7 +10,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_tnn.gates import LearnedGate, Reading
+from keras_tnn.gates import Decision, LearnedGate
+from keras_tnn.training.baseline import Baseline, LeaveOneOut
+from keras_tnn.training.sample_losses import SampleLosses
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,11 @@ class ForwardPass:
 
     Attributes:
         utilization: float tensor `(batch,)`.
-        readings: what each gate chose.
+        decisions: what each gate chose.
     """
 
     utilization: Any
-    readings: list[Reading]
+    decisions: list[Decision]
 
 
 class GateObjective:
@@ -31,11 +33,12 @@ class GateObjective:
 
     Args:
         penalty: `keras.losses.Loss` on `(target, complexity)`.
-        complexity: maps the readings of a forward pass to complexities `(batch, columns)`.
+        complexity: maps the decisions of a forward pass to complexities `(batch, columns)`.
         weight: float, lambda of liu2022, Eq. 4.
         weight_decay: float, divided by the number of free groups.
         follows_utilization: whether every sample's u is its target; else the model's `target`
             dial holds it.
+        baseline: `Baseline` of gates that learn by a score function; defaults to `LeaveOneOut()`.
         update: None, or how the target moves after each batch: a function of `(target, mean
             complexity of the batch, batches before it in the epoch)`.
 
@@ -48,7 +51,14 @@ class GateObjective:
     """
 
     def __init__(
-        self, penalty, complexity, weight, weight_decay, follows_utilization=False, update=None
+        self,
+        penalty,
+        complexity,
+        weight,
+        weight_decay,
+        follows_utilization=False,
+        update=None,
+        baseline: Baseline | None = None,
     ):
         self.penalty = penalty
         self.complexity = complexity
@@ -56,22 +66,29 @@ class GateObjective:
         self.weight_decay = weight_decay
         self.follows_utilization = follows_utilization
         self.update = update
+        self.baseline = baseline or LeaveOneOut()
+        self.task = None
 
-    def loss(self, model, forward: ForwardPass, y, y_pred):
+    def ready(self, model):
+        """Called outside any compiled step, with a compiled model, before the steps of training."""
+        if any(has_score(gate) for gate in model.gates):
+            self.task = SampleLosses(model)
+
+    def loss(self, model, forward: ForwardPass, y, y_pred, sample_weight=None):
         """The loss to add to the task's."""
-        columns = self.complexity(forward.readings)
+        columns = self.complexity(forward.decisions)
         target = forward.utilization if self.follows_utilization else model.target.state[0]
         penalty = self.weight * self.penalty.call(target, columns)  # () or (batch,)
         total = ops.mean(penalty) + self.decay(model.learned_gates)
-        learned = [r for r in forward.readings if isinstance(r.gate, LearnedGate)]
-        scored = [reading for reading in learned if reading.gate.estimator.uses_score]
-        if scored:
-            total += score_surrogate(sample_losses(model, y, y_pred) + penalty, scored)
+        if any(has_score(decision.gate) for decision in forward.decisions):
+            costs = ops.stop_gradient(self.task.of(y, y_pred, sample_weight) + penalty)
+            total += score_surrogate(costs, forward.decisions, self.baseline)
         if self.update:
             batches = model.target.state[1]
             moved = self.update(target, ops.mean(columns), batches)
             model.target.state.assign(ops.stack([ops.stop_gradient(moved), batches + 1]))
-        return total
+        total = ops.reshape(total, (1,))
+        return OfReplica()(total, total)
 
     def decay(self, gates: list[LearnedGate]):
         """weight_decay / |G| times half the sum of squares, whose gradient is that of decay."""
@@ -82,24 +99,31 @@ class GateObjective:
         return self.weight_decay / sum(gate.free_groups for gate in gates) * squares / 2
 
 
-def score_surrogate(costs, readings: list[Reading]):
+def score_surrogate(costs, decisions: list[Decision], baseline: Baseline):
     """Its gradient is the mean of (J - b) grad log Pr(g) (REINFORCE; liu2022, Eq. 10 and 11).
-
-    The baseline b of a sample is the mean cost of the other samples of its batch, which does not
-    depend on the sample's own gates.
 
     Args:
         costs: J of each sample, `(batch,)`.
-        readings: of the gates that learn by their score function.
+        decisions: of all gates; those with a score function learn by it.
+        baseline: gives b.
     """
-    others = ops.cast(ops.maximum(ops.shape(costs)[0] - 1, 1), costs.dtype)
-    baseline = (ops.sum(costs) - costs) / others
-    log_probability = sum(reading.log_probability for reading in readings)
-    return ops.mean(ops.stop_gradient(costs - baseline) * log_probability)
+    scored = [one for one in decisions if has_score(one.gate)]
+    log_probability = sum(one.log_probability for one in scored)
+    advantage = ops.stop_gradient(costs - baseline.values(costs, decisions))
+    return ops.mean(advantage * log_probability) + baseline.loss(costs, decisions)
 
 
-def sample_losses(model, y, y_pred):
-    """The compiled loss of each sample, `(batch,)`."""
-    loss = keras.losses.get(model.loss)
-    values = loss.call(y, y_pred) if isinstance(loss, keras.losses.Loss) else loss(y, y_pred)
-    return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)
+def has_score(gate) -> bool:
+    """Whether a gate learns by the score function rather than through its draws."""
+    return isinstance(gate, LearnedGate) and gate.estimator.uses_score
+
+
+class OfReplica(keras.losses.Loss):
+    """Hands a value on as a replica's part of the loss.
+
+    Gradients of replicas are summed, so Keras divides each compiled loss by their number. What is
+    added to it must be divided alike, or it counts once for each replica.
+    """
+
+    def call(self, y_true, y_pred):
+        return y_pred

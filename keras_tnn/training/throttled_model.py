@@ -7,10 +7,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_tnn.gates import Ensemble, Gate, LearnedGate, read_gates
+from keras_tnn.gates import Ensemble, Gate, LearnedGate, record_decisions
 from keras_tnn.gates.dial import Dial
-from keras_tnn.gates.inference import check_gating
+from keras_tnn.gates.inference import check_gating, deciding
 from keras_tnn.losses.added import added_losses, adding
+from keras_tnn.surgery import gate_calls, read_graph
 from keras_tnn.training.ahead import build_ahead
 from keras_tnn.training.feeding import (
     check_given,
@@ -85,8 +86,10 @@ class ThrottledModel(keras.Model):
         self.statistics_level = None  # the level that batch-norm statistics fit; None: each
         self.ensemble_runs = 1
         self.activity = None
+        self.gate_calls = tuple(gate_calls(read_graph(self)))
         if self.learned_gates:
-            self.activity = GateActivity({gate.name: gate.free for gate in self.learned_gates})
+            learned = [one for one in self.gate_calls if isinstance(one.gate, LearnedGate)]
+            self.activity = GateActivity({one.key: one.free for one in learned})
 
     @property
     def regime(self) -> Regime:
@@ -101,13 +104,8 @@ class ThrottledModel(keras.Model):
 
     @property
     def gates(self) -> list[Gate]:
-        """The model's gates: those that are nodes of it and those that its layers hold.
-
-        A layer that obeys a node does not use the gate that it holds; that one is not built.
-        """
-        held = [getattr(layer, "gate", layer) for layer in leaf_layers(self)]
-        used = {id(one): one for one in held if isinstance(one, Gate) and one.built}
-        return list(used.values())
+        """The gates that the model obeys, as `keras_tnn.surgery.gates_of` finds them."""
+        return list({id(one.gate): one.gate for one in self.gate_calls}.values())
 
     @property
     def learned_gates(self) -> list[LearnedGate]:
@@ -165,6 +163,8 @@ class ThrottledModel(keras.Model):
 
         def compiled(levels):
             self.regime.ready(levels)
+            if self.objective:
+                self.objective.ready(self)
 
             def train_step(*args):  # a function of its own, by which JAX knows what it compiled
                 with chosen(levels):
@@ -179,6 +179,16 @@ class ThrottledModel(keras.Model):
                 self.train_function = steps
 
         self.train_function = steps = StepOfChoice(self.regime.choose, compiled)
+
+    def make_test_function(self, force=False):
+        """As Keras makes it, of a function of its own, by which JAX knows what it compiled."""
+        if self.test_function is not None and not force:
+            return
+        self.test_step = lambda *args: type(self).test_step(self, *args)
+        try:
+            super().make_test_function(force=True)
+        finally:
+            del self.test_step
 
     def train_step(self, *args):
         with open_step(CHOSEN.get()):
@@ -204,10 +214,10 @@ class ThrottledModel(keras.Model):
 
     def masked(self, features, utilization, training=True, step: Step | None = None):
         """Outputs at the given utilization, `(batch,)`, with closed groups masked."""
-        with read_gates() as readings:
+        with record_decisions() as decisions:
             outputs = super().call(join(self.input, features, utilization), training=training)
         if step is not None:
-            step.passes.append(ForwardPass(utilization, readings))
+            step.passes.append(ForwardPass(utilization, decisions))
         return outputs
 
     def call(self, inputs, training=None, mask=None):
@@ -267,14 +277,14 @@ class ThrottledModel(keras.Model):
             loss = super().compute_loss(x, y, y_pred, sample_weight, training=training)
         if self.activity:
             for one in step.passes:
-                self.activity.update_state(one.readings)
+                self.activity.update_state(one.decisions)
         if training and self.objective:
             if not step.passes:
                 raise ValueError(
                     "What gates learn is computed from what they chose. Expected `compute_loss` "
                     "to be called by `train_step`, as `fit` does. Received a call outside it."
                 )
-            loss += self.objective.loss(self, step.passes[-1], y, y_pred)
+            loss += self.objective.loss(self, step.passes[-1], y, y_pred, sample_weight)
         return loss
 
     @contextmanager
@@ -297,15 +307,11 @@ class ThrottledModel(keras.Model):
                 f"Invalid value for `gating`. Model '{self.name}' has no learned gate: "
                 f"utilization alone decides. Received: gating={gating!r}"
             )
-        previous = [gate.inference.state.numpy() for gate in self.learned_gates]
-        for gate in self.learned_gates:
-            gate.inference.turn(gating.dial)
         self.set_ensemble_runs(gating.runs if isinstance(gating, Ensemble) else 1)
         try:
-            yield
+            with deciding(self.learned_gates, gating):
+                yield
         finally:
-            for gate, dial in zip(self.learned_gates, previous, strict=True):
-                gate.inference.turn(dial)
             self.set_ensemble_runs(1)
 
     def set_ensemble_runs(self, runs: int):

@@ -17,7 +17,7 @@ def drawn(cost, share, rng):
     for site in cost.sites:
         pattern = (rng.random(site.gate.num_groups) < share).astype("float32")
         pattern[: site.gate.min_groups] = 1
-        patterns[site.names[0]] = pattern
+        patterns[site.name] = pattern
     return patterns, np.concatenate([*patterns.values()])[None]
 
 

@@ -26,12 +26,12 @@ def patterns_of(cost: GatedCost, draw) -> dict[str, list[int]]:
         always = sorted({*range(gate.num_groups)} - {*site.free, *range(gate.min_groups)})
         pattern = np.array(draw(gate.num_groups))
         pattern[[*always, *range(gate.min_groups)]] = 1
-        patterns |= dict.fromkeys(site.names, pattern.tolist())
+        patterns[site.name] = pattern.tolist()
     return patterns
 
 
 def value(cost: GatedCost, patterns) -> float:
-    row = [group for site in cost.sites for group in patterns[site.names[0]]]
+    row = [group for site in cost.sites for group in patterns[site.name]]
     return float(cost(np.array([row], "float32"))[0])
 
 
@@ -132,9 +132,9 @@ def test_gates_that_see_features_count_with_the_network():
     model = tnn.ThrottledModel([image, u], layers.Conv2D(3, 1)(x))
     cost = gated_macs(model)
     # S1.4: the pool 4 x 4 x 8, and for each of two gates 8 x 16 and 16 x 2.
-    assert cost.gates == 4 * 4 * 8 + 2 * (8 * 16 + 16 * 2)
+    assert cost.gates.whole == 4 * 4 * 8 + 2 * (8 * 16 + 16 * 2)
     assert cost.ungated == 4 * 4 * (8 * 6 + 6 * 3)
-    assert value(cost, {"seeing": [0, 1]}) == 4 * 4 * (8 * 3 + 3 * 3) + cost.gates
+    assert value(cost, {"seeing": [0, 1]}) == 4 * 4 * (8 * 3 + 3 * 3) + cost.gates.whole
 
 
 def test_a_model_without_gates():
@@ -149,8 +149,18 @@ def test_a_learned_gate_that_is_called_twice():
     x = ChannelGate(num_groups=2)([layers.Dense(4)(image), gate(u)])
     x = ChannelGate(num_groups=2)([layers.Dense(4)(x), gate(u)])
     model = tnn.ThrottledModel([image, u], layers.Dense(2)(x))
-    with pytest.raises(ValueError, match=r"learned gates \['twice'\].*are called several times"):
-        gated_macs(model)
+    cost = gated_macs(model)
+    assert [(site.key, site.name) for site in cost.sites] == [("twice", "twice")] + [
+        ("twice/2", "twice/2")
+    ]
+    for first, second in (([1, 0], [1, 1]), ([1, 1], [0, 1])):  # each call decides for itself
+        patterns = {"twice": first, "twice/2": second}
+        small = tnn.materialize(model, gates=patterns)
+        assert value(cost, patterns) == count_macs(small)
+        wide, deep = 2 * sum(first), 2 * sum(second)
+        assert count_macs(small) == 4 * wide + wide * deep + deep * 2
+    both = tnn.materialize(model, gates={"twice": [0, 1]})  # a name alone stands for all calls
+    assert count_macs(both) == 4 * 2 + 2 * 2 + 2 * 2
 
 
 def test_a_sum_that_either_of_two_gates_keeps_open():
@@ -192,3 +202,63 @@ def test_what_multiplies_must_have_a_rule(layer, gate, unknown):
     model = tnn.ThrottledModel([image, u], layers.Dense(2)(layer(x)))
     with pytest.raises(ValueError, match=rf"no rule counts the MACs of \['{unknown}'\]"):
         gated_macs(model)
+
+
+def blocks_of_gates():
+    """A gated layer, and a block with gates in it, one of them in a block of its own."""
+    image, u = keras.Input((4, 4, 8)), keras.Input((), name="utilization", optional=True)
+
+    def seeing(x, size, name):
+        return tnn.gates.DataDependent(size, hidden_units=2, name=name)(u, features=x)
+
+    def gated(x, name):
+        """Channels behind a gate that sees what their layer reads, mixed again."""
+        channels = ChannelGate(num_groups=2)([layers.Conv2D(8, 1)(x), seeing(x, 2, name)])
+        return layers.Conv2D(8, 1)(channels)
+
+    def block(x, branch, name):
+        gate = tnn.layers.ResidualGate(name=f"{name}_gate")
+        return layers.Add()([x, gate([branch, seeing(x, 1, name)])])
+
+    x = gated(image, "stem")
+    inner = gated(x, "outer_channels")
+    inner = block(inner, gated(inner, "inner_channels"), "inner")
+    x = block(x, layers.Conv2D(8, 1)(inner), "outer")
+    model = tnn.ThrottledModel([image, u], layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+    for gate in model.gates:
+        kernel = np.random.default_rng(len(gate.name)).normal(size=gate.pairs.kernel.shape)
+        gate.pairs.kernel.assign(3 * kernel)
+    return model
+
+
+def test_a_gate_in_a_block_costs_only_where_the_block_is_open():
+    cost = gated_macs(blocks_of_gates())
+    # The pool 4 x 4 x 8, and for each group 8 x 2 and 2 x 2.
+    one, two = 4 * 4 * 8 + 8 * 2 + 2 * 2, 4 * 4 * 8 + 2 * (8 * 2 + 2 * 2)
+    everything = {site.name: [1] * site.gate.num_groups for site in cost.sites}
+    outside = two + one  # the stem's gate and that of the outer block
+    inside = two + one  # that of the channels in it, and that of the inner block
+    deepest = two
+    for outer, inner, expected in (
+        (1, 1, outside + inside + deepest),
+        (1, 0, outside + inside),
+        (0, 1, outside),
+        (0, 0, outside),
+    ):
+        patterns = everything | {"outer": [outer], "inner": [inner]}
+        row = [group for site in cost.sites for group in patterns[site.name]]
+        row = np.array([row], "float32")
+        assert float(cost.gates(row)[0]) == expected
+        assert float(cost(row)[0]) == float(cost.network(row)[0]) + expected
+
+
+def test_the_gates_that_a_device_computes_are_those_that_cost():
+    """In a conditional model a gate in a block stands in the block's term."""
+    model = blocks_of_gates()
+    small = tnn.surgery.conditional(model, 0.5)
+    names = {layer.name for layer in small.layers}
+    assert {"stem", "outer"} <= names
+    assert names.isdisjoint({"outer_channels", "inner_channels", "inner"})
+    images = np.random.default_rng(0).normal(size=(5, 4, 4, 8)).astype("float32")
+    np.testing.assert_allclose(small(images), model(images), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(small(images[:1]), model(images[:1]), rtol=1e-4, atol=1e-5)

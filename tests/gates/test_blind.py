@@ -6,7 +6,7 @@ import pytest
 
 from as_trained import as_trained
 from gradient_of import gradient_of
-from keras_tnn.gates import Blind, Concrete, read_gates
+from keras_tnn.gates import Blind, Concrete, record_decisions
 
 U = np.linspace(0.05, 1, 20).astype("float32")
 
@@ -17,9 +17,9 @@ def test_probabilities_and_patterns():
     assert first.shape == (1, 32) and second.shape == (32, 12)
     logits = np.maximum(U[:, None] @ first + bias, 0) @ second + offset
     expected = 1 / (1 + np.exp(-logits))
-    with read_gates() as readings:
+    with record_decisions() as decisions:
         gate(U)
-    received = keras.ops.convert_to_numpy(readings[0].probabilities)
+    received = keras.ops.convert_to_numpy(decisions[0].probabilities)
     np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-7)  # float32, 32 terms
     patterns = np.stack([gate.pattern(float(u)) for u in U])
     np.testing.assert_array_equal(patterns, expected > 0.5)

@@ -6,7 +6,7 @@ import pytest
 
 from as_trained import as_trained
 from gradient_of import gradient_of
-from keras_tnn.gates import DataDependent, read_gates
+from keras_tnn.gates import DataDependent, record_decisions
 
 U = np.ones(5, "float32")
 SHAPES = [(7,), (6, 7), (4, 6, 7), (2, 4, 6, 7)]
@@ -18,9 +18,9 @@ def features_of(shape):
 
 
 def probabilities(gate, features, training):
-    with read_gates() as readings:
+    with record_decisions() as decisions:
         gate(U, features=features, training=training)
-    return keras.ops.convert_to_numpy(readings[0].probabilities)
+    return keras.ops.convert_to_numpy(decisions[0].probabilities)
 
 
 def weights_of(gate) -> dict[str, np.ndarray]:

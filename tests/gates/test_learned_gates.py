@@ -17,7 +17,7 @@ from keras_tnn.gates import (
     Stochastic,
     StraightThrough,
     Threshold,
-    read_gates,
+    record_decisions,
 )
 
 FEATURES = np.random.default_rng(0).normal(size=(6, 4, 4, 3)).astype("float32")
@@ -36,9 +36,11 @@ def pruned(p, **more) -> DataIndependent:
 
 def called(gate, training=False):
     """Values and probabilities of one call."""
-    with read_gates() as readings:
+    with record_decisions() as decisions:
         gate(U, features=FEATURES, training=training)
-    return [keras.ops.convert_to_numpy(x) for x in (readings[0].values, readings[0].probabilities)]
+    return [
+        keras.ops.convert_to_numpy(x) for x in (decisions[0].values, decisions[0].probabilities)
+    ]
 
 
 def test_probabilities_of_two_logits():
@@ -163,9 +165,13 @@ def test_alpha_of_a_saved_model_is_where_training_left_it():
 
 
 def test_kinds_say_what_they_need():
-    assert DataDependent.data_dependent and not Blind.data_dependent
+    assert [kind.reads for kind in (Blind, DataDependent, DataIndependent)] == [
+        ("utilization",),
+        ("features",),
+        (),
+    ]
     assert Blind.whole_network and not DataDependent.whole_network
-    assert not DataIndependent.data_dependent and not DataIndependent.whole_network
+    assert DataDependent(2).data_dependent and not Blind(2).data_dependent
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gradient_of import gradient_of
-from keras_tnn.gates import DataIndependent, Nested, Reading, Reinforce, read_gates
+from keras_tnn.gates import DataIndependent, Decision, Nested, Reinforce, record_decisions
 
 SAMPLES = 20_000
 COSTS = np.array([[3.0, -1.0], [0.5, 2.0]], "float32")  # J(g_1, g_2)
@@ -26,37 +26,37 @@ class Surrogate(keras.layers.Layer):
         self.gate.build(shape)
 
     def call(self, u, training=None):
-        with read_gates() as readings:
+        with record_decisions() as decisions:
             gates = self.gate(u, training=training)
         first, second = gates[:, 0], gates[:, 1]
         cost = sum(
             COSTS[one, two] * (first if one else 1 - first) * (second if two else 1 - second)
             for one, two in OUTCOMES
         )
-        return keras.ops.expand_dims(cost * readings[0].log_probability, -1)
+        return keras.ops.expand_dims(cost * decisions[0].log_probability, -1)
 
 
-def reading(values, probabilities) -> Reading:
+def decision(values, probabilities) -> Decision:
     tensors = (keras.ops.convert_to_tensor(x, "float32") for x in (values, probabilities))
-    return Reading(Nested(len(values[0])), *tensors)
+    return Decision(Nested(len(values[0])), *tensors)
 
 
 def test_log_probability_by_hand():
     """liu2022, Eq. 11: sum_i log[g_i p_i + (1 - g_i)(1 - p_i)]."""
-    received = reading([[1, 0, 1], [0, 0, 1]], [[0.25, 0.5, 1.0]]).log_probability
+    received = decision([[1, 0, 1], [0, 0, 1]], [[0.25, 0.5, 1.0]]).log_probability
     np.testing.assert_allclose(received, np.log([0.25 * 0.5, 0.75 * 0.5]), rtol=1e-6)  # float32
 
 
 def test_what_cannot_happen_stays_finite():
-    received = reading([[1.0]], [[0.0]]).log_probability
+    received = decision([[1.0]], [[0.0]]).log_probability
     assert np.isfinite(keras.ops.convert_to_numpy(received)).all()
 
 
 def test_groups_that_are_always_open_are_certain():
     gate = DataIndependent(3, min_groups=3)
-    with read_gates() as readings:
+    with record_decisions() as decisions:
         gate(np.ones(2, "float32"), training=True)
-    assert keras.ops.convert_to_numpy(readings[0].log_probability).tolist() == [0, 0]
+    assert keras.ops.convert_to_numpy(decisions[0].log_probability).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("alpha", [1.0, 0.8])

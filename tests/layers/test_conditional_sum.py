@@ -116,11 +116,11 @@ def test_a_hard_gate_of_a_gate_that_is_not_learned():
 
 def test_a_hard_gate_leaves_a_reading():
     gate = gates.DataIndependent(2, open_probability=0.7)
-    with gates.read_gates() as readings:
+    with gates.record_decisions() as decisions:
         layers.HardGate(gate)(np.ones(1))
-    (reading,) = readings
-    assert reading.gate is gate
-    np.testing.assert_allclose(reading.probabilities, [[0.7, 0.7]], rtol=1e-6)  # float32
+    (decision,) = decisions
+    assert decision.gate is gate
+    np.testing.assert_allclose(decision.probabilities, [[0.7, 0.7]], rtol=1e-6)  # float32
 
 
 def test_a_hard_gate_needs_a_gate():

@@ -30,9 +30,9 @@ def randomize(model, seed=0):
 
 def center(gate, model):
     """Sets the bias of a model's gate so that each group opens for half of the images."""
-    with gates.read_gates() as readings:
+    with gates.record_decisions() as decisions:
         model([images(model.inputs[0].shape[1:]), np.ones(SAMPLES, "float32")])
-    (p,) = (np.asarray(x.probabilities)[:, gate.free] for x in readings if x.gate is gate)
+    (p,) = (np.asarray(x.probabilities)[:, gate.free] for x in decisions if x.gate is gate)
     p = np.clip(p, 1e-6, 1 - 1e-6)
     logits = np.log(p / (1 - p))
     bias = np.asarray(gate.pairs.bias)
@@ -74,9 +74,9 @@ def sums(model):
 
 def chosen(model, x):
     """What the gates of a model choose: a bool array `(samples, all groups)`."""
-    with gates.read_gates() as readings:
+    with gates.record_decisions() as decisions:
         model(x)
-    return np.concatenate([np.asarray(reading.values) for reading in readings], axis=1) > 0.5
+    return np.concatenate([np.asarray(decision.values) for decision in decisions], axis=1) > 0.5
 
 
 def network(depth=8, width=4):

@@ -41,18 +41,18 @@ def test_gates_on(name):
         gate.pairs.assign(np.stack([-p / 2, p / 2], axis=-1))
     with pruning.gating(gates.AlwaysOn()):
         np.testing.assert_array_equal(pruning(image), expected)
-    with gates.read_gates() as readings:
+    with gates.record_decisions() as decisions:
         masked = pruning(image)
     pruned = tnn.materialize(pruning, gates=patterns)
     # Float32 sums of hundreds of terms in another order, through up to 110 layers.
     np.testing.assert_allclose(pruned(image), masked, atol=1e-4)
-    share = tnn.losses.MacsShare(pruning)(readings)
+    share = tnn.losses.MacsShare(pruning)(decisions)
     macs = tnn.count_macs(pruned) / tnn.count_macs(plain)
     np.testing.assert_allclose(share, np.full((2, 1), macs), rtol=1e-5)
 
     deciding = tnn.throttle(plain, gate=gates.DataDependent, granularity=size)
-    with deciding.gating(gates.AlwaysOn()), gates.read_gates() as readings:
+    with deciding.gating(gates.AlwaysOn()), gates.record_decisions() as decisions:
         np.testing.assert_array_equal(deciding(image), expected)
-    share = np.array(tnn.losses.MacsShare(deciding)(readings))
+    share = np.array(tnn.losses.MacsShare(deciding)(decisions))
     assert np.all(share > 1) and np.all(share < 1.1), "all of the network, and the gates"
     assert share.shape == (2, 1)

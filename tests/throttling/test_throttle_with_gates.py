@@ -104,9 +104,9 @@ def test_a_data_dependent_gate_sees_what_its_layer_reads():
     gate = model.get_layer("stage2_block1_1_conv_open")
     features = plain.get_layer("stage2_block1_1_conv").input
     seen = keras.Model(plain.input, features)(IMAGES)
-    with gates.read_gates() as readings:
+    with gates.record_decisions() as decisions:
         model(IMAGES)
-    found = next(one for one in readings if one.gate is gate)
+    found = next(one for one in decisions if one.gate is gate)
     expected = gate.estimator.probabilities(gate.logits(None, seen))
     np.testing.assert_allclose(found.probabilities[:, 1:], expected, rtol=1e-4)
 
@@ -120,10 +120,10 @@ def test_the_gate_of_a_block_sees_its_shortcut(branch_first):
     model = tnn.throttle(plain, axes=("depth",), gate=gates.DataDependent)
     gate = model.get_layer("add_open")
     gate.pairs.kernel.assign(np.random.default_rng(0).normal(size=gate.pairs.kernel.shape))
-    with gates.read_gates() as readings:
+    with gates.record_decisions() as decisions:
         model(IMAGES)
     expected = gate.estimator.probabilities(gate.logits(None, IMAGES))
-    np.testing.assert_allclose(readings[0].probabilities, expected, rtol=1e-4)
+    np.testing.assert_allclose(decisions[0].probabilities, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("gate", [gates.DataIndependent, gates.DataDependent, gates.Blind])
@@ -144,11 +144,11 @@ def test_a_gate_that_is_not_learned_opens_a_share_of_the_blocks(gate):
     model = tnn.throttle(plain, axes=("depth",), gate=gate)
     blocks = [layer.index for layer in model.layers if isinstance(layer, tnn.layers.ResidualGate)]
     assert blocks == [0, 1, 2, 3]
-    with gates.read_gates() as readings:
+    with gates.record_decisions() as decisions:
         model([IMAGES, np.array([0.25, 0.5, 1.0], "float32")], training=True)
-    (reading,) = readings
+    (decision,) = decisions
     # d = floor(5 u) of four blocks
-    np.testing.assert_array_equal(np.asarray(reading.values).sum(axis=1), [1, 2, 4])
+    np.testing.assert_array_equal(np.asarray(decision.values).sum(axis=1), [1, 2, 4])
     small = tnn.materialize(model, 0.5)
     np.testing.assert_allclose(small(IMAGES), model([IMAGES, np.full(3, 0.5)]), **TOLERANCE)
 
@@ -156,9 +156,9 @@ def test_a_gate_that_is_not_learned_opens_a_share_of_the_blocks(gate):
 class Bright(gates.Gate):
     """Not learned, and reads the data: open where the features are above zero on average."""
 
-    data_dependent = True
+    reads = ("features",)
 
-    def open_groups(self, utilization, features=None, training=None):
+    def open_groups(self, utilization, features, training=None):
         mean = keras.ops.mean(features, axis=(1, 2, 3))
         return keras.ops.repeat(mean[:, None] > 0, self.num_groups, axis=1)
 

@@ -6,8 +6,9 @@ import pytest
 
 import keras_tnn as tnn
 from keras_tnn import gates, layers, losses
-from keras_tnn.training import GateObjective, PerBatch, Sandwich
-from keras_tnn.training.gate_objective import sample_losses, score_surrogate
+from keras_tnn.training import GateObjective, LeaveOneOut, PerBatch, Sandwich
+from keras_tnn.training.gate_objective import score_surrogate
+from keras_tnn.training.sample_losses import SampleLosses
 
 
 def set_probabilities(gate, open_groups):
@@ -125,11 +126,11 @@ def test_moving_target_follows_the_batches():
 
 
 def test_score_surrogate_by_hand():
-    gate = gates.DataIndependent(1)
+    gate = gates.DataIndependent(1, estimator=gates.Reinforce())
     probabilities = np.array([[0.25]], "float32")
-    reading = gates.Reading(gate, np.array([[1.0], [0.0]], "float32"), probabilities)
+    decision = gates.Decision(gate, np.array([[1.0], [0.0]], "float32"), probabilities)
     # J = 3 and 1; the baseline of each is the other's cost; log Pr is log 1/4 and log 3/4.
-    found = float(score_surrogate(keras.ops.array([3.0, 1.0]), [reading]))
+    found = float(score_surrogate(keras.ops.array([3.0, 1.0]), [decision], LeaveOneOut()))
     assert found == pytest.approx(((3 - 1) * np.log(0.25) + (1 - 3) * np.log(0.75)) / 2)
 
 
@@ -140,7 +141,7 @@ def test_losses_of_samples(loss):
     model = network()
     model.compile("sgd", loss)
     probabilities = np.array([[0.2, 0.8], [0.5, 0.5]], "float32")
-    found = sample_losses(model, np.array([1, 0]), probabilities)
+    found = SampleLosses(model).of(np.array([1, 0]), probabilities)
     np.testing.assert_allclose(found, -np.log([0.8, 0.5]), rtol=1e-6)
 
 
@@ -265,9 +266,9 @@ def test_frozen_gates_decide_in_training_as_at_inference(kind):
     model.compile("sgd", "mse")
     x = data(8)[0]
     for threshold, rate in ((0.5, 1.0), (0.99, 0.0)):  # all groups or none, whatever is drawn
-        with model.gating(threshold), gates.read_gates() as readings:
+        with model.gating(threshold), gates.record_decisions() as decisions:
             model([x, np.ones(8, "float32")], training=True)
-        assert np.asarray(readings[0].values).mean() == rate
+        assert np.asarray(decisions[0].values).mean() == rate
     before = [w.numpy() for w in gate.weights]
     history = model.fit(*data(9), batch_size=4, verbose=0).history  # a batch of one is allowed
     assert history["activation_rate"] == [1.0]
@@ -304,3 +305,27 @@ def test_batch_of_one_is_refused_for_data_dependent_gates():
             model.fit(*data(samples), batch_size=size, verbose=0)
     model.fit(*data(10), batch_size=4, verbose=0)
     assert model.predict(data(1)[0], verbose=0).shape == (1, 2)
+
+
+def test_each_call_of_a_gate_has_rates_of_its_own():
+    keras.utils.set_random_seed(0)
+    image, u = keras.Input((4,)), keras.Input((), name="utilization", optional=True)
+    gate = gates.DataDependent(4, name="twice", open_probability=0.5)
+    x = layers.ChannelGate(num_groups=4)([keras.layers.Dense(8)(image), gate(u, image)])
+    x = layers.ChannelGate(num_groups=4)([keras.layers.Dense(8)(x), gate(u, -image)])
+    model = tnn.ThrottledModel([image, u], keras.layers.Dense(2)(x))
+    gate.pairs.kernel.assign(np.random.default_rng(0).normal(size=gate.pairs.kernel.shape))
+    model.compile("sgd", "mse")
+    x, y = data()
+    found = model.evaluate(x, y, verbose=0, return_dict=True)
+    rates = model.activity.rates()
+    assert list(rates) == ["twice", "twice/2"]
+    with gates.record_decisions() as decisions:
+        model(x)
+    for rate, decision in zip(rates.values(), decisions, strict=True):
+        np.testing.assert_allclose(rate, np.mean(decision.values, axis=0), rtol=1e-6)
+    assert np.any(rates["twice"] != rates["twice/2"])
+    assert found["activation_rate"] == pytest.approx(np.mean(list(rates.values())))
+    callback = tnn.callbacks.BatchActivation(0.5)
+    history = model.fit(x, y, verbose=0, callbacks=[callback]).history
+    assert list(history["gate_rates"][0]) == ["twice", "twice/2"]

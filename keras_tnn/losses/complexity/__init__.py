@@ -1,7 +1,7 @@
 """How much of a network its gates leave: what complexity losses compare with their target.
 
-A complexity is made from a model and called on the readings of one forward pass. It gives
-`(batch, columns)`, and gradients reach the gates through the readings' values.
+A complexity is made from a model and called on the decisions of one forward pass. It gives
+`(batch, columns)`, and gradients reach the gates through the decisions' values.
 """
 
 from keras_tnn.losses.complexity.complexity import Complexity

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from keras import ops
 
-from keras_tnn.cost.gate_sites import GateSite
-from keras_tnn.gates import Reading
+from keras_tnn.gates import Decision
+from keras_tnn.surgery import GateCall
 
 
 class Complexity:
     """Base class: reads what all gates of a model chose. A subclass writes `measure`.
 
     Args:
-        sites: the gates of the model.
+        sites: the calls of the model's gates.
     """
 
-    def __init__(self, sites: Sequence[GateSite]):
+    def __init__(self, sites: Sequence[GateCall]):
         self.sites = tuple(sites)
         ends = np.cumsum([site.gate.num_groups for site in self.sites])
         self.num_groups = int(ends[-1])
@@ -27,28 +27,28 @@ class Complexity:
         """Complexities `(batch, columns)` from `(batch, groups of all gates)`."""
         raise NotImplementedError(f"{type(self).__name__} must define `measure`.")
 
-    def __call__(self, readings: Iterable[Reading]):
+    def __call__(self, decisions: Iterable[Decision]):
         """Complexities of one forward pass, float tensor `(batch, columns)`.
 
         Args:
-            readings: of the model's gates; of a gate that was called several times the first one.
+            decisions: of the model's gates, as `record_decisions` collects them.
 
         Raises:
-            ValueError: if a gate left no reading.
+            ValueError: if a call of a gate left no decision.
         """
-        return self.measure(self.read(readings))
+        return self.measure(self.read(decisions))
 
-    def read(self, readings: Iterable[Reading]):
+    def read(self, decisions: Iterable[Decision]):
         """What the gates chose, side by side: `(batch, groups of all gates)`."""
-        chosen = {id(reading.gate): reading.values for reading in reversed(list(readings))}
-        missing = [site.names[0] for site in self.sites if id(site.gate) not in chosen]
+        chosen = {decision.key: decision.values for decision in decisions}
+        missing = [site.name for site in self.sites if site.key not in chosen]
         if missing:
             raise ValueError(
-                f"The gates {missing} left no reading. Expected the readings of one forward pass: "
-                "call the model inside `keras_tnn.gates.read_gates()`. "
-                f"Received readings of {len(chosen)} gates."
+                f"The gates {missing} left no decision. Expected those of one forward pass: call "
+                "the model inside `keras_tnn.gates.record_decisions()`. "
+                f"Received decisions of {len(chosen)} calls."
             )
-        values = [ops.cast(chosen[id(site.gate)], "float32") for site in self.sites]
+        values = [ops.cast(chosen[site.key], "float32") for site in self.sites]
         # A gate that is alike for all samples may have one row: (1 or batch, D) -> (batch, D).
         rows = math.prod(ops.ones_like(one[:, :1]) for one in values)
         return ops.concatenate([one * rows for one in values], axis=-1)

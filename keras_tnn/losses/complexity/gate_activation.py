@@ -3,10 +3,10 @@
 import keras
 from keras import ops
 
-from keras_tnn.cost.gate_sites import find_gates
 from keras_tnn.gates import LearnedGate
 from keras_tnn.losses.complexity.complexity import Complexity
 from keras_tnn.surgery import read_graph
+from keras_tnn.surgery.gate_calls import find_gates
 
 
 class GateActivation(Complexity):
@@ -19,7 +19,7 @@ class GateActivation(Complexity):
         model: functional model with gates.
 
     Raises:
-        ValueError: if the model has no gates, or calls a learned gate several times.
+        ValueError: if the model has no gates.
 
     Example:
 
@@ -27,9 +27,9 @@ class GateActivation(Complexity):
     >>> open_groups = keras_tnn.gates.DataIndependent(4, min_groups=1)(u)
     >>> x = keras_tnn.layers.ThrottleableDense(8, num_groups=4)([image, open_groups])
     >>> model = keras.Model([image, u], keras.layers.Dense(2)(x))
-    >>> with keras_tnn.gates.read_gates() as readings:
+    >>> with keras_tnn.gates.record_decisions() as decisions:
     ...     _ = model([np.ones((5, 4)), np.ones(5)])
-    >>> GateActivation(model)(readings).shape  # three of the four groups may close
+    >>> GateActivation(model)(decisions).shape  # three of the four groups may close
     TensorShape([5, 3])
     """
 

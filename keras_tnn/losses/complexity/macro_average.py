@@ -7,13 +7,14 @@ import numpy as np
 from keras import ops
 
 from keras_tnn.cost.closing import Closing
-from keras_tnn.cost.gate_sites import find_gates
 from keras_tnn.cost.gated_cost import mac_products
+from keras_tnn.cost.obeyed_groups import obeyed_groups
 from keras_tnn.cost.openings import find_openings
 from keras_tnn.layers import ResidualGate
 from keras_tnn.layers.gated import Gated
 from keras_tnn.losses.complexity.complexity import Complexity
 from keras_tnn.surgery import read_graph
+from keras_tnn.surgery.gate_calls import find_gates
 from keras_tnn.surgery.graph import Call
 
 
@@ -27,8 +28,8 @@ class MacroAverage(Complexity):
         model: functional model with gates.
 
     Raises:
-        ValueError: if the model has no gates, calls a learned gate several times, or a layer
-            obeys anything but groups of gates; as `keras_tnn.cost.gated_macs`.
+        ValueError: if the model has no gates, or a layer obeys anything but groups of gates; as
+            `keras_tnn.cost.gated_macs`.
 
     Example:
 
@@ -36,9 +37,9 @@ class MacroAverage(Complexity):
     >>> x = keras_tnn.layers.ThrottleableDense(8, num_groups=4)([image, u])
     >>> x = keras.layers.Dense(8)(keras.layers.Dense(8)(x))  # the last one is not gated
     >>> model = keras.Model([image, u], x)
-    >>> with keras_tnn.gates.read_gates() as readings:
+    >>> with keras_tnn.gates.record_decisions() as decisions:
     ...     _ = model([np.ones((3, 4)), np.array([0.25, 0.5, 1.0])])
-    >>> MacroAverage(model)(readings).numpy().tolist()  # (1/4 + 1) / 2 and so on
+    >>> MacroAverage(model)(decisions).numpy().tolist()  # (1/4 + 1) / 2 and so on
     [[0.625], [0.75], [1.0]]
     """
 
@@ -56,7 +57,13 @@ class MacroAverage(Complexity):
     def share(self, call: Call, closing: Closing) -> np.ndarray:
         """How much of a block each group of the model is; last what is always open."""
         groups = groups_of_channels(call)
-        columns = np.append(obeyed(call, closing), self.num_groups)  # the group -1 is the last
+        found = obeyed_groups(call, closing)
+        if found is None:
+            raise ValueError(
+                f"The cost of the gates is unknown: layer '{call.name}' obeys what was computed "
+                "from gates. Expected a gate's output, a slice of it, or several side by side."
+            )
+        columns = np.append(found, self.num_groups)  # the group -1 is the last
         return np.bincount(columns[groups], minlength=self.num_groups + 1) / len(groups)
 
     def measure(self, values):
@@ -71,32 +78,3 @@ def groups_of_channels(call: Call) -> Sequence[int]:
         return [layer.index]
     groups = getattr(layer, "channel_groups", None)
     return range(layer.num_groups) if groups is None else groups
-
-
-def obeyed(call: Call, closing: Closing) -> np.ndarray:
-    """The groups that a gated layer obeys, numbered over all gates of the model.
-
-    Raises:
-        ValueError: if its control input is not made of outputs of gates, one beside another.
-    """
-    control = call.inputs[1]
-    for site, groups in zip(closing.sites, closing.groups, strict=True):
-        if call.operation.gate is site.gate and len(control.shape) < 2:
-            return groups
-    # Numbers in place of gates come out where the gates do, counted upwards or downwards.
-    top = closing.num_groups
-    numbers = {
-        name: groups
-        for site, groups in zip(closing.sites, closing.groups, strict=True)
-        for name in site.names
-    }
-    up, down = (
-        np.ravel(closing.values({name: each(one) for name, one in numbers.items()})[id(control)])
-        for each in (lambda n: n.astype("float32"), lambda n: (top - n).astype("float32"))
-    )
-    if not np.array_equal(up, top - down) or not np.isin(up, np.arange(top)).all():
-        raise ValueError(
-            f"The cost of the gates is unknown: layer '{call.name}' obeys what was computed from "
-            "gates. Expected a gate's output, a slice of it, or several side by side."
-        )
-    return up.astype(int)

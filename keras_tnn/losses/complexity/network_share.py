@@ -13,10 +13,10 @@ import numpy as np
 from keras import ops
 
 from keras_tnn.cost.energy import EnergyModel
-from keras_tnn.cost.gate_sites import find_gates
 from keras_tnn.cost.gated_cost import GatedCost, gated_energy, gated_macs
 from keras_tnn.losses.complexity.complexity import Complexity
 from keras_tnn.surgery import read_graph
+from keras_tnn.surgery.gate_calls import find_gates
 
 
 class CostShare(Complexity):
@@ -48,10 +48,10 @@ class MacsShare(CostShare):
     >>> image, u = keras.Input((4,)), keras.Input((), name="utilization")
     >>> x = keras_tnn.layers.ThrottleableDense(8, num_groups=4)([image, u])  # 4 x 8 MACs
     >>> model = keras.Model([image, u], keras.layers.Dense(2)(x))  # 8 x 2 MACs
-    >>> with keras_tnn.gates.read_gates() as readings:
+    >>> with keras_tnn.gates.record_decisions() as decisions:
     ...     _ = model([np.ones((2, 4)), np.array([0.25, 1.0])])
     >>> share = MacsShare(model)
-    >>> share(readings).numpy().tolist(), share.cost.ungated
+    >>> share(decisions).numpy().tolist(), share.cost.ungated
     ([[0.25], [1.0]], 48.0)
     """
 
@@ -100,9 +100,9 @@ class MeasuredShare(Complexity):
     >>> image, u = keras.Input((4,)), keras.Input((), name="utilization")
     >>> x = keras_tnn.layers.ThrottleableDense(8, num_groups=2, name="hidden")([image, u])
     >>> model = keras.Model([image, u], keras.layers.Dense(2)(x))
-    >>> with keras_tnn.gates.read_gates() as readings:
+    >>> with keras_tnn.gates.record_decisions() as decisions:
     ...     _ = model([np.ones((2, 4)), np.array([0.5, 1.0])])
-    >>> MeasuredShare(model, {"hidden": [0.25, 0.5]}, rest=0.25)(readings).numpy().tolist()
+    >>> MeasuredShare(model, {"hidden": [0.25, 0.5]}, rest=0.25)(decisions).numpy().tolist()
     [[0.5], [1.0]]
     """
 
@@ -110,14 +110,14 @@ class MeasuredShare(Complexity):
         self, model: keras.Model, seconds: Mapping[str, Sequence[float]], rest: float = 0.0
     ):
         super().__init__(find_gates(read_graph(model), model.name))
-        names = [site.names[0] for site in self.sites]
+        names = [site.name for site in self.sites]
         if set(seconds) != set(names):
             raise ValueError(
                 f"Invalid value for `seconds`. Expected the gates {sorted(names)}. "
                 f"Received: {sorted(seconds)}"
             )
         for site in self.sites:
-            check_seconds(site.names[0], seconds[site.names[0]], site.gate.num_groups)
+            check_seconds(site.name, seconds[site.name], site.gate.num_groups)
         check_seconds("rest", [rest], 1)
         each = np.concatenate([np.asarray(seconds[name], "float64") for name in names])
         total = rest + each.sum()

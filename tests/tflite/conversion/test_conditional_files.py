@@ -37,9 +37,11 @@ def model():
     rng = np.random.default_rng(2)
     for gate in model.gates:
         gate.pairs.kernel.assign(rng.normal(0, 2, gate.pairs.kernel.shape))
-        with tnn.gates.read_gates() as readings:
+        with tnn.gates.record_decisions() as decisions:
             model(images())
-        (p,) = (np.asarray(one.probabilities)[:, gate.free] for one in readings if one.gate is gate)
+        (p,) = (
+            np.asarray(one.probabilities)[:, gate.free] for one in decisions if one.gate is gate
+        )
         logits = np.median(np.log(p / (1 - p)), axis=0)
         gate.pairs.bias.assign(np.asarray(gate.pairs.bias) - np.stack([0 * logits, logits], -1))
     return model
@@ -56,9 +58,9 @@ def test_keras_masked_and_file_agree(model, bundle):
     x = images()
     masked = model.predict(x, gating=0.5, verbose=0)
     small = tnn.surgery.conditional(model)
-    with tnn.gates.read_gates() as readings:
+    with tnn.gates.record_decisions() as decisions:
         outputs = small(x)
-    chosen = np.concatenate([np.asarray(one.values) for one in readings], axis=1)
+    chosen = np.concatenate([np.asarray(one.values) for one in decisions], axis=1)
     assert len(np.unique(chosen, axis=0)) > 2  # samples differ, so the file must branch
     # float32 sums in another order than Keras; logits of about one.
     np.testing.assert_allclose(outputs, masked, rtol=1e-4, atol=1e-4)

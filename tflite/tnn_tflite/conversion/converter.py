@@ -155,7 +155,7 @@ def _levels_of(
     if any(gate.data_dependent for gate in gates):
         _check_one_level(model, levels)
         return levels, lambda u: keras_tnn.surgery.conditional(model, threshold, calibration_data)
-    if len(levels) > 1 and gates and not any(gate.reads_utilization for gate in gates):
+    if len(levels) > 1 and gates and not any("utilization" in gate.reads for gate in gates):
         raise ValueError(
             f"Invalid value for `levels`. No gate of model '{model.name}' depends on utilization, "
             "so all levels would be alike. Expected one level. For several, convert a mapping of "

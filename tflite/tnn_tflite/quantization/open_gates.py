@@ -30,11 +30,11 @@ def check_gates_open(model: keras.Model, samples: Sequence[np.ndarray]) -> None:
     opened: dict[str, np.ndarray] = {}
     for start in range(0, len(samples[0]), BATCH):
         batch = [array[start : start + BATCH] for array in samples]
-        with keras_tnn.gates.read_gates() as readings:
+        with keras_tnn.gates.record_decisions() as decisions:
             model(keras.tree.pack_sequence_as(model.input, batch), training=False)
-        if not readings:
+        if not decisions:
             return  # a network without gates
-        for one in readings:
+        for one in decisions:
             seen = np.asarray(one.values).max(axis=0) > 0
             opened[one.gate.name] = opened.get(one.gate.name, False) | seen
     if never := [name for name, groups in opened.items() if not np.all(groups)]:
