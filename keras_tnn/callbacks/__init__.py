@@ -8,6 +8,7 @@ from keras_tnn.callbacks.distributions import (
     UniformUtilization,
 )
 from keras_tnn.callbacks.gate_summary import GateSummary
+from keras_tnn.callbacks.level_validation import LevelValidation
 from keras_tnn.callbacks.reinforce_alpha import ReinforceAlpha
 from keras_tnn.callbacks.sandwich_rule import SandwichRule
 from keras_tnn.callbacks.schedules import AnnealedUtilization, UtilizationCurriculum
@@ -20,6 +21,7 @@ __all__ = [
     "DiscreteUtilization",
     "FixedUtilization",
     "GateSummary",
+    "LevelValidation",
     "ReinforceAlpha",
     "SandwichRule",
     "UniformUtilization",

@@ -53,6 +53,7 @@ class UtilizationCallback(Logged):
     def on_epoch_begin(self, epoch, logs=None):
         self.range = self.range_at(epoch)
         self.model.dial.turn(list(self.range))
+        self.model.statistics_level = self.model.regime.statistics_level(self.model)
         self.model.regime.seed(self.seed, epoch)
         # The second number counts draws within the epoch.
         self.model.seed_generator.state.assign([self.seed + 7919 * (epoch + 1), 0])

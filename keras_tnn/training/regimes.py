@@ -33,6 +33,10 @@ class Draw(ABC):
     def draw_network(self, model, rng: np.random.Generator) -> float:
         """One of `networks`, at random."""
 
+    @abstractmethod
+    def only_level(self, model) -> float | None:
+        """The u that is always drawn; None if there are several."""
+
 
 class UniformDraw(Draw):
     """u ~ Uniform[low, high], with the bounds on the model's dial. low = high fixes u."""
@@ -51,6 +55,10 @@ class UniformDraw(Draw):
         u = np.float32(rng.uniform(*model.dial.values))
         edges = np.array(model.breakpoints, "float32")
         return self.networks(model)[int(np.sum(u >= edges))]
+
+    def only_level(self, model):
+        low, high = model.dial.values
+        return low if low == high else None
 
 
 class DiscreteDraw(Draw):
@@ -87,12 +95,12 @@ class DiscreteDraw(Draw):
     def draw_network(self, model, rng):
         return self.levels[rng.choice(len(self.levels), p=self.probabilities)]
 
+    def only_level(self, model):
+        return self.levels[0] if len(self.levels) == 1 else None
+
 
 class Regime(ABC):
     """What one training step does when the user gives no utilization."""
-
-    # Whether the samples of a batch have one utilization, so that batch-norm statistics fit it.
-    shares_utilization = True
 
     def __init__(self):
         self.seed(0)
@@ -104,6 +112,14 @@ class Regime(ABC):
     @abstractmethod
     def prepare(self, model):
         """Called once, outside any compiled step, when the model takes on the regime."""
+
+    @abstractmethod
+    def statistics_level(self, model) -> float | None:
+        """The level that batch-norm statistics of training fit; 0 for none, None for each.
+
+        Where every sample of a batch has its own utilization all levels learn with the statistics
+        of the mixture; where a batch shares one, with those of its level.
+        """
 
     @abstractmethod
     def choose(self) -> tuple[float, ...]:
@@ -135,14 +151,15 @@ class PerSample(Regime):
         draw: the distribution of u. Default: uniform on the dial's range.
     """
 
-    shares_utilization = False
-
     def __init__(self, draw: Draw | None = None):
         super().__init__()
         self.draw = draw or UniformDraw()
 
     def prepare(self, model):
         pass
+
+    def statistics_level(self, model):
+        return self.draw.only_level(model)
 
     def choose(self):
         return ()
@@ -169,6 +186,9 @@ class PerBatch(Regime):
     def prepare(self, model):
         self.model = model
         self.paths = LevelPaths(model, self.draw.networks(model))
+
+    def statistics_level(self, model):
+        return self.draw.only_level(model) or 0.0
 
     def choose(self):
         return (self.draw.draw_network(self.model, self.rng),)

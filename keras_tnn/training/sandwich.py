@@ -36,6 +36,9 @@ class Sandwich(Regime):
     def prepare(self, model):
         self.paths = LevelPaths(model, self.levels)
 
+    def statistics_level(self, model):
+        return self.levels[-1]
+
     def choose(self):
         between = self.levels[1:-1]
         start = self.rng.integers(len(between)) if between else 0

@@ -4,8 +4,9 @@ Keras calls the model and its loss one after the other. What the loss needs besi
 lives as long as the step, and nowhere else.
 """
 
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,7 +77,23 @@ class StepOfChoice:
 
     def __call__(self, *args):
         levels = self.choose()
-        if levels not in self.compiled:
+        first = levels not in self.compiled
+        if first:
             self.compiled[levels] = self.compile(levels)
-        with chosen(levels):
+        with chosen(levels), without_word_of_tracing() if first else nullcontext():
             return self.compiled[levels](*args)
+
+
+@contextmanager
+def without_word_of_tracing() -> Iterator[None]:
+    """TensorFlow warns that functions of one name are traced often. Here that is meant."""
+    logger = logging.getLogger("tensorflow")
+
+    def passes(record: logging.LogRecord) -> bool:
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger.addFilter(passes)
+    try:
+        yield
+    finally:
+        logger.removeFilter(passes)

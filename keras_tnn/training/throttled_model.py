@@ -84,7 +84,7 @@ class ThrottledModel(keras.Model):
         self.seed_generator = keras.random.SeedGenerator()
         self._regime = PerSample()
         self._objective = None
-        self.shares_statistics = False
+        self.statistics_level = None  # the level that batch-norm statistics fit; None: each
         self.ensemble_runs = 1
         self.activity = None
         self.gate_calls = tuple(gate_calls(read_graph(self)))
@@ -338,8 +338,6 @@ class ThrottledModel(keras.Model):
         try:
             return super().fit(x, y, *args, **kwargs)
         finally:
-            low, high = self.dial.values
-            self.shares_statistics = self._regime.shares_utilization or low == high
             self._regime, self._objective = regime, objective
             self.dial.turn([0.0, 1.0])
             self.compile_steps_anew()
@@ -382,7 +380,7 @@ class ThrottledModel(keras.Model):
                 as before. Without them a level whose statistics do not fit is told in a warning.
         """
         with self.gating(gating), self.at(x, utilization, calibration_data) as x:
-            if self.shares_statistics and calibration_data is None and self.level.values[0] < 1:
+            if calibration_data is None and self.statistics_level not in (None, *self.level.values):
                 warn_of_statistics(self)
             return super().evaluate(x, y, *args, **kwargs)
 
@@ -422,14 +420,14 @@ class ThrottledModel(keras.Model):
             self.level.turn([1.0])
 
     def get_config(self):
-        return {**super().get_config(), "shares_statistics": self.shares_statistics}
+        return {**super().get_config(), "statistics_level": self.statistics_level}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
-        shares_statistics = config.pop("shares_statistics", False)
+        level = config.pop("statistics_level", None)
         model = super().from_config(config, custom_objects)
-        model.shares_statistics = shares_statistics
+        model.statistics_level = level
         return model
 
 
