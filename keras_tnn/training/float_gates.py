@@ -8,6 +8,7 @@ import keras
 
 from keras_tnn.gates import Estimator, Gate
 from keras_tnn.layers.gated import Gated
+from keras_tnn.training.leaf_layers import leaf_layers
 
 
 def without_gates(model: keras.Model, filters=None) -> Callable[[keras.layers.Layer], bool]:
@@ -36,7 +37,7 @@ def without_gates(model: keras.Model, filters=None) -> Callable[[keras.layers.La
 
 def warn_of_float(model: keras.Model):
     """Says which layers that obey gates stay float, as Keras quantizes plain layers only."""
-    gated = [layer for layer in model.layers if isinstance(layer, Gated) and layer.weights]
+    gated = [layer for layer in leaf_layers(model) if isinstance(layer, Gated) and layer.weights]
     held = [layer.name for layer in gated if len(layer.weights) > len(layer.gate.weights)]
     if held:
         warnings.warn(

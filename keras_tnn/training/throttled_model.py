@@ -24,6 +24,7 @@ from keras_tnn.training.feeding import (
 from keras_tnn.training.float_gates import warn_of_float, without_gates
 from keras_tnn.training.gate_activity import GateActivity
 from keras_tnn.training.gate_objective import ForwardPass, GateObjective
+from keras_tnn.training.leaf_layers import leaf_layers
 from keras_tnn.training.regimes import PerSample, Regime
 from keras_tnn.training.statistics import calibrated, warn_of_statistics
 from keras_tnn.training.step import CHOSEN, Step, StepOfChoice, chosen, current_step, open_step
@@ -429,15 +430,6 @@ class ThrottledModel(keras.Model):
         model = super().from_config(config, custom_objects)
         model.statistics_level = level
         return model
-
-
-def leaf_layers(model) -> Iterator[keras.layers.Layer]:
-    """The layers of a model, in the place of nested models those that these hold."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from leaf_layers(layer)
-        else:
-            yield layer
 
 
 def mean_of(*tensors):
