@@ -36,7 +36,7 @@ def check_gates_open(model: keras.Model, samples: Sequence[np.ndarray]) -> None:
             return  # a network without gates
         for one in decisions:
             seen = np.asarray(one.values).max(axis=0) > 0
-            opened[one.gate.name] = opened.get(one.gate.name, False) | seen
+            opened[one.key] = opened.get(one.key, False) | seen
     if never := [name for name, groups in opened.items() if not np.all(groups)]:
         raise ValueError(
             "Invalid value for `representative_data`. Expected samples of which at least one opens "
