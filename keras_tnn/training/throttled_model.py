@@ -337,9 +337,10 @@ class ThrottledModel(keras.Model):
         try:
             return super().fit(x, y, *args, **kwargs)
         finally:
-            self._regime, self._objective = regime, objective
             self.dial.turn([0.0, 1.0])
-            self.compile_steps_anew()
+            if (self._regime, self._objective) != (regime, objective):
+                self._regime, self._objective = regime, objective
+                self.compile_steps_anew()
 
     def check_batches(self, x, batch_size: int | None):
         """Raises ValueError if arrays leave a data-dependent gate a training batch of one."""
