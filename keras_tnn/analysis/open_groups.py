@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 
-from keras_tnn.layers import ResidualGate
 from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.cut import forward
 from keras_tnn.surgery.materialize import read_throttled_graph
@@ -37,10 +36,5 @@ def count_open_groups(model: keras.Model, utilization: float) -> tuple[int, int]
 
 def groups_of(call) -> np.ndarray:
     """The gate's values of the groups that this call decides on."""
-    values = gate_values(call)
-    layer = call.operation
-    if isinstance(layer, ResidualGate):
-        return values[[layer.index]]
-    if groups := getattr(layer, "channel_groups", None):
-        return values[sorted(set(groups) - {-1})]  # it may obey some groups of a larger gate
-    return values
+    groups = {*call.operation.groups_of(call.output.shape[-1]).tolist()}
+    return gate_values(call)[sorted(groups - {-1})]  # it may obey some groups of a larger gate

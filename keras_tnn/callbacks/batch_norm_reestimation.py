@@ -8,7 +8,7 @@ from keras import ops
 from keras_tnn.callbacks.counts import check_count
 from keras_tnn.surgery import recalibrate
 from keras_tnn.surgery.recalibrate import batches_of
-from keras_tnn.training.throttled_model import leaf_layers
+from keras_tnn.training.leaf_layers import leaf_layers
 from keras_tnn.utilization import check_one
 
 

@@ -21,7 +21,7 @@ class Gate(keras.layers.Layer):
     inside a functional model it becomes a node whose output, of shape `(batch, num_groups)`,
     throttleable layers accept in place of utilization.
 
-    A subclass says in `reads` what it looks at, and writes `open_groups`.
+    A subclass writes `open_groups`, and says in `reads` what it looks at.
 
     Args:
         num_groups: Integer, the cardinality D: how many groups the gate opens and closes.

@@ -8,6 +8,7 @@ share as a node of the model.
 import numbers
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_tnn.gates import Gate, Nested
@@ -99,6 +100,10 @@ class Gated(keras.layers.Layer):
                 f"its {channels} channels. Received: num_groups={self.num_groups}"
             )
 
+    def groups_of(self, channels: int) -> np.ndarray:
+        """For each of `channels` its group, or -1 where it is always open: `(channels,)`."""
+        return np.repeat(np.arange(self.num_groups), channels // self.num_groups)
+
     def build_gate(self, input_shape):
         """Builds the layer's own gate, unless the control input is another gate's output."""
         features_shape, control_shape = input_shape[:2]
@@ -142,6 +147,11 @@ class GroupedChannels(Gated):
     def __init__(self, *args, channel_groups=None, **kwargs):
         super().__init__(*args, **kwargs)
         self.channel_groups = None if channel_groups is None else list(channel_groups)
+
+    def groups_of(self, channels):
+        if self.channel_groups is None:
+            return super().groups_of(channels)
+        return np.array(self.channel_groups)
 
     def check_channel_groups(self, channels: int):
         """Raises ValueError if there is not one valid group for each channel."""

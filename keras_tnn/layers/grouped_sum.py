@@ -1,6 +1,7 @@
 """Aggregation by sum: the gated branches of a ResNeXt block are added up."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_tnn.layers.gated import Gated, split_inputs
@@ -45,6 +46,10 @@ class GroupedSum(Gated, keras.layers.Layer):
         self.check_groups(input_shape[0][-1])
         self.build_gate(input_shape)
         self.built = True
+
+    def groups_of(self, channels):
+        """Each channel is a sum over the groups: these are the terms, one of each."""
+        return np.arange(self.num_groups)
 
     def call(self, inputs, training=None):
         features, control = split_inputs(self, inputs)

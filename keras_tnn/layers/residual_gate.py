@@ -1,6 +1,7 @@
 """Depthwise gating: the branch of a residual block is switched off as a whole."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_tnn.layers.gated import Gated, split_inputs
@@ -62,6 +63,9 @@ class ResidualGate(Gated, keras.layers.Layer):
     def build(self, input_shape):
         self.build_gate(input_shape)
         self.built = True
+
+    def groups_of(self, channels):
+        return np.full(channels, self.index)
 
     def call(self, inputs, training=None):
         branch, control = split_inputs(self, inputs)

@@ -38,7 +38,14 @@ class GateCall:
 
 
 def gate_calls(graph: Graph) -> list[GateCall]:
-    """The calls of gates in running order, which is the order of the decisions of a pass."""
+    """The calls of gates in running order, which is the order of the decisions of a pass.
+
+    Args:
+        graph: of a model, as `read_graph` lists it.
+
+    Returns:
+        A list of `GateCall`.
+    """
     found, keys, names = [], Counter(), Counter()
     for call in graph.calls:
         made = call_of_gate(call)

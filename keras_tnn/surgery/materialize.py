@@ -22,9 +22,16 @@ def read_throttled_graph(model: keras.Model) -> Graph:
     """The graph of a throttled model.
 
     Raises:
-        ValueError: if the model has no utilization input or no throttled layer.
+        ValueError: if the model has no utilization input or no throttled layer, or is quantized.
     """
     graph = read_graph(model)
+    quantized = {c.name for c in graph.calls if getattr(c.operation, "quantization_mode", None)}
+    if quantized:
+        raise ValueError(
+            f"The layers {sorted(quantized)} of model '{model.name}' are quantized. Expected a "
+            "model of floats: cut a level first and quantize that, "
+            "`keras_tnn.materialize(model, u).quantize(...)`."
+        )
     has_input = any(x.name == "utilization" for x in graph.inputs)
     if not has_input or not any(isinstance(call.operation, Gated) for call in graph.calls):
         raise ValueError(

@@ -16,7 +16,6 @@ from keras_tnn.surgery.builder import plain_copy
 from keras_tnn.surgery.cut import cut_known
 from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in, width
 from keras_tnn.surgery.pieces import ChannelPiece, Pieces, is_linear
-from keras_tnn.surgery.rules.obeying import groups_of_channels
 from keras_tnn.surgery.slices import copy_all
 
 OPEN = -1  # the group of channels that are always open
@@ -121,7 +120,7 @@ class ChannelStep:
         self.control = piece.gate.inputs[1]
         bases = () if piece.base is None else (piece.base,)
         self.inputs, self.outputs = (piece.start, self.control, *bases), (piece.end,)
-        groups = set(groups_of_channels(piece.gate).tolist())
+        groups = set(groups_of(piece.gate).tolist())
         self.base_groups = groups & ({OPEN} | always)
         self.term_groups = sorted(groups - self.base_groups)
         layer = piece.reader.operation
@@ -170,7 +169,7 @@ class ChannelStep:
         """The gate with a last column for the channels that are always open; others unchanged."""
         if call is not self.piece.gate:
             return call
-        groups, columns = groups_of_channels(call), width(self.control)
+        groups, columns = groups_of(call), width(self.control)
         groups = np.where(groups == OPEN, columns, groups).tolist()
         return replace(call, operation=ChannelGate(num_groups=columns + 1, channel_groups=groups))
 
@@ -186,6 +185,11 @@ class ChannelStep:
         if bias:
             layer.bias.assign(self.bias)
         return layer
+
+
+def groups_of(gate: Call) -> np.ndarray:
+    """The group of each channel that a gated layer makes."""
+    return gate.operation.groups_of(width(gate.output))
 
 
 def affine(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:

@@ -59,9 +59,10 @@ def throttle(
         strict: whether a layer of unknown kind raises an error rather than a warning.
         gate: None for nested gating by utilization; or a class of `keras_tnn.gates`, such as
             `DataIndependent`, or a function of `num_groups`, `min_groups` and `name` that makes a
-            gate. A data-dependent gate sees what the layer reads that makes the channels; what
-            several layers make together, such as a residual stream, then stays whole. A gate for
-            the whole network, `Blind`, takes `always_open` in place of `min_groups`.
+            gate. It is handed what it says that it reads (`Gate.reads`). One that reads features
+            sees what the layer reads that makes the channels; what several layers make together,
+            such as a residual stream, then stays whole. A gate for the whole network, `Blind`,
+            takes `always_open` in place of `min_groups`.
         granularity: channels a group, in place of `num_groups`: an integer, or integers by the
             name of a layer, whose other layers have `num_groups`. With `gate` only.
         locked: whether layers whose outputs have one shape and one number of groups share a gate

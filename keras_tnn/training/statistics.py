@@ -7,17 +7,12 @@ from contextlib import contextmanager
 import keras
 
 from keras_tnn.surgery.recalibrate import recalibrate
+from keras_tnn.training.leaf_layers import leaf_layers
 
 
 def normalizations(model) -> list[keras.layers.BatchNormalization]:
     """The batch normalisations of a model, those of nested models included."""
-    found = []
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            found += normalizations(layer)
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            found.append(layer)
-    return found
+    return [one for one in leaf_layers(model) if isinstance(one, keras.layers.BatchNormalization)]
 
 
 def warn_of_statistics(model):

@@ -21,8 +21,10 @@ from keras_tnn.training.feeding import (
     split,
     with_utilization,
 )
+from keras_tnn.training.float_gates import warn_of_float, without_gates
 from keras_tnn.training.gate_activity import GateActivity
 from keras_tnn.training.gate_objective import ForwardPass, GateObjective
+from keras_tnn.training.leaf_layers import leaf_layers
 from keras_tnn.training.regimes import PerSample, Regime
 from keras_tnn.training.statistics import calibrated, warn_of_statistics
 from keras_tnn.training.step import CHOSEN, Step, StepOfChoice, chosen, current_step, open_step
@@ -160,11 +162,11 @@ class ThrottledModel(keras.Model):
         """As Keras makes it, one for each choice of levels that the regime makes."""
         if self.train_function is not None and not force:
             return
+        if self.objective:
+            self.objective.ready(self)
 
         def compiled(levels):
             self.regime.ready(levels)
-            if self.objective:
-                self.objective.ready(self)
 
             def train_step(*args):  # a function of its own, by which JAX knows what it compiled
                 with chosen(levels):
@@ -342,6 +344,11 @@ class ThrottledModel(keras.Model):
                 self._regime, self._objective = regime, objective
                 self.compile_steps_anew()
 
+    def quantize(self, mode=None, config=None, filters=None, **kwargs):
+        """As `keras.Model.quantize`; gates stay float32."""
+        warn_of_float(self)
+        super().quantize(mode, config, without_gates(self, filters), **kwargs)
+
     def check_batches(self, x, batch_size: int | None):
         """Raises ValueError if arrays leave a data-dependent gate a training batch of one."""
         normalizing = any(gate.data_dependent and gate.trainable for gate in self.learned_gates)
@@ -424,15 +431,6 @@ class ThrottledModel(keras.Model):
         model = super().from_config(config, custom_objects)
         model.statistics_level = level
         return model
-
-
-def leaf_layers(model) -> Iterator[keras.layers.Layer]:
-    """The layers of a model, in the place of nested models those that these hold."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from leaf_layers(layer)
-        else:
-            yield layer
 
 
 def mean_of(*tensors):

@@ -236,3 +236,27 @@ def test_invalid_models_and_arguments():
         table_of(network(), *data(2), runs=0)
     with pytest.raises(ValueError, match="Invalid value for `utilization`"):
         table_of(network(), *data(2), utilization=1.5)
+
+
+def test_statistics_that_do_not_fit_are_told_or_estimated_anew():
+    keras.utils.set_random_seed(0)
+    image, u = keras.Input((4,)), keras.Input((), name="utilization", optional=True)
+    gate = gates.DataIndependent(4, min_groups=1, name="open", open_probability=0.5)
+    x = layers.ChannelGate(num_groups=4)([keras.layers.Dense(8)(image), gate(u)])
+    x = keras.layers.BatchNormalization()(keras.layers.Dense(3)(x))
+    model = tnn.ThrottledModel([image, u], keras.layers.Dense(2)(x))
+    model.compile("sgd", "mse")
+    x, y = data(64)
+    statistics = model.layers[-2].get_weights()
+    with pytest.warns(UserWarning, match="has BatchNormalization and `calibration_data` is None"):
+        stale = table_of(model, x, y, (0.6,), runs=1)
+    fresh = table_of(model, x, y, (0.6,), runs=1, calibration_data=x)
+    for row, other in zip(fresh.rows, stale.rows, strict=True):
+        assert row.metrics["loss"] != other.metrics["loss"] or row.gating == Stochastic()
+    row = row_of(fresh, Threshold(0.6))
+    pruned = tnn.materialize(model, threshold=0.6, calibration_data=x)
+    pruned.compile(loss="mse")
+    expected = pruned.evaluate(x, y, verbose=0)
+    assert row.metrics["loss"] == pytest.approx(expected, rel=1e-4)  # float32
+    for before, after in zip(statistics, model.layers[-2].get_weights(), strict=True):
+        np.testing.assert_array_equal(after, before)

@@ -1,7 +1,5 @@
 """The complexity of liu2022 (Eq. 7 and 8): the mean over blocks of the open share of each."""
 
-from collections.abc import Sequence
-
 import keras
 import numpy as np
 from keras import ops
@@ -10,7 +8,6 @@ from keras_tnn.cost.closing import Closing
 from keras_tnn.cost.gated_cost import mac_products
 from keras_tnn.cost.obeyed_groups import obeyed_groups
 from keras_tnn.cost.openings import find_openings
-from keras_tnn.layers import ResidualGate
 from keras_tnn.layers.gated import Gated
 from keras_tnn.losses.complexity.complexity import Complexity
 from keras_tnn.surgery import read_graph
@@ -56,7 +53,7 @@ class MacroAverage(Complexity):
 
     def share(self, call: Call, closing: Closing) -> np.ndarray:
         """How much of a block each group of the model is; last what is always open."""
-        groups = groups_of_channels(call)
+        groups = call.operation.groups_of(call.output.shape[-1])
         found = obeyed_groups(call, closing)
         if found is None:
             raise ValueError(
@@ -69,12 +66,3 @@ class MacroAverage(Complexity):
     def measure(self, values):
         open_share = ops.matmul(values, self.shares[:-1, None]) + self.shares[-1]
         return open_share  # (batch, 1)
-
-
-def groups_of_channels(call: Call) -> Sequence[int]:
-    """For each channel of a gated layer, or for a whole block, its group; -1 is always open."""
-    layer = call.operation
-    if isinstance(layer, ResidualGate):
-        return [layer.index]
-    groups = getattr(layer, "channel_groups", None)
-    return range(layer.num_groups) if groups is None else groups

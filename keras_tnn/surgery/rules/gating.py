@@ -44,8 +44,8 @@ class GatedRule(Rule):
 
     def values(self, call) -> np.ndarray:
         """Gate values spread to the output channels, `(channels,)`."""
-        values = gate_values(call)
-        return np.repeat(values, call.output.shape[-1] // len(values))
+        groups = call.operation.groups_of(call.output.shape[-1])
+        return np.append(gate_values(call), 1)[groups]  # -1 is always open
 
     def inner_forward(self, call, inputs) -> Channels:
         return inputs[0]
@@ -78,12 +78,6 @@ class GatedRule(Rule):
 class ChannelGateRule(GatedRule):
     """The gate alone."""
 
-    def values(self, call):
-        groups = call.operation.channel_groups
-        if groups is None:
-            return super().values(call)
-        return np.append(gate_values(call), 1)[groups]  # -1 is always open
-
 
 @rule(ThrottleableLayerNormalization)
 class LayerNormalizationRule(ChannelGateRule):
@@ -105,10 +99,6 @@ class LayerNormalizationRule(ChannelGateRule):
 @rule(ResidualGate)
 class ResidualGateRule(GatedRule):
     """One gate for all channels of the branch."""
-
-    def values(self, call):
-        value = gate_values(call)[call.operation.index]
-        return np.full(call.output.shape[-1], value)
 
 
 @rule(Throttleable)

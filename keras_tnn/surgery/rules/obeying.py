@@ -13,15 +13,6 @@ from keras_tnn.surgery.rule import Rule, rule
 from keras_tnn.surgery.rules.gating import ThrottleableRule
 
 
-def groups_of_channels(call: Call) -> np.ndarray:
-    """For each channel the column of its gate, or -1 where it is always open: `(channels,)`."""
-    layer, channels = call.operation, call.output.shape[-1]
-    given = getattr(layer, "channel_groups", None)
-    if given is not None:
-        return np.array(given)
-    return np.repeat(np.arange(layer.num_groups), channels // layer.num_groups)
-
-
 @rule(ChannelGate)
 class Obeying(Rule):
     """y = g(x) * h, with a gate that is another tensor of the model, `(batch, num_groups)`."""
@@ -33,7 +24,7 @@ class Obeying(Rule):
         """The gated layer for the kept channels."""
         return ChannelGate(
             num_groups=call.operation.num_groups,
-            channel_groups=groups_of_channels(call)[kept].tolist(),
+            channel_groups=call.operation.groups_of(call.output.shape[-1])[kept].tolist(),
             dtype=call.operation.dtype_policy,
             name=name,
         )
