@@ -12,7 +12,7 @@ from random_weights import randomized
 from tnn_tflite.conversion.converter import level_content
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.quantization.plan import FLOAT, plan_for
-from tnn_tflite.sharing.cut import cut
+from tnn_tflite.sharing.cut_level import cut_level
 from tnn_tflite.sharing.share import share
 
 SHAPE = (12, 12, 3)
@@ -62,7 +62,7 @@ def in_float(contents):
 def own_files(levels):
     """The file of each level as it is cut from the shared file."""
     shared = io.BytesIO(share(levels))
-    return [cut(shared, index, len(level.content)) for index, level in enumerate(levels)]
+    return [cut_level(shared, index, len(level.content)) for index, level in enumerate(levels)]
 
 
 def outputs_of(content, images=IMAGES, runtime=None, signature=None):

@@ -7,8 +7,8 @@ Until here each level was converted as if there were no other. Now
    layout, so that a level gives the same answers however it is stored,
 3. and levels that share a file are planned as parts of it (`sharing.share`).
 
-Steps 2 and 3 are one plan: a level whose integers are a slice of the full level's is what `cut`
-takes from the shared file, also where that file is not kept.
+Steps 2 and 3 are one plan: a level whose integers are a slice of the full level's is what
+`cut_level` takes from the shared file, also where that file is not kept.
 """
 
 import io
@@ -19,7 +19,7 @@ from tnn_tflite.bundle.level_content import LevelContent
 from tnn_tflite.bundle.writer import peek
 from tnn_tflite.conversion.converted_level import ConvertedLevel
 from tnn_tflite.sharing.bias_correction import corrected
-from tnn_tflite.sharing.cut import cut
+from tnn_tflite.sharing.cut_level import cut_level
 from tnn_tflite.sharing.share import share
 
 
@@ -63,6 +63,6 @@ def _as_cut(levels: Sequence[ConvertedLevel], shared: bytes) -> list[ConvertedLe
     """The levels with the bytes that a device cuts from the shared file."""
     file = io.BytesIO(shared)
     return [
-        replace(level, content=cut(file, index, len(level.content)))
+        replace(level, content=cut_level(file, index, len(level.content)))
         for index, level in enumerate(levels)
     ]

@@ -34,7 +34,7 @@ CONVERTER = GuardedChild(
 
 
 @dataclass(frozen=True)
-class TFLiteFile:
+class ConvertedFile:
     """A network as TFLite has it.
 
     Attributes:
@@ -73,7 +73,7 @@ def keras_to_tflite(
     return file.content, file.inputs, file.outputs
 
 
-def tflite_file(model: keras.Model, plan: Plan = FLOAT, what: str | None = None) -> TFLiteFile:
+def tflite_file(model: keras.Model, plan: Plan = FLOAT, what: str | None = None) -> ConvertedFile:
     """Converts a functional Keras model as a plan says.
 
     The file has one signature, whose names are those of the Keras inputs and outputs. The
@@ -124,7 +124,7 @@ def tflite_file(model: keras.Model, plan: Plan = FLOAT, what: str | None = None)
             saved_model = write_trained(model, samples, plan.training, folder, *names, what)
         found = _convert(folder, plan, model.name, what, saved_model)
         content = (folder / "level.tflite").read_bytes()
-    return TFLiteFile(
+    return ConvertedFile(
         content,
         tuple(_as_found(spec, found["inputs"]) for spec in inputs),
         tuple(_as_found(spec, found["outputs"]) for spec in outputs),

@@ -28,7 +28,7 @@ def share(levels: Sequence[ConvertedLevel], layout: str = "single") -> bytes:
             file with a signature for each level.
 
     Returns:
-        The shared file, from which `cut` takes each level. float32 levels may differ from
+        The shared file, from which `cut_level` takes each level. float32 levels may differ from
         their files by the rounding of a factor. int8 levels with `float_content` have weights
         on the grid of the highest level: a slice of its integers, by scales of their own.
     """
