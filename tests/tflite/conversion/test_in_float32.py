@@ -81,7 +81,8 @@ def test_levels_convert_in_every_mode(tmp_path, policy, mode):
         representative_data=data,
         verbose=False,
     )
-    assert [x.dtype for x in (*bundle.inputs, *bundle.outputs)] == ["float32", "float32"]
+    ends = [(x.name, x.dtype) for x in (*bundle.inputs, *bundle.outputs)]
+    assert ends == [("image", "float32"), ("logits", "float32")]
     dispatcher = tnn_tflite.Dispatcher(tmp_path / "bundle")
     for u in (0.5, 1.0):
         exact = in_float32(keras_tnn.materialize(model, u, calibration_data=IMAGES))

@@ -231,7 +231,9 @@ def _progress(level: ConvertedLevel, count: str, seconds: float) -> str:
 def _warn_about_statistics(model: keras.Model) -> None:
     import keras
 
-    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in _all_layers(model)):
+    from tnn_tflite.planar.rewrite import all_layers
+
+    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in all_layers(model)):
         warnings.warn(
             "The model has batch normalization and no `calibration_data` is given. Where the "
             "samples of a batch shared one utilization in training, as by SandwichRule, its "
@@ -240,13 +242,6 @@ def _warn_about_statistics(model: keras.Model) -> None:
             UserWarning,
             stacklevel=5,
         )
-
-
-def _all_layers(model: keras.Model) -> Iterator[Any]:
-    for layer in model.layers:
-        yield layer
-        if hasattr(layer, "layers"):
-            yield from _all_layers(layer)
 
 
 def _check_model(model: keras.Model) -> None:

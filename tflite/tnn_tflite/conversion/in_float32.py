@@ -42,24 +42,18 @@ def _computes_otherwise(layer: keras.layers.Layer) -> bool:
 
 def _all_layers(layer: keras.layers.Layer, seen: set[int]) -> Iterator[keras.layers.Layer]:
     """A layer and the layers it holds: those of models, and what wrappers wrap."""
-    if id(layer) not in seen:
-        seen.add(id(layer))
-        yield layer
-        for part in _parts(layer):
+    if not isinstance(layer, keras.layers.Layer) or id(layer) in seen:
+        return
+    seen.add(id(layer))
+    yield layer
+    for held in [getattr(layer, "layers", ()), *vars(layer).values()]:
+        for part in held if isinstance(held, list | tuple) else [held]:
             yield from _all_layers(part, seen)
 
 
-def _parts(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
-    for held in [getattr(layer, "layers", ()), *vars(layer).values()]:
-        for one in held if isinstance(held, list | tuple) else [held]:
-            if isinstance(one, keras.layers.Layer):
-                yield one
-
-
 def _float32_input(x: keras.KerasTensor) -> keras.KerasTensor:
-    name = x.name  # KerasHistory is not public
     dtype = "float32" if x.dtype in OTHER_FLOATS else x.dtype
-    return keras.Input(batch_shape=x.shape, dtype=dtype, name=name, sparse=x.sparse)
+    return keras.Input(batch_shape=x.shape, dtype=dtype, name=x.name)
 
 
 def _again(layer: keras.layers.Layer) -> keras.layers.Layer:
