@@ -22,9 +22,8 @@ import numpy as np
 from absl import app, flags, logging
 
 import keras_tnn as tnn
-from tnn_tflite.bundle.level_content import LevelContent
-from tnn_tflite.bundle.writer import write_bundle
-from tnn_tflite.conversion.converter import level_content
+from tnn_tflite.conversion.converted_level import ConvertedLevel
+from tnn_tflite.conversion.converter import level_content, write_levels
 from tnn_tflite.quantization.plan import plan_for
 
 NETWORKS = flags.DEFINE_list("networks", ["conv", "vgg", "resnet"], "Which networks.")
@@ -104,7 +103,7 @@ MAKE = {
 }
 
 
-def converted(model: keras.Model, levels: list[float]) -> list[LevelContent]:
+def converted(model: keras.Model, levels: list[float]) -> list[ConvertedLevel]:
     """The levels in int8, with their float32 files."""
     shape = model.inputs[0].shape[1:]
     images = np.random.default_rng(0).random((16, *shape), dtype="float32")
@@ -116,7 +115,7 @@ def converted(model: keras.Model, levels: list[float]) -> list[LevelContent]:
     return contents
 
 
-def in_float(contents: list[LevelContent]) -> list[LevelContent]:
+def in_float(contents: list[ConvertedLevel]) -> list[ConvertedLevel]:
     return [replace(x, content=x.float_content, float_content=None) for x in contents]
 
 
@@ -131,9 +130,9 @@ def alone(program: str, *arguments) -> float:
     return statistics.median(float(text.split()[-1]) for text in printed)
 
 
-def report(name: str, kind: str, contents: list[LevelContent], folder: str) -> None:
-    files = write_bundle(os.path.join(folder, "files"), contents)
-    one = write_bundle(os.path.join(folder, "one"), contents, "single")
+def report(name: str, kind: str, contents: list[ConvertedLevel], folder: str) -> None:
+    files = write_levels(os.path.join(folder, "files"), contents)
+    one = write_levels(os.path.join(folder, "one"), contents, "single")
     full, number = files.levels[-1].bytes, len(contents) - 2
     print(
         f"{name:>10}{kind:>9}{len(contents):>7}{full / 2**20:>9.2f}"

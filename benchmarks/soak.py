@@ -30,7 +30,7 @@ sys.path.insert(0, str(RELIABILITY))
 from campaign import Campaign  # noqa: E402
 from small_networks_to_ship import SHAPE, level_contents, make_network  # noqa: E402
 from tnn_tflite import Dispatcher  # noqa: E402
-from tnn_tflite.bundle.writer import write_bundle  # noqa: E402
+from tnn_tflite.conversion.converter import write_levels  # noqa: E402
 from writer import WRITER, number_of  # noqa: E402
 
 MUTANTS = flags.DEFINE_integer("mutants", 10_000, "damaged bundles of all kinds")
@@ -56,10 +56,10 @@ def main(_) -> int:
 def make_bundles(folder: Path) -> dict[str, Path]:
     networks = {u: make_network(int(8 * u)) for u in (0.25, 0.5, 0.75, 1.0)}
     plain, int8 = level_contents(networks), level_contents(networks, "float32")
-    write_bundle(folder / "float32", plain)
-    write_bundle(folder / "int8", int8)
-    write_bundle(folder / "single", plain, layout="single")
-    write_bundle(folder / "int8-single", int8, layout="single")
+    write_levels(folder / "float32", plain)
+    write_levels(folder / "int8", int8)
+    write_levels(folder / "single", plain, layout="single")
+    write_levels(folder / "int8-single", int8, layout="single")
     return {name: folder / name for name in ("float32", "int8", "single", "int8-single")}
 
 
@@ -108,7 +108,7 @@ def kill_writers(folder: Path, count: int) -> int:
         else:
             left["BROKEN"] += 1
     if count:
-        write_bundle(folder / "bundle", level_contents({1.0: make_network(2)}))
+        write_levels(folder / "bundle", level_contents({1.0: make_network(2)}))
         left["BROKEN"] += os.listdir(folder) != ["bundle"]
         print(f"\n{count} kills of a writer, what then stood there: {dict(left)}", flush=True)
     return left["BROKEN"]
@@ -142,7 +142,7 @@ def kill_conversions(folder: Path, count: int) -> int:
     old = level_contents({1.0: make_network(2)})
     broken, left, draw, seconds = 0, Counter(), random.Random(0), 60.0
     for attempt in range(count + 1):
-        write_bundle(bundle, old)
+        write_levels(bundle, old)
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         writer = start(CONVERT, bundle, RELIABILITY, **pipes)
         writer.stdout.readline()
@@ -157,7 +157,7 @@ def kill_conversions(folder: Path, count: int) -> int:
         dispatcher = Dispatcher(bundle)
         dispatcher(np.zeros(SHAPE, "float32"), 0.5)
         left[f"{len(dispatcher.levels)} levels"] += 1
-    write_bundle(bundle, old)
+    write_levels(bundle, old)
     broken += os.listdir(folder) != ["bundle"]
     print(f"\n{count} kills of a conversion (from 1 level to 2): {dict(left)}", flush=True)
     return broken

@@ -79,7 +79,7 @@ def main(argv):
         model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "sparse_categorical_crossentropy")
         if regime := regimes.get(name):
             model.regime = regime
-        for _ in range(2):  # trace and warm up
+        for _ in range(6):  # compile a step for every choice of levels
             model.fit(x, y, batch_size=BATCH.value, verbose=0)
     times = {name: [] for name in models}
     clock = StepTime()

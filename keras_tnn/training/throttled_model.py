@@ -339,9 +339,10 @@ class ThrottledModel(keras.Model):
         try:
             return super().fit(x, y, *args, **kwargs)
         finally:
-            self._regime, self._objective = regime, objective
             self.dial.turn([0.0, 1.0])
-            self.compile_steps_anew()
+            if (self._regime, self._objective) != (regime, objective):
+                self._regime, self._objective = regime, objective
+                self.compile_steps_anew()
 
     def quantize(self, mode=None, config=None, filters=None, **kwargs):
         """As `keras.Model.quantize`; gates stay float32."""

@@ -15,8 +15,9 @@ from pathlib import Path
 from mutations import mutate_bundle
 from served import Died, Served
 from tnn_tflite import BundleError, read_bundle
+from tnn_tflite.children.process import command
 from tnn_tflite.dispatch.interpreter import find_runtime
-from tnn_tflite.dispatch.trial import command, request_for
+from tnn_tflite.dispatch.trial import request_for
 
 VICTIM = Path(__file__).with_name("victim.py")
 CHILD_LIVES_FOR = 400  # bundles; interpreters of broken files may leak
@@ -39,7 +40,7 @@ class Campaign:
         self._bundle = bundle
         self._mutant = folder / "mutant"
         self._options = {"name": find_runtime().name, "num_threads": 1, "delegate": None}
-        self._trial = Served(command(), seconds)
+        self._trial = Served(command("tnn_tflite.dispatch.trial"), seconds)
         self._victim = Served([sys.executable, str(VICTIM)], 3 * seconds)
         self.truth = self._ask_victim(bundle)["outputs"]
         self.outcomes: Counter[tuple[str, str]] = Counter()

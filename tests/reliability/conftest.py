@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from small_networks_to_ship import level_contents, make_network
-from tnn_tflite.bundle.writer import write_bundle
+from tnn_tflite.conversion.converter import write_levels
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +66,7 @@ def signatures_bundle(contents, tmp_path_factory):
 
 
 def write(tmp_path_factory, name, contents, **options):
-    return write_bundle(tmp_path_factory.mktemp(name) / "bundle", contents, **options).directory
+    return write_levels(tmp_path_factory.mktemp(name) / "bundle", contents, **options).directory
 
 
 @pytest.fixture(scope="session")

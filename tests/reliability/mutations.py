@@ -18,7 +18,7 @@ from typing import Any
 
 from tnn_tflite import BundleError
 from tnn_tflite.sharing import plan
-from tnn_tflite.sharing.cut import cut
+from tnn_tflite.sharing.cut_level import cut_level
 
 MANIFEST = "manifest.json"
 NUMBERS = (-(2**31), -1, 0, 1, 2, 3, 7, 127, 128, 255, 256, 65_535, 2**24, 2**31 - 1)
@@ -70,7 +70,7 @@ def seal(directory: Path) -> None:
         _seal(record, (directory / record["file"]).read_bytes())
     for index, level in enumerate(manifest["levels"] if shared else ()):
         with suppress(BundleError), open(directory / shared["file"], "rb") as file:
-            _seal(level, cut(file, index, level["bytes"]))
+            _seal(level, cut_level(file, index, level["bytes"]))
     path.write_text(json.dumps(manifest))
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from tnn_tflite.dispatch.trial import death
+from tnn_tflite.children.process import death
 
 
 class Died(Exception):

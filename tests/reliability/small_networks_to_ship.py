@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.conversion.converted_level import ConvertedLevel
 from tnn_tflite.conversion.converter import level_content
 from tnn_tflite.quantization.plan import FLOAT, plan_for
 
@@ -23,7 +23,7 @@ def make_network(width: int) -> keras.Model:
 
 def level_contents(
     networks: dict[float, keras.Model], inference_type: str | None = None
-) -> list[LevelContent]:
+) -> list[ConvertedLevel]:
     """Converts networks by their utilization: to float32, or to int8 with inputs of some type."""
     plan = FLOAT
     if inference_type is not None:

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 import keras_tnn as tnn
 from random_networks import HEADS, STEPS, network
-from tnn_tflite.bundle.writer import write_bundle
-from tnn_tflite.conversion.converter import level_content
+from tnn_tflite.conversion.converter import level_content, write_levels
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.quantization.plan import plan_for
 
@@ -35,12 +34,12 @@ def test_levels_out_of_one_file(tmp_path_factory, steps, head, axes):
     int8 = contents_of(network(steps, head), axes)
     folder = tmp_path_factory.mktemp("layouts")
     hashes = [
-        [level.sha256 for level in write_bundle(folder / layout, int8, layout).levels]
+        [level.sha256 for level in write_levels(folder / layout, int8, layout).levels]
         for layout in ("files", "single", "signatures")
     ]
     assert hashes[0] == hashes[1] == hashes[2]
     float32 = [replace(x, content=x.float_content, float_content=None) for x in int8]
-    bundle = write_bundle(folder / "float32", float32, "single")
+    bundle = write_levels(folder / "float32", float32, "single")
     for level, content in zip(bundle.levels, float32, strict=True):
         expected = outputs_of(content.content)
         # The rounding of a factor, 6e-8, through some ten layers.

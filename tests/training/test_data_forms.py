@@ -78,7 +78,7 @@ def test_evaluates_an_endless_dataset():
     "data",
     [
         lambda: tf.data.Dataset.from_tensor_slices((X, Y)).batch(4),
-        lambda: itertools.repeat((X, Y)),
+        lambda: ((X, Y) for _ in itertools.count()),
     ],
     ids=["tf.data", "generator"],
 )

@@ -137,7 +137,7 @@ def test_int8_levels_are_the_same_in_one_file_and_in_files_of_their_own(
     assert [level.sha256 for level in single.levels] == [level.sha256 for level in own]
 
 
-def test_what_the_writer_of_shared_files_is_given(model, samples):
+def test_what_is_kept_to_put_levels_together(model, samples):
     small = keras_tnn.materialize(model, 0.5, calibration_data=samples)
     plan = plan_for("int8", samples, "int8", model, keep_float=True)
     content = level_content(small, 0.5, plan)

@@ -1,5 +1,6 @@
-"""Levels of small networks, as the converter hands them to the writer."""
+"""Levels of small networks, as the converter leaves them."""
 
+import io
 from dataclasses import replace
 
 import keras
@@ -11,6 +12,8 @@ from random_weights import randomized
 from tnn_tflite.conversion.converter import level_content
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.quantization.plan import FLOAT, plan_for
+from tnn_tflite.sharing.cut_level import cut_level
+from tnn_tflite.sharing.share import share
 
 SHAPE = (12, 12, 3)
 IMAGES = np.random.default_rng(0).normal(size=(32, *SHAPE)).astype("float32")
@@ -43,7 +46,7 @@ def throttled_network(axes=("width",)):
 
 
 def contents_of(model, levels, quantization=None, images=IMAGES):
-    """`LevelContent` of each level, its statistics estimated anew."""
+    """`ConvertedLevel` of each level, its statistics estimated anew."""
     smalls = [tnn.materialize(model, u, calibration_data=images) for u in levels]
     plan = FLOAT
     if quantization:
@@ -54,6 +57,12 @@ def contents_of(model, levels, quantization=None, images=IMAGES):
 def in_float(contents):
     """The same levels in float32."""
     return [replace(level, content=level.float_content, float_content=None) for level in contents]
+
+
+def own_files(levels):
+    """The file of each level as it is cut from the shared file."""
+    shared = io.BytesIO(share(levels))
+    return [cut_level(shared, index, len(level.content)) for index, level in enumerate(levels)]
 
 
 def outputs_of(content, images=IMAGES, runtime=None, signature=None):

@@ -6,12 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from one_file_networks import contents_of, outputs_of, throttled_network
+from one_file_networks import contents_of, outputs_of, own_files, throttled_network
 from test_regrid import FULL, arrays_of, level
 from tnn_tflite.quantization.input_means import SAMPLES, input_means
 from tnn_tflite.sharing.bias_correction import corrected, mean_output
 from tnn_tflite.sharing.constants import TFLiteFile
-from tnn_tflite.sharing.share import own_files
 
 MEAN = np.array([1.0, -2.0, 0.5, 3.0])
 CONSTANT = np.broadcast_to(MEAN, (1, 5, 5, 4)).astype("float32")  # away from borders all is equal
@@ -108,10 +107,11 @@ def test_levels_are_nearer_to_their_float_files_on_average():
     images = np.random.default_rng(0).normal(1, 1, (64, 12, 12, 3)).astype("float32")
     contents = contents_of(throttled_network(), (0.5, 1.0), "int8", images)
     low, full = contents
+    full = replace(full, content=corrected(full.content, full.float_content, full.means))
     (with_means, _), (without, _) = (
         own_files([replace(low, means=m), full]) for m in (low.means, {})
     )
-    # `convert` has corrected the full level: once more is too much, and once back too little.
+    # It is corrected: once more is too much, and once back too little.
     more = full.means
     back = {at: [-mean for mean in means] for at, means in more.items()}
     others = [corrected(full.content, full.float_content, means) for means in (more, back)]

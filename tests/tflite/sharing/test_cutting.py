@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tnn_tflite import BundleError
 from tnn_tflite.sharing.byte_planes import to_planes
-from tnn_tflite.sharing.cut import cut
+from tnn_tflite.sharing.cut_level import cut_level
 from tnn_tflite.sharing.hole import Factor, Hole
 from tnn_tflite.sharing.plan import Entry, with_plan
 
@@ -44,7 +44,7 @@ def shared(*holes, literal=b"abcd", data=FACTORS):
 
 
 def cut_first(content, size=20):
-    return cut(io.BytesIO(content), 0, size)
+    return cut_level(io.BytesIO(content), 0, size)
 
 
 def test_by_hand():
@@ -54,7 +54,7 @@ def test_by_hand():
 def test_the_shared_file_begins_with_the_base():
     content = shared(hole())
     assert content.startswith(BASE)
-    assert cut(io.BytesIO(content), 1, len(BASE)) == BASE
+    assert cut_level(io.BytesIO(content), 1, len(BASE)) == BASE
 
 
 def test_the_format_by_hand():
@@ -208,7 +208,7 @@ def test_a_file_that_shrinks_while_it_is_read():
             return super().read(min(size, 4) if self.tell() == 4 else size)
 
     with pytest.raises(BundleError, match="a file that was cut off"):
-        cut(Shrinking(shared(hole())), 0, 20)
+        cut_level(Shrinking(shared(hole())), 0, 20)
 
 
 def test_holes_cannot_overlap():
@@ -263,7 +263,7 @@ def test_levels_of_several_pieces():
     content = with_plan(BASE, [Entry((), literal, b"") for literal in literals])
     for index, literal in enumerate(literals):
         if literal:
-            assert cut(io.BytesIO(content), index, len(literal)) == literal
+            assert cut_level(io.BytesIO(content), index, len(literal)) == literal
 
 
 def test_levels_that_are_alike_take_little():
@@ -285,7 +285,7 @@ def test_memory_of_cutting():
     file = io.BytesIO(with_plan(base, [Entry((large,), b"", ones)]))
     size = 4 * 1536 * 3072  # 18 MB
     tracemalloc.start()
-    content = cut(file, 0, size)
+    content = cut_level(file, 0, size)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert size <= peak < size + 6 * 2**20
@@ -301,13 +301,13 @@ def test_a_file_without_a_plan(content):
 
 def test_a_level_that_the_plan_lacks():
     with pytest.raises(BundleError, match="a plan of 2 levels, asked for number 2"):
-        cut(io.BytesIO(shared(hole())), 2, 10)
+        cut_level(io.BytesIO(shared(hole())), 2, 10)
 
 
 @pytest.mark.parametrize(("index", "size"), [(0, 21), (0, 19), (1, 10), (1, 10**6)])
 def test_a_level_of_another_size(index, size):
     with pytest.raises(BundleError, match="Expected a plan by which the level can be cut"):
-        cut(io.BytesIO(shared(hole())), index, size)
+        cut_level(io.BytesIO(shared(hole())), index, size)
 
 
 @settings(max_examples=200)

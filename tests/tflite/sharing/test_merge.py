@@ -11,7 +11,7 @@ from one_file_networks import IMAGES, outputs_of
 from random_weights import randomized
 from tnn_tflite.conversion.converter import level_content
 from tnn_tflite.sharing.constants import TFLiteFile
-from tnn_tflite.sharing.cut import cut
+from tnn_tflite.sharing.cut_level import cut_level
 from tnn_tflite.sharing.merge import merge
 from tnn_tflite.sharing.schema import load_schema
 from tnn_tflite.sharing.share import share
@@ -57,7 +57,7 @@ for key in sys.argv[2:]:
 
 def test_a_level_taken_from_it_is_its_own_file(depth_contents, merged):
     for index, level in enumerate(depth_contents):
-        assert cut(io.BytesIO(merged), index, len(level.content)) == level.content
+        assert cut_level(io.BytesIO(merged), index, len(level.content)) == level.content
 
 
 def test_the_plan_behind_it_stores_no_weight_again(depth_contents, merged):

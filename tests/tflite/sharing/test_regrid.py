@@ -9,12 +9,13 @@ import flatbuffers
 import numpy as np
 import pytest
 
-from tnn_tflite.bundle.level_content import LevelContent
+from one_file_networks import own_files
+from tnn_tflite.conversion.converted_level import ConvertedLevel
 from tnn_tflite.sharing.constants import TFLiteFile
 from tnn_tflite.sharing.pairs import pairs
 from tnn_tflite.sharing.plan import read_entry
 from tnn_tflite.sharing.schema import load_schema
-from tnn_tflite.sharing.share import own_files, share
+from tnn_tflite.sharing.share import share
 
 INPUT_SCALE = 0.5
 KERNEL = np.random.default_rng(0).uniform(-1, 1, (32, 16)).astype("float32")  # Keras: (in, out)
@@ -86,7 +87,7 @@ def level(utilization, units, factor, bias, per_channel=True, twin=None, mean=No
     (graph,) = TFLiteFile(float_content).graphs
     kernels = [kernel.constant.at for kernel, _ in graph.kernels]
     means = {} if mean is None else {at: [mean] for at in kernels}
-    return LevelContent(
+    return ConvertedLevel(
         utilization=utilization,
         content=dense_file(grid, integers, scales, bias_scales, twin),
         inputs=(),

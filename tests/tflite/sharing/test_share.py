@@ -7,13 +7,13 @@ import numpy as np
 from keras import layers
 
 import keras_tnn as tnn
-from one_file_networks import contents_of, in_float, outputs_of
+from one_file_networks import contents_of, in_float, outputs_of, own_files
 from random_weights import randomized
 from tnn_tflite.conversion.converter import level_content
 from tnn_tflite.sharing.constants import TFLiteFile
-from tnn_tflite.sharing.cut import cut
+from tnn_tflite.sharing.cut_level import cut_level
 from tnn_tflite.sharing.plan import read_entry
-from tnn_tflite.sharing.share import own_files, share
+from tnn_tflite.sharing.share import share
 
 
 def entries(contents):
@@ -158,5 +158,5 @@ def test_cut_reads_only_the_rows_that_it_takes(contents):
             Counted.count += len(result)
             return result
 
-    cut(Counted(shared), 0, len(contents[0].content))
+    cut_level(Counted(shared), 0, len(contents[0].content))
     assert Counted.count < len(contents[-1].content) / 2

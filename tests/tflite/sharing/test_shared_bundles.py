@@ -10,14 +10,14 @@ import pytest
 from one_file_networks import IMAGES
 from tnn_tflite import BundleError, Dispatcher, read_bundle
 from tnn_tflite.bundle.description import Quantization
-from tnn_tflite.bundle.writer import write_bundle
+from tnn_tflite.conversion.converter import write_levels
 
 LEVELS = (0.5, 1.0)
 
 
 @pytest.fixture(params=["single", "signatures"])
 def shared_bundle(contents, tmp_path, request):
-    return write_bundle(tmp_path / "bundle", contents, request.param)
+    return write_levels(tmp_path / "bundle", contents, request.param)
 
 
 def test_a_folder_with_one_file(shared_bundle):
@@ -39,7 +39,7 @@ def test_levels_are_described_by_their_own_content(shared_bundle):
 
 
 def test_dispatches_like_files(shared_bundle, contents, tmp_path):
-    files = Dispatcher(write_bundle(tmp_path / "files", contents).directory)
+    files = Dispatcher(write_levels(tmp_path / "files", contents).directory)
     one = Dispatcher(shared_bundle.directory)
     for u in LEVELS:
         # The folded kernels are rounded once more: 1e-7 each.
@@ -48,7 +48,7 @@ def test_dispatches_like_files(shared_bundle, contents, tmp_path):
 
 def test_int8_levels_are_bit_equal_in_all_layouts(int8_contents, tmp_path):
     bundles = [
-        write_bundle(tmp_path / x, int8_contents, x) for x in ("files", "single", "signatures")
+        write_levels(tmp_path / x, int8_contents, x) for x in ("files", "single", "signatures")
     ]
     hashes = [[level.sha256 for level in bundle.levels] for bundle in bundles]
     assert hashes[0] == hashes[1] == hashes[2]
@@ -58,7 +58,7 @@ def test_int8_levels_are_bit_equal_in_all_layouts(int8_contents, tmp_path):
 
 
 def test_int8_weights_are_stored_once(int8_contents, tmp_path):
-    bundle = write_bundle(tmp_path / "bundle", int8_contents, "single")
+    bundle = write_levels(tmp_path / "bundle", int8_contents, "single")
     low, full = bundle.levels
     # Its graph, scales and biases add 22 % of the low level. By its integers alone, without the
     # float32 files that tell the scales, it would be 50 %.
@@ -67,13 +67,13 @@ def test_int8_weights_are_stored_once(int8_contents, tmp_path):
 
 def test_replaces_and_is_replaced(contents, tmp_path):
     for layout in ("files", "single", "files"):
-        bundle = write_bundle(tmp_path / "bundle", contents, layout)
+        bundle = write_levels(tmp_path / "bundle", contents, layout)
     assert len(list(bundle.directory.iterdir())) == 3
 
 
 def test_one_level(contents, tmp_path):
     """Such as a network that decides for each sample: the one file and an empty plan."""
-    bundle = write_bundle(tmp_path / "bundle", contents[-1:], "single")
+    bundle = write_levels(tmp_path / "bundle", contents[-1:], "single")
     assert bundle.read_level(bundle.levels[0]) == contents[-1].content
 
 
@@ -106,7 +106,7 @@ def test_a_file_that_was_cut_off(shared_bundle):
 
 def test_no_such_layout(contents, tmp_path):
     with pytest.raises(ValueError, match="Expected one of .* Received: layout='zip'"):
-        write_bundle(tmp_path / "bundle", contents, "zip")
+        write_levels(tmp_path / "bundle", contents, "zip")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,13 +144,13 @@ WRONG = {
 
 @pytest.mark.parametrize(("change", "message"), WRONG.values(), ids=list(WRONG))
 def test_a_wrong_manifest(contents, tmp_path, change, message):
-    bundle = write_bundle(tmp_path / "bundle", contents, "single")
+    bundle = write_levels(tmp_path / "bundle", contents, "single")
     with pytest.raises(BundleError, match=message):
         read_bundle(changed(bundle.directory, change))
 
 
 def test_version_1_is_read(contents, tmp_path):
-    bundle = write_bundle(tmp_path / "bundle", contents)
+    bundle = write_levels(tmp_path / "bundle", contents)
 
     def as_version_1(manifest):
         manifest["format_version"] = 1
@@ -165,6 +165,6 @@ def test_version_1_is_read(contents, tmp_path):
 def test_quantization_is_written_and_read(contents, tmp_path):
     found = (Quantization(0.0078125, -1),)
     levels = [replace(level, input_quantization=found) for level in contents]
-    bundle = write_bundle(tmp_path / "bundle", levels)
+    bundle = write_levels(tmp_path / "bundle", levels)
     assert [level.input_quantization for level in bundle.levels] == [found, found]
     assert [level.output_quantization for level in bundle.levels] == [(), ()]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tnn_tflite.bundle.folder import open_file, read_file
 from tnn_tflite.errors import BundleError
-from tnn_tflite.sharing.cut import cut
+from tnn_tflite.sharing.cut_level import cut_level
 
 LAYOUTS = ("files", "single", "signatures")
 
@@ -145,7 +145,9 @@ class Bundle:
 
     def _cut_level(self, level: Level) -> bytes:
         with open_file(self.directory, level.file) as file:
-            return cut(file, self.levels.index(level), size=level.bytes, name=str(self.directory))
+            return cut_level(
+                file, self.levels.index(level), size=level.bytes, name=str(self.directory)
+            )
 
     def _name(self, level: Level) -> str:
         own = f"'{level.file}'"

@@ -1,9 +1,6 @@
 """What a level is made of before it is written."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-
-import numpy as np
+from dataclasses import dataclass
 
 from tnn_tflite.bundle.description import Quantization, TensorSpec
 
@@ -21,12 +18,6 @@ class LevelContent:
         parameters: Number of weights.
         input_quantization: For each input, how its integers stand for reals; see `Level`.
         output_quantization: The same for the outputs.
-        float_content: With int8 content, the float32 TFLite file of the same level. From it
-            the level's scales are derived where levels share weights.
-        means: With int8 content, by the place of a kernel in `float_content` the mean of what each
-            of its operators reads, `(channels,)`; see `sharing.bias_correction`.
-        kernels: The Keras weights of rank 2 and more of the level's plain network, by which it
-            is found what the levels share.
     """
 
     utilization: float
@@ -37,6 +28,3 @@ class LevelContent:
     parameters: int
     input_quantization: tuple[Quantization | None, ...] = ()
     output_quantization: tuple[Quantization | None, ...] = ()
-    float_content: bytes | None = None
-    means: Mapping[int, Sequence[np.ndarray]] = field(default_factory=dict)
-    kernels: tuple[np.ndarray, ...] = ()

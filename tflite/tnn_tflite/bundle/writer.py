@@ -4,13 +4,12 @@ All files go into a temporary folder beside the destination and are flushed to t
 folder then takes the destination's place (see `replacing.py`).
 """
 
-import dataclasses
 import hashlib
-import io
 import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from tnn_tflite.bundle.description import LAYOUTS, Bundle, Level, SharedFile
 from tnn_tflite.bundle.level_content import LevelContent
@@ -22,13 +21,17 @@ from tnn_tflite.bundle.replacing import (
     temporary_sibling,
 )
 from tnn_tflite.errors import BundleError
-from tnn_tflite.sharing.cut import cut
+
+Content = TypeVar("Content", bound=LevelContent)
 
 SHARED = "levels.tflite"  # the file of all levels in the layouts with one
 
 
 def write_bundle(
-    directory: str | os.PathLike, contents: Iterable[LevelContent], layout: str = "files"
+    directory: str | os.PathLike,
+    contents: Iterable[LevelContent],
+    layout: str = "files",
+    shared: bytes | None = None,
 ) -> Bundle:
     """Writes a bundle, or leaves everything as it was.
 
@@ -40,6 +43,8 @@ def write_bundle(
         layout: `"files"`: a file for each level. `"single"`: one file that holds every level,
             by which a level is cut when it is read. `"signatures"`: the same, and each level is
             a signature of the file, for runtimes that cannot cut.
+        shared: The file of all levels in the layouts with one. What is cut from it is the
+            `content` of each level.
 
     Returns:
         The bundle, read back and checked.
@@ -48,20 +53,25 @@ def write_bundle(
         BundleError: If the destination holds something else than a bundle.
         ValueError: If the levels differ in their inputs or outputs, or there is no such layout.
     """
-    if layout not in LAYOUTS:
-        raise ValueError(
-            f"Invalid value for `layout`. Expected one of {LAYOUTS}. Received: layout={layout!r}"
-        )
+    check_layout(layout)
     destination = Path(os.path.realpath(directory))
     clear_leftovers(destination)
     check_destination(directory)
     destination.parent.mkdir(parents=True, exist_ok=True)
     with temporary_sibling(destination) as folder:
-        _write_files(folder, contents, layout)
+        _write_files(folder, contents, layout, shared)
         read_bundle(folder)
         check_destination(directory)
         replace_folder(destination, folder)
     return read_bundle(directory)
+
+
+def check_layout(layout: str) -> None:
+    """Raises `ValueError` unless `layout` is one of `LAYOUTS`."""
+    if layout not in LAYOUTS:
+        raise ValueError(
+            f"Invalid value for `layout`. Expected one of {LAYOUTS}. Received: layout={layout!r}"
+        )
 
 
 def check_destination(directory: str | os.PathLike) -> None:
@@ -103,21 +113,24 @@ def _own_files(directory: str | os.PathLike) -> set[str]:
         ) from error
 
 
-def _write_files(folder: Path, contents: Iterable[LevelContent], layout: str) -> None:
-    first, contents = _peek(contents)
+def _write_files(
+    folder: Path, contents: Iterable[LevelContent], layout: str, shared: bytes | None
+) -> None:
+    first, contents = peek(contents)
     contents = _with_same_tensors(first, contents)
-    if layout != "single":  # there it is part of the cutting
-        contents = _on_one_grid(first, contents)
-    if layout == "files":
-        shared, levels = None, [_write_level(folder, content) for content in contents]
+    if shared is None:
+        file, levels = None, tuple(_write_level(folder, content) for content in contents)
     else:
-        shared, levels = _write_shared(folder, list(contents), layout)
-    text = manifest_text(first.inputs, first.outputs, tuple(levels), layout, shared)
+        _write_file(folder / SHARED, shared)
+        file = SharedFile(SHARED, len(shared), _hash(shared))
+        levels = tuple(_described(content, SHARED) for content in contents)
+    text = manifest_text(first.inputs, first.outputs, levels, layout, file)
     _write_file(folder / MANIFEST, text.encode())
     flush_folder(folder)
 
 
-def _peek(contents: Iterable[LevelContent]) -> tuple[LevelContent, Iterable[LevelContent]]:
+def peek(contents: Iterable[Content]) -> tuple[Content, Iterable[Content]]:
+    """Returns the first level, and all of them; raises `ValueError` if there is none."""
     contents = iter(contents)
     first = next(contents, None)
     if first is None:
@@ -125,48 +138,20 @@ def _peek(contents: Iterable[LevelContent]) -> tuple[LevelContent, Iterable[Leve
     return first, itertools.chain([first], contents)
 
 
-def _on_one_grid(first: LevelContent, contents: Iterable[LevelContent]) -> Iterable[LevelContent]:
-    """int8 levels with their weights on the grid of the full level, the same in all layouts."""
-    if first.float_content is None:
-        return contents
-    from tnn_tflite.sharing.share import own_files
-
-    contents = list(contents)
-    files = own_files(contents)
-    return (
-        dataclasses.replace(content, content=file, float_content=None)
-        for content, file in zip(contents, files, strict=True)
-    )
-
-
 def _write_level(folder: Path, content: LevelContent) -> Level:
     file = f"u{content.utilization}.tflite"
     _write_file(folder / file, content.content)
-    return _described(content, file, content.content)
+    return _described(content, file)
 
 
-def _write_shared(
-    folder: Path, contents: list[LevelContent], layout: str
-) -> tuple[SharedFile, list[Level]]:
-    from tnn_tflite.sharing.share import share
-
-    content = share(contents, layout)
-    _write_file(folder / SHARED, content)
-    levels = [
-        _described(level, SHARED, cut(io.BytesIO(content), index, len(level.content)))
-        for index, level in enumerate(contents)
-    ]
-    return SharedFile(SHARED, len(content), hashlib.sha256(content).hexdigest()), levels
-
-
-def _described(content: LevelContent, file: str, own: bytes) -> Level:
+def _described(content: LevelContent, file: str) -> Level:
     return Level(
         utilization=content.utilization,
         file=file,
         macs=content.macs,
         parameters=content.parameters,
-        bytes=len(own),
-        sha256=hashlib.sha256(own).hexdigest(),
+        bytes=len(content.content),
+        sha256=_hash(content.content),
         input_quantization=content.input_quantization,
         output_quantization=content.output_quantization,
     )
@@ -187,6 +172,10 @@ def _check_same_tensors(first: LevelContent, other: LevelContent) -> None:
             f"level. Received: {first.inputs}, {first.outputs} at u={first.utilization} and "
             f"{other.inputs}, {other.outputs} at u={other.utilization}"
         )
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _write_file(path: Path, content: bytes) -> None:

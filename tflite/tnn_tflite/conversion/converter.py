@@ -8,19 +8,19 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnn_tflite.bundle.description import LAYOUTS, Bundle, Quantization
-from tnn_tflite.bundle.level_content import LevelContent
-from tnn_tflite.bundle.writer import check_destination, write_bundle
+from tnn_tflite.bundle.description import Bundle, Quantization
+from tnn_tflite.bundle.writer import check_destination, check_layout, write_bundle
+from tnn_tflite.conversion.assemble import assemble
+from tnn_tflite.conversion.converted_level import ConvertedLevel
 from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
 from tnn_tflite.quantization.aware_training import AwareTraining
 from tnn_tflite.quantization.input_means import input_means
 from tnn_tflite.quantization.plan import FLOAT, Plan, check_mode, plan_for
-from tnn_tflite.sharing.bias_correction import corrected
 
 if TYPE_CHECKING:
     import keras
@@ -107,15 +107,16 @@ def convert(
     keep_float = quantization == "int8" or layout != "files"
     plan = plan_for(quantization, representative_data, inference_type, first, keep_float)
     CONVERTER.start()
-    return write_bundle(directory, _contents(levels, make, plan, verbose), layout)
+    return write_levels(directory, _converted(levels, make, plan, verbose), layout)
 
 
-def check_layout(layout: str) -> None:
-    """Raises `ValueError` unless `layout` is one of `LAYOUTS`."""
-    if layout not in LAYOUTS:
-        raise ValueError(
-            f"Invalid value for `layout`. Expected one of {LAYOUTS}. Received: layout={layout!r}"
-        )
+def write_levels(
+    directory: str | os.PathLike, levels: Iterable[ConvertedLevel], layout: str = "files"
+) -> Bundle:
+    """Puts converted levels together and writes them; the arguments are those of `write_bundle`."""
+    check_layout(layout)
+    contents, shared = assemble(levels, layout)
+    return write_bundle(directory, contents, layout, shared)
 
 
 def levels_of(
@@ -172,9 +173,9 @@ def _levels_of(
     return levels, cut
 
 
-def _contents(
+def _converted(
     levels: Sequence[float], make: Callable[[float], keras.Model], plan: Plan, verbose: bool
-) -> Iterator[LevelContent]:
+) -> Iterator[ConvertedLevel]:
     for number, utilization in enumerate(levels, start=1):
         start = time.perf_counter()
         content = level_content(make(utilization), float(utilization), plan)
@@ -183,7 +184,7 @@ def _contents(
         yield content
 
 
-def level_content(small: keras.Model, utilization: float, plan: Plan = FLOAT) -> LevelContent:
+def level_content(small: keras.Model, utilization: float, plan: Plan = FLOAT) -> ConvertedLevel:
     """Converts the plain network of one level.
 
     Args:
@@ -192,19 +193,18 @@ def level_content(small: keras.Model, utilization: float, plan: Plan = FLOAT) ->
         plan: How it is quantized.
 
     Returns:
-        The level, ready for `write_bundle`.
+        The level, ready for `assemble`.
     """
     from keras_tnn.cost import count_macs
 
     file = tflite_file(small, plan, f"level u={utilization:g} of '{small.name}'")
-    content, means = file.content, {}
+    means = {}
     if plan.mode == "int8" and file.float_content:
         names = [spec.name for spec in file.inputs]
         means = input_means(file.float_content, dict(zip(names, plan.samples, strict=True)))
-        content = corrected(content, file.float_content, means)
-    return LevelContent(
+    return ConvertedLevel(
         utilization=utilization,
-        content=content,
+        content=file.content,
         inputs=file.inputs,
         outputs=file.outputs,
         macs=int(count_macs(small)),
@@ -221,7 +221,7 @@ def _if_any(quantizations: tuple[Quantization | None, ...]) -> tuple[Quantizatio
     return quantizations if any(quantizations) else ()
 
 
-def _progress(level: LevelContent, count: str, seconds: float) -> str:
+def _progress(level: ConvertedLevel, count: str, seconds: float) -> str:
     return (
         f"{count}  u={level.utilization:g}: {level.macs:,} MACs, {level.parameters:,} parameters, "
         f"{len(level.content):,} bytes ({seconds:.1f} s)"
@@ -231,7 +231,9 @@ def _progress(level: LevelContent, count: str, seconds: float) -> str:
 def _warn_about_statistics(model: keras.Model) -> None:
     import keras
 
-    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in _all_layers(model)):
+    from tnn_tflite.planar.rewrite import all_layers
+
+    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in all_layers(model)):
         warnings.warn(
             "The model has batch normalization and no `calibration_data` is given. Where the "
             "samples of a batch shared one utilization in training, as by SandwichRule, its "
@@ -240,13 +242,6 @@ def _warn_about_statistics(model: keras.Model) -> None:
             UserWarning,
             stacklevel=5,
         )
-
-
-def _all_layers(model: keras.Model) -> Iterator[Any]:
-    for layer in model.layers:
-        yield layer
-        if hasattr(layer, "layers"):
-            yield from _all_layers(layer)
 
 
 def _check_model(model: keras.Model) -> None:

@@ -1,7 +1,7 @@
 """A plain Keras model as a `.tflite` file: batch 1, builtin operators.
 
 The model becomes a SavedModel, which a guarded child turns into the file
-(`quantization/guarded.py`).
+(`saved_model_to_tflite`).
 
 Keras and TensorFlow are imported when a function runs, so that devices never load them.
 """
@@ -9,7 +9,7 @@ Keras and TensorFlow are imported when a function runs, so that devices never lo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,21 +17,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tnn_tflite.bundle.description import Quantization, TensorSpec
+from tnn_tflite.children.guarded import GuardedChild
+from tnn_tflite.children.process import ChildError, StartError
 from tnn_tflite.quantization.aware_training import write_trained
-from tnn_tflite.quantization.guarded import ChildError, GuardedChild
 from tnn_tflite.quantization.open_gates import check_gates_open
 from tnn_tflite.quantization.plan import FLOAT, Plan
+from tnn_tflite.saved_model import one_sample_function, traced_outputs, write_saved_model
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
 # A graphics card is of no use to it, and its memory is this process's.
-CONVERTER = GuardedChild("tnn_tflite.quantization.conversion", {"CUDA_VISIBLE_DEVICES": "-1"})
+CONVERTER = GuardedChild(
+    "tnn_tflite.conversion.saved_model_to_tflite", {"CUDA_VISIBLE_DEVICES": "-1"}
+)
 
 
 @dataclass(frozen=True)
-class TFLiteFile:
+class ConvertedFile:
     """A network as TFLite has it.
 
     Attributes:
@@ -70,7 +73,7 @@ def keras_to_tflite(
     return file.content, file.inputs, file.outputs
 
 
-def tflite_file(model: keras.Model, plan: Plan = FLOAT, what: str | None = None) -> TFLiteFile:
+def tflite_file(model: keras.Model, plan: Plan = FLOAT, what: str | None = None) -> ConvertedFile:
     """Converts a functional Keras model as a plan says.
 
     The file has one signature, whose names are those of the Keras inputs and outputs. The
@@ -91,31 +94,37 @@ def tflite_file(model: keras.Model, plan: Plan = FLOAT, what: str | None = None)
             fixed, or the model has layers that TFLite cannot run, or not in this mode.
     """
     _check_backend()
+    from tnn_tflite.conversion.in_float32 import in_float32
     from tnn_tflite.planar import to_planar
 
-    model = _functional(model)
+    model = in_float32(_functional(model))
     _check_shapes(model)
     CONVERTER.start()
     model = to_planar(model)
-    serve, inputs = _one_sample_function(model)
-    outputs = tuple(_spec(name, out) for name, out in serve.structured_outputs.items())
+    one = one_sample_function(_flat(model), model.inputs)
+    inputs = _specs(_input_names(model), one.structured_input_signature[0])
+    outputs = _specs(_output_names(model), traced_outputs(one))
+    names = [spec.name for spec in inputs], [spec.name for spec in outputs]
+    samples = _samples(plan, model)
     if plan.mode in ("int8", "int16x8"):
-        check_gates_open(model, plan.samples)
+        check_gates_open(model, samples)
     what = what or f"'{model.name}'"
     with CONVERTER.folder() as name:
         folder = Path(name)
-        _write_request(folder, serve, model, inputs, plan.samples)
+        variables = [weight.value for weight in model.variables]
+        write_saved_model(folder / "saved_model", one, variables, *names)
+        if samples is not None:
+            np.savez(folder / "samples.npz", **dict(zip(names[0], samples, strict=True)))
         float_content = None
         if plan.keep_float:
             _convert(folder, FLOAT, model.name, what)
             float_content = (folder / "level.tflite").read_bytes()
         saved_model = "saved_model"
         if plan.training:
-            names = [spec.name for spec in inputs], [spec.name for spec in outputs]
-            saved_model = write_trained(model, plan.samples, plan.training, folder, *names, what)
+            saved_model = write_trained(model, samples, plan.training, folder, *names, what)
         found = _convert(folder, plan, model.name, what, saved_model)
         content = (folder / "level.tflite").read_bytes()
-    return TFLiteFile(
+    return ConvertedFile(
         content,
         tuple(_as_found(spec, found["inputs"]) for spec in inputs),
         tuple(_as_found(spec, found["outputs"]) for spec in outputs),
@@ -123,24 +132,6 @@ def tflite_file(model: keras.Model, plan: Plan = FLOAT, what: str | None = None)
         tuple(_quantization(spec, found["outputs"]) for spec in outputs),
         float_content,
     )
-
-
-def _write_request(
-    folder: Path,
-    serve: tf.types.experimental.ConcreteFunction,
-    model: keras.Model,
-    inputs: tuple[TensorSpec, ...],
-    samples: tuple[np.ndarray, ...] | None,
-) -> None:
-    import tensorflow as tf
-
-    module = tf.Module()
-    module.weights = [weight.value for weight in model.variables]
-    module.serve = serve
-    tf.saved_model.save(module, str(folder / "saved_model"), signatures=serve)
-    if samples is not None:
-        names = [spec.name for spec in inputs]
-        np.savez(folder / "samples.npz", **dict(zip(names, samples, strict=True)))
 
 
 def _convert(
@@ -152,11 +143,18 @@ def _convert(
     how = "" if plan.mode is None else f" with quantization={plan.mode!r}"
     try:
         return CONVERTER.run(request, what)
+    except StartError:
+        raise  # nothing of this is the model's fault
     except ChildError as error:
+        known = (
+            ""
+            if plan.mode is None
+            else "A known case is an LSTM or GRU in integers: make it with unroll=True, or leave "
+            "`quantization` out. "
+        )
         raise ChildError(
             f"Invalid value for `model`. {expected}. Received: layers on which TensorFlow's "
-            f"converter crashed{how}. A known case is an LSTM or GRU in integers: make it with "
-            f"unroll=True, or leave `quantization` out. Nothing was written. {error}"
+            f"converter crashed{how}. {known}Nothing was written. {error}"
         ) from error
     except ValueError as error:
         raise ValueError(
@@ -174,27 +172,22 @@ def _quantization(spec: TensorSpec, found: dict[str, list]) -> Quantization | No
     return Quantization(scale, zero_point) if scale else None
 
 
-def _one_sample_function(
-    model: keras.Model,
-) -> tuple[tf.types.experimental.ConcreteFunction, tuple[TensorSpec, ...]]:
+def _flat(model: keras.Model) -> Callable[[list], list]:
+    """The model as a function from a list of tensors to a list of tensors."""
     import keras
-    import tensorflow as tf
 
-    names = tensor_names(_input_names(model))
-    signature = [
-        tf.TensorSpec((1, *x.shape[1:]), x.dtype, name=name)
-        for x, name in zip(model.inputs, names, strict=True)
-    ]
-    output_names = tensor_names(_output_names(model))
-
-    @tf.function(input_signature=signature)
-    def serve(*arrays: tf.Tensor) -> dict[str, tf.Tensor]:
+    def call(arrays: list) -> list:
         packed = keras.tree.pack_sequence_as(model.input, arrays)
-        outputs = keras.tree.flatten(model(packed, training=False))
-        return dict(zip(output_names, outputs, strict=True))
+        return keras.tree.flatten(model(packed, training=False))
 
-    inputs = tuple(_spec(x.name, x) for x in signature)
-    return serve.get_concrete_function(), inputs
+    return call
+
+
+def _samples(plan: Plan, model: keras.Model) -> list[np.ndarray] | None:
+    """The samples in the types of the inputs: another float may have become float32."""
+    if plan.samples is None:
+        return None
+    return [array.astype(x.dtype) for array, x in zip(plan.samples, model.inputs, strict=True)]
 
 
 def _functional(model: keras.Model) -> keras.Model:
@@ -246,6 +239,10 @@ def _output_names(model: keras.Model) -> list[str]:
     if isinstance(model.output, dict) and len(model.output) == len(model.outputs):
         return keras.tree.flatten({name: name for name in model.output})  # in order of `outputs`
     return list(model.output_names)
+
+
+def _specs(names: Sequence[str], tensors: Sequence[Any]) -> tuple[TensorSpec, ...]:
+    return tuple(_spec(name, x) for name, x in zip(tensor_names(names), tensors, strict=True))
 
 
 def _spec(name: str, tensor: Any) -> TensorSpec:

@@ -14,7 +14,6 @@ zeros: a trial finds broken bundles, it does not make a stranger's bundle trustw
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from typing import Any
 from tnn_tflite.bundle.description import Bundle, Level
 from tnn_tflite.bundle.folder import DISTRUST
 from tnn_tflite.bundle.manifest import read_bundle
+from tnn_tflite.children.process import StartError, command, death, standard_output
 from tnn_tflite.dispatch.interpreter import Runtime, find_runtime
 from tnn_tflite.dispatch.session_pool import SessionPool
 from tnn_tflite.errors import BundleError
@@ -38,11 +38,6 @@ except ImportError:  # Windows
 
 SECONDS = 60.0  # for all levels together; half a second is usual
 SHARE_OF_MEMORY = 0.5  # of this machine's memory, for the child
-# The child has the parent's `sys.path` before it imports anything: with `-m` or `-c` alone it
-# would look in the working folder first, which may be the bundle's.
-_START = (
-    "import sys; sys.path[:] = sys.argv[1:]; from tnn_tflite.dispatch.trial import main; main()"
-)
 _KINDS = (BundleError, ImportError, ValueError)  # what the child passes on to the parent
 
 _passed: set[str] = set()
@@ -80,17 +75,6 @@ def fingerprint(bundle: Bundle) -> str:
     return hashlib.sha256(repr(replace(bundle, directory=Path())).encode()).hexdigest()
 
 
-def command() -> list[str]:
-    """Returns the command line of a child that serves requests, one JSON text a line."""
-    if not sys.executable or getattr(sys, "frozen", False):
-        raise ValueError(
-            "Invalid value for `trial`. This program has no Python interpreter to start as a "
-            "child process. Expected trial=False, for bundles whose writer you trust. "
-            "Received: trial=True"
-        )
-    return [sys.executable, "-c", _START, *sys.path]
-
-
 def request_for(bundle: Bundle, options: dict[str, Any], seconds: float) -> str:
     """Returns one line of JSON that asks the child to try a bundle."""
     request = {
@@ -106,30 +90,21 @@ def _run_child(request: str, seconds: float) -> tuple[str, str]:
     """Returns what the child reported, and how it died ("" if it did not)."""
     try:
         child = subprocess.run(
-            command(),
+            command(__name__),
             input=request,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a file could make an interpreter write without end
             text=True,
             timeout=seconds,
         )
+    except StartError as error:
+        raise ValueError(
+            f"Invalid value for `trial`. {error}. Expected trial=False, for bundles whose writer "
+            "you trust. Received: trial=True"
+        ) from error
     except subprocess.TimeoutExpired as expired:
         return (expired.stdout or b"").decode(errors="replace"), f"took more than {seconds:g} s"
     return child.stdout, death(child.returncode)
-
-
-def death(status: int) -> str:
-    """Says how a process ended, from its exit status: "" if it ended well.
-
-    >>> death(-11), death(0), death(3)
-    ('died of SIGSEGV', '', 'ended with status 3')
-    """
-    if status >= 0:
-        return f"ended with status {status}" if status else ""
-    try:
-        return f"died of {signal.Signals(-status).name}"
-    except ValueError:
-        return f"died of signal {-status}"
 
 
 def _judge(bundle: Bundle, output: str, death: str) -> None:
@@ -205,9 +180,7 @@ def _check_fingerprint(bundle: Bundle, expected: str) -> None:
 
 
 def _reporter() -> Callable[..., None]:
-    """Takes standard output for the reports; what libraries print there goes elsewhere."""
-    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    stream = standard_output()
 
     def report(**fields: Any) -> None:
         print(json.dumps(fields), file=stream, flush=True)

@@ -6,17 +6,17 @@ function from an operator to advice; a target is a list of rules. Each names the
 from. What only the device's own tools can tell is said at the end of every report.
 """
 
-from tnn_tflite.lint.graph import Graph, Operator, Tensor, read_graph
 from tnn_tflite.lint.linter import TARGETS, Report, lint, lint_graphs
-from tnn_tflite.lint.rule import Finding, Rule
+from tnn_tflite.lint.operator_graph import Operator, OperatorGraph, Tensor, read_graph
+from tnn_tflite.lint.operator_rule import Finding, OperatorRule
 from tnn_tflite.lint.target import Target
 
 __all__ = [
     "Finding",
-    "Graph",
+    "OperatorGraph",
     "Operator",
     "Report",
-    "Rule",
+    "OperatorRule",
     "TARGETS",
     "Target",
     "Tensor",

@@ -14,8 +14,8 @@ from tnn_tflite.lint.coral_operators import (
     leaves_integers,
 )
 from tnn_tflite.lint.coral_versions import version_is_read
-from tnn_tflite.lint.graph import Graph, Operator, Tensor
-from tnn_tflite.lint.rule import Finding, Rule
+from tnn_tflite.lint.operator_graph import Operator, OperatorGraph, Tensor
+from tnn_tflite.lint.operator_rule import Finding, OperatorRule
 from tnn_tflite.lint.static_shapes import static_shapes
 from tnn_tflite.lint.target import Graphs, Target
 from tnn_tflite.lint.weights import constant_weights, kernel_of, weights_of
@@ -79,16 +79,16 @@ def stays_in_integers(operator: Operator) -> str | None:
 
 
 RULES = (
-    Rule("operator", MODELS, is_supported),
-    Rule("operator-version", VERSIONS, version_is_read),
-    Rule("limits", MODELS, is_within_limits),
-    Rule("8-bit", MODELS, eight_bits),
-    Rule("static-shapes", MODELS, static_shapes),
-    Rule("constant-weights", MODELS, constant_weights),
-    Rule("batch-1-3-axes", MODELS, three_axes),
-    Rule("bias-vector", SPECIFICATION, bias_is_vector),
-    Rule("dense-scale", SPECIFICATION, one_scale_for_dense),
-    Rule("float-ends", MODELS, stays_in_integers, fails=False),
+    OperatorRule("operator", MODELS, is_supported),
+    OperatorRule("operator-version", VERSIONS, version_is_read),
+    OperatorRule("limits", MODELS, is_within_limits),
+    OperatorRule("8-bit", MODELS, eight_bits),
+    OperatorRule("static-shapes", MODELS, static_shapes),
+    OperatorRule("constant-weights", MODELS, constant_weights),
+    OperatorRule("batch-1-3-axes", MODELS, three_axes),
+    OperatorRule("bias-vector", SPECIFICATION, bias_is_vector),
+    OperatorRule("dense-scale", SPECIFICATION, one_scale_for_dense),
+    OperatorRule("float-ends", MODELS, stays_in_integers, fails=False),
 )
 
 # Who breaks one of these runs on the CPU. Of the others the compiler refuses the file, or worse.
@@ -112,7 +112,7 @@ def one_segment(graphs: Graphs, found: Sequence[Finding]) -> Iterator[Finding]:
             )
 
 
-def _mapped_after(graph: Graph, first: int, failing: set[int | None]) -> list[Operator]:
+def _mapped_after(graph: OperatorGraph, first: int, failing: set[int | None]) -> list[Operator]:
     rest = graph.operators[first + 1 :]
     return [op for op in rest if op.index not in failing and not leaves_integers(op)]
 

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator
 
 from tnn_tflite.bundle.description import Bundle
-from tnn_tflite.lint.rule import Finding
+from tnn_tflite.lint.operator_rule import Finding
 from tnn_tflite.lint.target import Graphs
 
 ON_CHIP = 8 * 2**20  # bytes; the executables of the models take a part of it

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tnn_tflite.lint.graph import Operator
+from tnn_tflite.lint.operator_graph import Operator
 
 Limit = Callable[[Operator], str | None]
 

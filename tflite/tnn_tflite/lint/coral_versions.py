@@ -6,7 +6,7 @@ compiler 16.0 refuses CONV_2D 6, TRANSPOSE_CONV 4, QUANTIZE 3 and EXP 2 (google-
 issues 631, 845 and 879, libedgetpu 71). It refuses the whole file, not the operator alone.
 """
 
-from tnn_tflite.lint.graph import Operator
+from tnn_tflite.lint.operator_graph import Operator
 
 HIGHEST = {
     "ABS": 3,

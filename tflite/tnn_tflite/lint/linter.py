@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.lint.coral import CORAL
-from tnn_tflite.lint.graph import Graph, read_graph
 from tnn_tflite.lint.micro import MICRO
-from tnn_tflite.lint.rule import Finding
+from tnn_tflite.lint.operator_graph import OperatorGraph, read_graph
+from tnn_tflite.lint.operator_rule import Finding
 from tnn_tflite.lint.target import Graphs, Target
 from tnn_tflite.lint.xnnpack import XNNPACK
 from tnn_tflite.text_table import aligned
@@ -131,7 +131,7 @@ def _index(finding: Finding) -> float:
     return float("inf") if finding.index is None else finding.index
 
 
-def _graphs(bundle: Bundle, order: Sequence[float] | None) -> dict[float, Graph]:
+def _graphs(bundle: Bundle, order: Sequence[float] | None) -> dict[float, OperatorGraph]:
     levels = {level.utilization: level for level in bundle.levels}
     return {u: read_graph(bundle.read_level(levels[u])) for u in _ordered(tuple(levels), order)}
 

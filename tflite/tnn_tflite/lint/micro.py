@@ -4,9 +4,9 @@ The types are those of its kernels' sources: none computes in float16, unsigned 
 converted and reversed only, and floats are never multiplied by integer weights.
 """
 
-from tnn_tflite.lint.graph import Operator
 from tnn_tflite.lint.micro_operators import METHODS
-from tnn_tflite.lint.rule import Rule
+from tnn_tflite.lint.operator_graph import Operator
+from tnn_tflite.lint.operator_rule import OperatorRule
 from tnn_tflite.lint.static_shapes import static_shapes
 from tnn_tflite.lint.target import Target
 from tnn_tflite.lint.weights import kernel_of
@@ -52,11 +52,11 @@ def runs_in_integers(operator: Operator) -> str | None:
 
 
 RULES = (
-    Rule("operator", RESOLVER, is_registered),
-    Rule("types", KERNELS, known_types),
-    Rule("hybrid", KERNELS, one_kind_of_number),
-    Rule("static-shapes", PLANNING, static_shapes),
-    Rule("float32", KERNELS, runs_in_integers, fails=False),
+    OperatorRule("operator", RESOLVER, is_registered),
+    OperatorRule("types", KERNELS, known_types),
+    OperatorRule("hybrid", KERNELS, one_kind_of_number),
+    OperatorRule("static-shapes", PLANNING, static_shapes),
+    OperatorRule("float32", KERNELS, runs_in_integers, fails=False),
 )
 
 MICRO = Target(

@@ -1,6 +1,6 @@
 """All targets here plan their memory ahead: shapes must be known, and the batch be one."""
 
-from tnn_tflite.lint.graph import Operator
+from tnn_tflite.lint.operator_graph import Operator
 
 
 def static_shapes(operator: Operator) -> str | None:

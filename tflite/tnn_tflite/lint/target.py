@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tnn_tflite.bundle.description import Bundle
-from tnn_tflite.lint.graph import Graph
-from tnn_tflite.lint.rule import Finding, Rule
+from tnn_tflite.lint.operator_graph import OperatorGraph
+from tnn_tflite.lint.operator_rule import Finding, OperatorRule
 
 # The levels in the order in which they matter, and what each file says.
-Graphs = Mapping[float, Graph]
+Graphs = Mapping[float, OperatorGraph]
 
 
 def nothing_more(graphs: Graphs, found: Sequence[Finding]) -> Iterator[Finding]:
@@ -34,7 +34,7 @@ class Target:
     """
 
     name: str
-    rules: tuple[Rule, ...]
+    rules: tuple[OperatorRule, ...]
     unknown: str
     whole: Callable[[Graphs, Sequence[Finding]], Iterator[Finding]] = nothing_more
     closing: Callable[[Bundle, Graphs], str] = nothing_to_say

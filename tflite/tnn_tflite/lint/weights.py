@@ -1,6 +1,6 @@
 """Which inputs of an operator are its weights."""
 
-from tnn_tflite.lint.graph import Operator, Tensor
+from tnn_tflite.lint.operator_graph import Operator, Tensor
 
 # Places of kernel and bias among the inputs.
 WEIGHTS = {

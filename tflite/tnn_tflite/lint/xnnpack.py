@@ -7,8 +7,8 @@ delegate, those that ai-edge-litert 2.3 was seen to hand over (x86-64, 2026-11).
 
 import math
 
-from tnn_tflite.lint.graph import Operator, Tensor
-from tnn_tflite.lint.rule import Rule
+from tnn_tflite.lint.operator_graph import Operator, Tensor
+from tnn_tflite.lint.operator_rule import OperatorRule
 from tnn_tflite.lint.static_shapes import batch_of_one, static_shapes
 from tnn_tflite.lint.target import Target
 from tnn_tflite.lint.weights import constant_weights, kernel_of
@@ -107,15 +107,15 @@ def _channels(operator: Operator, kernel: Tensor) -> int:
 
 
 RULES = (
-    Rule("operator", MEASURED, is_delegated),
-    Rule("small-operator", MEASURED, is_delegated_or_small, fails=False),
-    Rule("activation", README, plain_activation),
-    Rule("bias", README, has_bias),
-    Rule("parts", README, few_parts),
-    Rule("constant-weights", README, constant_weights),
-    Rule("static-shapes", README, static_shapes),
-    Rule("batch-1", README, batch_of_one, fails=False),
-    Rule("weights", README, signed_by_channel, fails=False),
+    OperatorRule("operator", MEASURED, is_delegated),
+    OperatorRule("small-operator", MEASURED, is_delegated_or_small, fails=False),
+    OperatorRule("activation", README, plain_activation),
+    OperatorRule("bias", README, has_bias),
+    OperatorRule("parts", README, few_parts),
+    OperatorRule("constant-weights", README, constant_weights),
+    OperatorRule("static-shapes", README, static_shapes),
+    OperatorRule("batch-1", README, batch_of_one, fails=False),
+    OperatorRule("weights", README, signed_by_channel, fails=False),
 )
 
 XNNPACK = Target(

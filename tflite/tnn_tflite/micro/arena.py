@@ -7,12 +7,9 @@ CMSIS-NN's, can need more. Leave room, and ask `arena_used_bytes()` on the devic
 
 import importlib.util
 import subprocess
-import sys
 
-# The child gets this process's `sys.path`: with `-m` alone it would look into the working folder.
-START = (
-    "import sys; sys.path[:] = sys.argv[1:]; from tnn_tflite.micro.arena_probe import main; main()"
-)
+from tnn_tflite.children.process import command
+
 SECONDS = 300  # the network runs once, on reference kernels
 
 
@@ -42,7 +39,7 @@ def smallest_arena(content: bytes) -> int:
     """
     check_tflite_micro()
     child = subprocess.run(
-        [sys.executable, "-c", START, *sys.path],
+        command("tnn_tflite.micro.arena_probe"),
         input=content,
         capture_output=True,
         timeout=SECONDS,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.manifest import read_bundle
-from tnn_tflite.lint.graph import read_graph
 from tnn_tflite.lint.linter import findings_table, lint_graphs
 from tnn_tflite.lint.micro import MICRO
+from tnn_tflite.lint.operator_graph import read_graph
 from tnn_tflite.micro.arena import check_tflite_micro, smallest_arena
 from tnn_tflite.micro.c_array import c_array
 from tnn_tflite.micro.folder_of_sources import check_folder, write_folder

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tnn_tflite.lint.graph import Tensor
+from tnn_tflite.lint.operator_graph import Tensor
 from tnn_tflite.micro.level import MicroLevel
 from tnn_tflite.utilization import ROUNDING
 

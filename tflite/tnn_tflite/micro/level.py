@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tnn_tflite.lint.graph import Graph
+from tnn_tflite.lint.operator_graph import OperatorGraph
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,4 +21,4 @@ class MicroLevel:
     content: bytes
     macs: int
     arena_bytes: int | None
-    graph: Graph
+    graph: OperatorGraph

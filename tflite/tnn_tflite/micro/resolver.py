@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from tnn_tflite.lint.graph import Graph
 from tnn_tflite.lint.micro_operators import METHODS
+from tnn_tflite.lint.operator_graph import OperatorGraph
 
 
-def operators_of(graphs: Iterable[Graph]) -> tuple[str, ...]:
+def operators_of(graphs: Iterable[OperatorGraph]) -> tuple[str, ...]:
     """Returns the names of all operators of all levels, each once, in alphabetic order."""
     return tuple(sorted({operator.name for graph in graphs for operator in graph.operators}))
 

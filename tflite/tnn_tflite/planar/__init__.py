@@ -13,7 +13,7 @@ Loaded by the converter when it runs, as it needs Keras.
 
 from tnn_tflite.planar.clip import Clip
 from tnn_tflite.planar.per_position import as_it_is, per_position
+from tnn_tflite.planar.registry import rewrites
 from tnn_tflite.planar.rewrite import to_planar
-from tnn_tflite.planar.rule import rewrites
 
 __all__ = ["Clip", "as_it_is", "per_position", "rewrites", "to_planar"]

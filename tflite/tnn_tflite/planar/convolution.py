@@ -13,7 +13,7 @@ from keras import KerasTensor, layers, ops
 
 from tnn_tflite.planar.clip import Clip, fresh_name, moved, reshaped
 from tnn_tflite.planar.reach import Reach
-from tnn_tflite.planar.rule import activated, check_channels_last, rewrites
+from tnn_tflite.planar.registry import activated, check_channels_last, rewrites
 
 # Integer kernels take 8 channels at a time: three frames of RGB are 9, at the cost of 16. Up to
 # here the rows that the kernel reads are stacked too: 27 channels, at the cost of 32 in all.

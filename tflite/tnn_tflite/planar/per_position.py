@@ -4,7 +4,7 @@ from keras import layers
 
 from keras_tnn.layers import ChannelShuffle
 from tnn_tflite.planar.clip import Clip, fresh_name
-from tnn_tflite.planar.rule import acts_on_positions, rewrites
+from tnn_tflite.planar.registry import acts_on_positions, rewrites
 
 
 @rewrites(

@@ -10,7 +10,7 @@ import keras
 from keras_tnn.surgery.graph import Call, read_graph, substitute, tensors_in
 from tnn_tflite.planar import convolution, per_position, separable
 from tnn_tflite.planar.clip import Clip
-from tnn_tflite.planar.rule import RULES
+from tnn_tflite.planar.registry import RULES
 
 MODULES_OF_RULES = (convolution, per_position, separable)
 

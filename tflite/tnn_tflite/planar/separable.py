@@ -3,7 +3,7 @@
 from keras import KerasTensor, layers
 
 from tnn_tflite.planar.clip import Clip, fresh_name, reshaped
-from tnn_tflite.planar.rule import check_channels_last, rewrites
+from tnn_tflite.planar.registry import check_channels_last, rewrites
 
 POOLING = {
     layers.MaxPooling3D: layers.MaxPooling2D,

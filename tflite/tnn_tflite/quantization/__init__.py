@@ -4,7 +4,7 @@ Each level is quantized on its own: the ranges of its activations are measured o
 it is, and in mode "qat" its weights are trained to bear the rounding.
 
 TensorFlow's converter can end the process that calls it. It therefore runs in a child process
-(`guarded.py`), and so does the training of "qat", which needs Keras 2.
+(`tnn_tflite.children`), and so does the training of "qat", which needs Keras 2.
 
 Loaded by the converter; devices never need it.
 """

@@ -1,4 +1,4 @@
-"""Quantization-aware training in a child: `python -m tnn_tflite.quantization.aware`.
+"""Quantization-aware training: what the child of mode "qat" does.
 
 tensorflow-model-optimization (tfmot) knows Keras 2 only. The level is made again there
 (`rebuild.py`), tfmot puts fake quantization where TFLite rounds (Jacob et al. 2018,
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnn_tflite.quantization.child import serve
+from tnn_tflite.children.serve import serve
 from tnn_tflite.quantization.rebuild import rebuild
+from tnn_tflite.saved_model import one_sample_function, write_saved_model
 
 if TYPE_CHECKING:
     import tf_keras
@@ -141,23 +142,13 @@ def save(
     """Writes a SavedModel for a batch of one, with the names of the level."""
     import tensorflow as tf
 
-    signature = [
-        tf.TensorSpec((1, *x.shape[1:]), x.dtype, name=name)
-        for x, name in zip(model.inputs, input_names, strict=True)
-    ]
-
-    @tf.function(input_signature=signature)
-    def one(*arrays: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = tf.nest.flatten(model(list(arrays), training=False))
-        return dict(zip(output_names, outputs, strict=True))
-
-    module = tf.Module()
-    module.weights = model.weights
-    module.one = one
-    tf.saved_model.save(module, str(path), signatures=one.get_concrete_function())
+    one = one_sample_function(
+        lambda arrays: tf.nest.flatten(model(arrays, training=False)), model.inputs
+    )
+    write_saved_model(path, one, model.weights, input_names, output_names)
 
 
-if __name__ == "__main__":
+def main() -> None:
     import tensorflow_model_optimization  # noqa: F401  first of all, or it meets Keras 3
 
     serve(train)

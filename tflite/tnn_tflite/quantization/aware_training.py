@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tnn_tflite.children.guarded import GuardedChild
 from tnn_tflite.quantization.description import describe
-from tnn_tflite.quantization.guarded import GuardedChild
 
 if TYPE_CHECKING:
     import keras

@@ -32,7 +32,8 @@ def input_means(content: bytes, samples: Mapping[str, np.ndarray]) -> dict[int, 
     sums = {kernel.constant.at: [0.0] * len(uses) for kernel, uses in kernels}
     for sample in chosen:
         for name, details in inputs.items():
-            interpreter.set_tensor(details["index"], samples[name][sample : sample + 1])
+            values = samples[name][sample : sample + 1].astype(details["dtype"])
+            interpreter.set_tensor(details["index"], values)
         interpreter.invoke()
         for kernel, uses in kernels:
             for number, use in enumerate(uses):

@@ -5,6 +5,6 @@ layout "single" that is the file of the highest level, in layout "signatures" on
 signature for each level. Behind it stands a plan (`plan`): for each level the bytes that are its
 own, and for each of its constants how it is taken from the base (`hole`).
 
-`cut` follows the plan on the device. It knows nothing of TFLite: it copies, slices and scales
+`cut_level` follows the plan on the device. It knows nothing of TFLite: it copies, slices and scales
 arrays, with numpy. The other files of this folder find the plan where the bundle is written.
 """

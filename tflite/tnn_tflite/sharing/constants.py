@@ -77,7 +77,7 @@ class Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Graph:
+class Subgraph:
     """One subgraph of a file.
 
     Args:
@@ -114,7 +114,7 @@ class TFLiteFile:
         self._types = _names(self._schema.TensorType)
 
     @cached_property
-    def graphs(self) -> list[Graph]:
+    def graphs(self) -> list[Subgraph]:
         """The subgraphs."""
         model = self._model
         return [self._graph(model.Subgraphs(i)) for i in range(model.SubgraphsLength())]
@@ -132,7 +132,7 @@ class TFLiteFile:
             users[tensor.buffer] += 1
         return users
 
-    def _graph(self, subgraph: Any) -> Graph:
+    def _graph(self, subgraph: Any) -> Subgraph:
         tensors = [
             self._tensor(number, subgraph.Tensors(number))
             for number in range(subgraph.TensorsLength())
@@ -147,7 +147,7 @@ class TFLiteFile:
             name = self._operator_name(operator)
             if name in KERNEL_OPERATORS:
                 uses[inputs[1]].append(_use(name, inputs))
-        return Graph(tensors, uses, readers)
+        return Subgraph(tensors, uses, readers)
 
     def _operator_name(self, operator: Any) -> str:
         return self._operators[self._model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()]

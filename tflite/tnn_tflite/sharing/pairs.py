@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tnn_tflite.sharing.constants import KERNEL_OPERATORS, Graph, Tensor, TFLiteFile, Use
+from tnn_tflite.sharing.constants import KERNEL_OPERATORS, Subgraph, Tensor, TFLiteFile, Use
 
 HALF_STEP = 0.51  # rounding to the grid, and the rounding of the float32 numbers themselves
 
@@ -25,11 +25,11 @@ class Pair:
         float_uses: The operators that read the float32 kernel, in the same order.
     """
 
-    graph: Graph
+    graph: Subgraph
     kernel: Tensor
     axis: int
     uses: list[Use]
-    float_graph: Graph
+    float_graph: Subgraph
     float_kernel: Tensor
     float_uses: list[Use]
 
@@ -72,7 +72,7 @@ def _on_grid(kernel: Tensor, float_kernel: Tensor, axis: int) -> bool:
     return bool((np.abs(reals - float_kernel.constant.array) <= HALF_STEP * step).all())
 
 
-def is_alone(file: TFLiteFile, graph: Graph, tensor: Tensor, readers: int = 1) -> bool:
+def is_alone(file: TFLiteFile, graph: Subgraph, tensor: Tensor, readers: int = 1) -> bool:
     """Whether nothing else of the file would change with a tensor."""
     return file.buffer_users[tensor.buffer] == 1 and graph.readers[tensor.number] == readers
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tnn_tflite.sharing.constants import Located, TFLiteFile
-from tnn_tflite.sharing.cut import cut
 from tnn_tflite.sharing.entry_builder import EntryBuilder
 from tnn_tflite.sharing.matches import SMALLEST, Match, matches, originals
 from tnn_tflite.sharing.merge import merge
@@ -18,10 +16,10 @@ from tnn_tflite.sharing.plan import Entry, with_plan
 from tnn_tflite.sharing.regrid import Regridder
 
 if TYPE_CHECKING:
-    from tnn_tflite.bundle.level_content import LevelContent
+    from tnn_tflite.conversion.converted_level import ConvertedLevel
 
 
-def share(levels: Sequence[LevelContent], layout: str = "single") -> bytes:
+def share(levels: Sequence[ConvertedLevel], layout: str = "single") -> bytes:
     """Returns one file that holds every level.
 
     Args:
@@ -30,7 +28,7 @@ def share(levels: Sequence[LevelContent], layout: str = "single") -> bytes:
             file with a signature for each level.
 
     Returns:
-        The shared file, from which `cut` takes each level. float32 levels may differ from
+        The shared file, from which `cut_level` takes each level. float32 levels may differ from
         their files by the rounding of a factor. int8 levels with `float_content` have weights
         on the grid of the highest level: a slice of its integers, by scales of their own.
     """
@@ -43,16 +41,6 @@ def share(levels: Sequence[LevelContent], layout: str = "single") -> bytes:
     return with_plan(full.content, [*map(slicer.entry, lower), None])
 
 
-def own_files(levels: Sequence[LevelContent]) -> list[bytes]:
-    """Returns the file of each level as it is cut from the shared file.
-
-    Args:
-        levels: The levels, rising in utilization.
-    """
-    shared = io.BytesIO(share(levels))
-    return [cut(shared, index, len(level.content)) for index, level in enumerate(levels)]
-
-
 class Slicer:
     """Plans levels as slices of the full level.
 
@@ -60,7 +48,7 @@ class Slicer:
         full: The highest level.
     """
 
-    def __init__(self, full: LevelContent) -> None:
+    def __init__(self, full: ConvertedLevel) -> None:
         self._known = Contents(TFLiteFile(full.content))
         self._float_file = TFLiteFile(full.float_content or full.content)
         self._wholes = originals(self._float_file, full.kernels)
@@ -68,7 +56,7 @@ class Slicer:
             TFLiteFile(full.content), self._float_file
         )
 
-    def entry(self, level: LevelContent) -> Entry:
+    def entry(self, level: ConvertedLevel) -> Entry:
         """Returns the plan of one level."""
         file, builder = TFLiteFile(level.content), EntryBuilder(level.content)
         float_file = TFLiteFile(level.float_content) if level.float_content else file

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tnn_tflite.lint.graph import Graph, Operator
+from tnn_tflite.lint.operator_graph import Operator, OperatorGraph
 
 # What is wrong at one operator, and what to do; None if the operator keeps the rule.
 Check = Callable[[Operator], str | None]
@@ -33,7 +33,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Rule:
+class OperatorRule:
     """A rule for single operators.
 
     Args:
@@ -48,7 +48,7 @@ class Rule:
     check: Check
     fails: bool = True
 
-    def findings(self, utilization: float, graph: Graph) -> Iterator[Finding]:
+    def findings(self, utilization: float, graph: OperatorGraph) -> Iterator[Finding]:
         """Yields what the rule finds in one level."""
         for operator in graph.operators:
             advice = self.check(operator)

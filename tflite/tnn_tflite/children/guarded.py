@@ -1,10 +1,7 @@
-"""Work that may kill its process, done in a child that may die.
+"""A child that stays alive between requests, as loading TensorFlow takes it seconds.
 
 TensorFlow's converter runs C++ code that can crash: an int8 LSTM at batch 1 is a segmentation
-fault in TensorFlow 2.21. A child takes the blow, and the parent raises an error with its log. The
-child stays alive between requests, as loading TensorFlow takes it seconds.
-
-It is a plain `python -m` process: multiprocessing would run the user's main module once more.
+fault in TensorFlow 2.21. The child takes the blow, and the parent raises an error with its log.
 """
 
 from __future__ import annotations
@@ -13,9 +10,7 @@ import json
 import os
 import queue
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import weakref
@@ -23,14 +18,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from tnn_tflite.children.process import ChildError, StartError, command, death
+
 LIMIT = 3600.0  # seconds for one request; the largest known network takes minutes
 PATIENCE = 5.0  # seconds for a child to end when it is told to
 TAIL = 6000  # characters of its log that an error shows
 NOISE = "Extension modules:"  # every one that is loaded, in the report of a crash
-
-
-class ChildError(RuntimeError):
-    """The child died or did not answer. The message says how, and shows the end of its log."""
 
 
 class GuardedChild:
@@ -39,7 +32,7 @@ class GuardedChild:
     It ends with its parent, also if that is killed. Threads may share it; they take turns.
 
     Args:
-        module: Full name of the module that it runs, which calls `child.serve`.
+        module: Full name of the module whose `main()` it runs, which calls `serve`.
         environment: Environment variables for it, on top of those of this process.
     """
 
@@ -72,6 +65,7 @@ class GuardedChild:
 
         Raises:
             ChildError: If the child died or did not answer in time. The next call starts another.
+            StartError: If it died before it was asked.
             ValueError: If its function raised an error, with the text of that.
         """
         with self._lock:
@@ -106,13 +100,14 @@ class _Running:
         self._owner = os.getpid()
         self.folder = Path(tempfile.mkdtemp(prefix="tnn_tflite-"))
         self._log = self.folder / "log.txt"
+        self._module, self._ready = module, False
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, str(self.folder)],
+                command(module, str(self.folder)),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, **_search_path(), **environment},
+                env={**os.environ, **environment},
                 encoding="utf-8",
                 start_new_session=True,  # Ctrl-C is for the parent, which ends the child
             )
@@ -126,29 +121,33 @@ class _Running:
         return self._owner == os.getpid() and self._process.poll() is None
 
     def ask(self, request: dict[str, Any], what: str, limit: float) -> dict[str, Any]:
+        if not self._ready:
+            self._receive(limit, StartError, f"{self._module} could not start", 0)
+            self._ready = True
         start = self._log.stat().st_size
-        try:
+        with suppress(BrokenPipeError):  # it died meanwhile; how is told below
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
-            answer = self._answers.get(timeout=limit)
-        except BrokenPipeError:
-            answer = None
-        except queue.Empty:
-            raise self._error(
-                what, f"its process gave no answer in {limit:g} seconds and was ended", start
-            ) from None
-        if answer is None:
-            raise self._error(what, _ending(self._process.wait()), start)
-        return json.loads(answer)
+        return json.loads(self._receive(limit, ChildError, what, start))
 
-    def _error(self, what: str, ending: str, start: int) -> ChildError:
+    def _receive(self, limit: float, error: type[ChildError], what: str, start: int) -> str:
+        """The next line of the child, or an error with the log from `start` on."""
+        try:
+            answer = self._answers.get(timeout=limit)
+        except queue.Empty:
+            how = f"gave no answer in {limit:g} seconds and was ended"
+        else:
+            if answer is not None:
+                return answer
+            how = death(self._process.wait()) or "ended"
+        raise error(f"{what}: its process {how}. The end of its log:\n{self._told(start)}")
+
+    def _told(self, start: int) -> str:
         with open(self._log, "rb") as log:
             log.seek(start)
             lines = log.read().decode(errors="replace").splitlines()
         told = "\n".join(line for line in lines if not line.startswith(NOISE))
-        return ChildError(
-            f"{what}: {ending}. The end of its log:\n{told.strip()[-TAIL:] or '(empty)'}"
-        )
+        return told.strip()[-TAIL:] or "(empty)"
 
     def end(self, patience: float = PATIENCE) -> None:
         self._at_exit.detach()
@@ -173,15 +172,3 @@ def _end(process: subprocess.Popen, folder: Path, owner: int, patience: float = 
         process.kill()
         process.wait()
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _ending(status: int) -> str:
-    if status < 0:
-        return f"its process was ended by {signal.Signals(-status).name}"
-    return f"its process ended with exit status {status}"
-
-
-def _search_path() -> dict[str, str]:
-    """Lets the child find what this process finds, and nothing of the current folder besides."""
-    folders = [folder or os.getcwd() for folder in sys.path]
-    return {"PYTHONPATH": os.pathsep.join(folders), "PYTHONSAFEPATH": "1"}

@@ -15,7 +15,7 @@ from tnn_tflite.sharing.plan import Entry, read_base_size, read_entry
 LARGEST_READ = 2 * 1024 * 1024  # bytes of the base that are in memory at once, or one row
 
 
-def cut(file: BinaryIO, index: int, size: int, name: str = "the shared file") -> bytes:
+def cut_level(file: BinaryIO, index: int, size: int, name: str = "the shared file") -> bytes:
     """Returns a level's own TFLite file.
 
     What a plan says is checked and never trusted; that the result is the level's file is told

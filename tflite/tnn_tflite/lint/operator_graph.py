@@ -77,7 +77,7 @@ class Operator:
 
 
 @dataclass(frozen=True, eq=False)
-class Graph:
+class OperatorGraph:
     """A TFLite file.
 
     Args:
@@ -93,7 +93,7 @@ class Graph:
     parameter_bytes: int
 
 
-def read_graph(content: bytes) -> Graph:
+def read_graph(content: bytes) -> OperatorGraph:
     """Reads a TFLite file.
 
     Args:
@@ -117,7 +117,7 @@ def read_graph(content: bytes) -> Graph:
             f"Received: {len(content)} bytes that do not parse ({type(error).__name__})"
         ) from error
     main, signature = model.subgraphs[0], _signature(model)
-    return Graph(
+    return OperatorGraph(
         operators=operators,
         inputs=tuple(_named(subgraphs[0], i, signature and signature.inputs) for i in main.inputs),
         outputs=tuple(

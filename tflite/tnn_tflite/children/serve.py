@@ -12,7 +12,9 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any
+
+from tnn_tflite.children.process import standard_output
 
 
 def serve(work: Callable[[dict[str, Any]], Any]) -> None:
@@ -23,19 +25,15 @@ def serve(work: Callable[[dict[str, Any]], Any]) -> None:
             raises is sent to the parent as text.
     """
     faulthandler.enable()  # where a crash was, for the log
-    answers = _answers()
+    answers = standard_output()
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests, sys.argv[1]), daemon=True).start()
+    # The first line says that all is loaded: a child that dies before it could not start.
+    answers.write("ready\n")
+    answers.flush()
     while True:
         answers.write(json.dumps(_answer(work, json.loads(requests.get()))) + "\n")
         answers.flush()
-
-
-def _answers() -> TextIO:
-    """Standard output for answers alone; whatever else is printed goes to the log."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    return answers
 
 
 def _read(requests: queue.SimpleQueue[str], folder: str) -> None:

@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 
 import tnn_tflite
+from tnn_tflite.children.guarded import GuardedChild
+from tnn_tflite.children.process import ChildError, StartError
+from tnn_tflite.conversion import keras_to_tflite as conversion
 from tnn_tflite.conversion.keras_to_tflite import CONVERTER, keras_to_tflite
-from tnn_tflite.quantization.guarded import ChildError, GuardedChild
 
 WORKER = """
 import os, signal, sys, time
-from tnn_tflite.quantization.child import serve
+from tnn_tflite.children.serve import serve
 
 def work(request):
     print("working on", request)
@@ -34,7 +36,8 @@ def work(request):
         time.sleep(request["sleep"])
     raise LookupError("no such request")
 
-serve(work)
+def main():
+    serve(work)
 """
 
 
@@ -75,9 +78,9 @@ def test_an_error_of_the_work_is_a_value_error_and_the_child_lives_on(child):
 @pytest.mark.parametrize(
     ("request_", "ending"),
     [
-        ({"signal": signal.SIGKILL}, "level u=0.5: its process was ended by SIGKILL"),
-        ({"signal": signal.SIGSEGV}, "level u=0.5: its process was ended by SIGSEGV"),
-        ({"status": 3}, "level u=0.5: its process ended with exit status 3"),
+        ({"signal": signal.SIGKILL}, "level u=0.5: its process died of SIGKILL"),
+        ({"signal": signal.SIGSEGV}, "level u=0.5: its process died of SIGSEGV"),
+        ({"status": 3}, "level u=0.5: its process ended with status 3"),
     ],
 )
 def test_a_death_is_told_with_its_log_and_the_next_request_works(child, request_, ending):
@@ -97,6 +100,27 @@ def test_a_hang_is_ended(child):
         child.run({"sleep": 60}, "a test", limit=0.5)
     assert gone(first["process"])
     assert child.run({"number": 2}, "a test")["twice"] == 4
+
+
+def test_a_child_that_cannot_start_is_no_fault_of_its_work(tmp_path, monkeypatch):
+    (tmp_path / "broken_worker.py").write_text("import os, no_such_package")
+    monkeypatch.syspath_prepend(tmp_path)
+    child = GuardedChild("broken_worker")
+    told = "^broken_worker could not start: its process ended with status 1. The end of its log:"
+    for _ in range(2):
+        with pytest.raises(StartError, match=told + "(.|\n)*'no_such_package'"):
+            child.run({"number": 1}, "a test")
+    monkeypatch.setattr(conversion, "CONVERTER", child)
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    with pytest.raises(StartError, match=told) as error:
+        keras_to_tflite(network)
+    assert "LSTM" not in str(error.value) and "`model`" not in str(error.value)
+
+
+def test_a_program_without_python_cannot_start_one(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "")
+    with pytest.raises(StartError, match="no Python interpreter to start as a child process"):
+        GuardedChild("broken_worker").start()
 
 
 @pytest.fixture
@@ -132,7 +156,7 @@ def test_threads_take_turns(child):
 
 PARENT = """
 import os, sys, threading
-from tnn_tflite.quantization.guarded import GuardedChild
+from tnn_tflite.children.guarded import GuardedChild
 child = GuardedChild("worker_of_a_test")
 answer = child.run({"number": 1}, "a test")
 print(answer["process"], answer["folder"], flush=True)
@@ -175,7 +199,7 @@ def test_a_crash_of_the_converter_leaves_the_old_bundle(shared_bundle, bundle):
             representative_data=samples,
             verbose=False,
         )
-    assert re.search("level u=1 of 'lstm': its process was ended by SIG", str(error.value))
+    assert re.search("level u=1 of 'lstm': its process died of SIG", str(error.value))
     assert "Fatal Python error" in str(error.value)
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
     assert [path.name for path in bundle.parent.iterdir()] == [bundle.name]

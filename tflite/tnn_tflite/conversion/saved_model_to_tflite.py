@@ -1,4 +1,4 @@
-"""From a SavedModel to `.tflite` files, in a child: `python -m tnn_tflite.quantization.conversion`.
+"""From a SavedModel to `.tflite` files, in float32 or quantized: what the converter's child does.
 
 A request's folder holds `saved_model`, and `samples.npz` where ranges are to be measured. Each
 file is renamed to its name when it is complete.
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tnn_tflite.quantization.child import serve
+from tnn_tflite.children.serve import serve
 from tnn_tflite.quantization.modes import MODES, configure
 
 
@@ -73,7 +73,7 @@ def _described(details: dict[str, Any]) -> tuple[str, float, int]:
     return np.dtype(details["dtype"]).name, float(scale), int(zero_point)
 
 
-if __name__ == "__main__":
+def main() -> None:
     import tensorflow  # noqa: F401  while the parent still writes its request
 
     serve(convert)
