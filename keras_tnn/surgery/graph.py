@@ -94,22 +94,32 @@ def read_graph(model: keras.Model) -> Graph:
             "giving it a keras.Input first. Write a subclassed model as functions of tensors: "
             "call its layers on a keras.Input and build keras.Model(inputs, outputs)."
         )
-    calls = []
+    calls, made_inside = [], {}
 
     def record(operation, *args, **kwargs):
-        if isinstance(operation, keras.Model) and has_graph(operation):
-            return replay(operation, tensors_in((args, kwargs)), record)
         output = operation(*args, **kwargs)
+        args, kwargs = substitute((args, kwargs), made_inside)
         calls.append(Call(operation, args, kwargs, tensors_in((args, kwargs)), output))
+        return output
+
+    def visit(operation, *args, **kwargs):
+        if not (isinstance(operation, keras.Model) and has_graph(operation)):
+            return record(operation, *args, **kwargs)
+        # The clone holds the nested model as one call, as names within two models may be equal.
+        output = operation(*args, **kwargs)
+        inputs = tensors_in(substitute((args, kwargs), made_inside))
+        inner = zip(tensors_in(output), tensors_in(replay(operation, inputs, record)), strict=True)
+        made_inside.update((id(outer), made) for outer, made in inner)
         return output
 
     # Cloning with the very same layers visits every call in order and shares the weights.
     clone = keras.models.clone_model(
         keras.Model(model.input, model.output, name=model.name),
         clone_function=lambda layer: layer,
-        call_function=record,
+        call_function=visit,
     )
-    return Graph(tuple(clone.inputs), tuple(calls), clone.output, clone.input)
+    outputs = substitute(clone.output, made_inside)
+    return Graph(tuple(clone.inputs), tuple(calls), outputs, clone.input)
 
 
 def has_graph(model: keras.Model) -> bool:

@@ -262,3 +262,52 @@ def test_the_gates_that_a_device_computes_are_those_that_cost():
     images = np.random.default_rng(0).normal(size=(5, 4, 4, 8)).astype("float32")
     np.testing.assert_allclose(small(images), model(images), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(small(images[:1]), model(images[:1]), rtol=1e-4, atol=1e-5)
+
+
+def held_twice():
+    """A layer that holds its gate, called twice."""
+    image, u = keras.Input((8,)), keras.Input((), name="utilization", optional=True)
+    gate = tnn.gates.DataDependent(4, min_groups=1, name="own")
+    layer = tnn.layers.ThrottleableDense(8, gate=gate, name="held")
+    x = layers.Activation("relu")(layer([image, u]))
+    return tnn.ThrottledModel([image, u], layers.Dense(3)(layer([x, u])))
+
+
+def nested_twice():
+    """A nested model that holds a gate, called twice; another gate outside has the same name."""
+    image, u = keras.Input((8,)), keras.Input(())
+    gate = tnn.gates.DataDependent(4, min_groups=1, name="gate")
+    x = ChannelGate(num_groups=4)([layers.Dense(8)(image), gate(u, image)])
+    inner = keras.Model([image, u], x)
+    image, u = keras.Input((8,)), keras.Input((), name="utilization", optional=True)
+    x = layers.Dense(8)(inner([image, u]))
+    outside = tnn.gates.DataIndependent(4, min_groups=1, name="gate")(u)
+    x = inner([ChannelGate(num_groups=4)([x, outside]), u])
+    return tnn.ThrottledModel([image, u], layers.Dense(3)(x))
+
+
+@pytest.mark.parametrize(
+    ("network", "keys", "names"),
+    [
+        (held_twice, ["own", "own/2"], ["held", "held/2"]),
+        (nested_twice, ["gate", "gate/2", "gate/3"], ["gate", "gate/2", "gate/3"]),
+    ],
+)
+def test_calls_in_the_graph_are_the_decisions_of_a_pass(network, keys, names):
+    model, rng = network(), np.random.default_rng(0)
+    for gate in model.gates:
+        for weight in gate.trainable_weights:
+            weight.assign(rng.normal(0, 2, weight.shape))
+    images = rng.normal(size=(16, 8)).astype("float32")
+    cost = gated_macs(model)
+    with tnn.gates.record_decisions() as decisions:
+        outputs = np.array(model(images))
+    assert [one.key for one in decisions] == [site.key for site in cost.sites] == keys
+    assert [site.name for site in cost.sites] == names
+    values = [np.array(one.values) for one in decisions]
+    for sample in (0, 5):
+        chosen = [value[sample % len(value)] for value in values]  # alike for all: one row
+        small = tnn.materialize(model, gates=dict(zip(names, chosen, strict=True)))
+        np.testing.assert_allclose(small(images)[sample], outputs[sample], rtol=1e-4, atol=1e-5)
+        network_cost = cost.network(np.concatenate(chosen)[None])
+        assert float(network_cost[0]) == count_macs(small)
