@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tnn_tflite import Dispatcher
-from tnn_tflite.calibration import DeviceTable, LevelMeasurement
-from tnn_tflite.calibration.table_file import TableError, table_path, write_table
 from tnn_tflite.dispatch.result import Result
+from tnn_tflite.latency.table import DeviceTable, LevelMeasurement
+from tnn_tflite.latency.table_file import TableError, table_path, write_table
 from tnn_tflite.policies import Choice, FixedUtilization, LatencyBudget, Policy
 
 TIMES = {0.25: 1.0, 0.5: 2.0, 1.0: 8.0}  # milliseconds, far above what the levels really take

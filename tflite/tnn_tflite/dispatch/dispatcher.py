@@ -12,8 +12,7 @@ import numpy as np
 
 from tnn_tflite.bundle.description import Bundle, Level
 from tnn_tflite.bundle.manifest import read_bundle
-from tnn_tflite.calibration.conditions import conditions_of
-from tnn_tflite.calibration.table import Conditions
+from tnn_tflite.dispatch.conditions import conditions_of
 from tnn_tflite.dispatch.inputs import InputReader, zeros
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.dispatch.known_levels import KnownLevels
@@ -22,6 +21,7 @@ from tnn_tflite.dispatch.per_sample import samples_by_level
 from tnn_tflite.dispatch.result import Result
 from tnn_tflite.dispatch.session_pool import SessionPool
 from tnn_tflite.dispatch.trial import try_bundle
+from tnn_tflite.latency.table import Conditions
 from tnn_tflite.policies.fixed import FixedUtilization
 from tnn_tflite.policies.from_function import as_policy
 from tnn_tflite.policies.latency_budget import LatencyBudget
