@@ -27,7 +27,7 @@ import numpy as np
 
 from tnn_tflite import Dispatcher
 from tnn_tflite.bundle.writer import write_bundle
-from tnn_tflite.calibration import calibrate
+from tnn_tflite.dispatch.calibrate import calibrate
 from tnn_tflite.policies import LatencyBudget, LatencyTarget, MeanLatency
 
 LEVELS = tuple(k / 8 for k in range(1, 9))

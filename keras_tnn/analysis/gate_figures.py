@@ -1,16 +1,21 @@
 """Figures of learned gates: how often they open, how that came about, and what it is worth."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from keras_tnn.analysis.canvas import BLUE, GREY, RUST, blank_figure, in_thousands, tidy
-from keras_tnn.analysis.gating_table import GatingTable
 from keras_tnn.cost.text_table import with_unit
 from keras_tnn.gates import AlwaysOn, Ensemble, Stochastic, Threshold
 from keras_tnn.training import ThrottledModel
 from keras_tnn.training.gate_activity import POLARIZED
+
+if TYPE_CHECKING:  # the table draws itself with this module
+    from keras_tnn.analysis.gating_table import GatingTable
 
 Rates = Mapping[str, np.ndarray]
 BINS = np.linspace(0, 1, 21)

@@ -4,7 +4,6 @@ from keras_tnn.cost.cost_table import CostTable, cost_table
 from keras_tnn.cost.energy import EnergyModel, energy
 from keras_tnn.cost.gated_cost import GatedCost, gated_energy, gated_macs
 from keras_tnn.cost.layer_costs import LayerCost, count_macs, layer_costs
-from keras_tnn.cost.macs import macs_rule
 
 __all__ = [
     "CostTable",
@@ -17,5 +16,4 @@ __all__ = [
     "gated_energy",
     "gated_macs",
     "layer_costs",
-    "macs_rule",
 ]

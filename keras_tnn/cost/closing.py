@@ -11,12 +11,13 @@ from functools import reduce
 
 import numpy as np
 
-from keras_tnn.cost.extent import Extent, extent_of
 from keras_tnn.gates import Gate
+from keras_tnn.surgery.channels import Channels
 from keras_tnn.surgery.cut import backward, evaluate, forward
 from keras_tnn.surgery.gate_calls import GateCall
 from keras_tnn.surgery.graph import Call, Graph, tensors_in
-from keras_tnn.surgery.rule import rule_of
+from keras_tnn.surgery.registry import rule_of
+from keras_tnn.surgery.rule import Kept
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,27 @@ class Product:
     layer: str
 
 
+def kept_of(call: Call, channels: dict[int, Channels], needed: dict[int, np.ndarray]) -> Kept:
+    """What is left of a call in the cut model.
+
+    Args:
+        call: as `surgery.cut.forward` returns it.
+        channels: what is known of each tensor, by `id`.
+        needed: which channels of each tensor anybody reads, by `id`.
+    """
+    inputs = [channels[id(x)] for x in call.inputs]
+    wanted = [channels[id(x)].alive & needed[id(x)] for x in call.outputs]
+    kept = rule_of(call).keep(call, inputs, wanted[0])
+    return kept if any(one.any() for one in wanted) else kept.nothing()
+
+
 class Closing:
     """Closes groups of a model's gates and sees what is left.
 
     Args:
         graph: of the model.
         sites: its gates.
-        products: from a call and its `Extent`, the parts of its cost.
+        products: from a call and its `Kept`, the parts of its cost.
 
     Attributes:
         num_groups: how many groups all gates have together.
@@ -52,7 +67,7 @@ class Closing:
         self,
         graph: Graph,
         sites: list[GateCall],
-        products: Callable[[Call, Extent], list[Product]],
+        products: Callable[[Call, Kept], list[Product]],
     ):
         self.graph, self.sites, self.products = graph, sites, products
         ends = np.cumsum([site.gate.num_groups for site in sites])
@@ -81,7 +96,7 @@ class Closing:
         }
 
     def all_parts(self, calls, channels, needed) -> list[list[Product]]:
-        return [self.products(call, extent_of(call, channels, needed)) for call in calls]
+        return [self.products(call, kept_of(call, channels, needed)) for call in calls]
 
     def parts_at(self, is_open: np.ndarray) -> list[list[Product]]:
         """The parts of each call's cost while some groups are open, by a pass over all calls."""
@@ -92,7 +107,7 @@ class Closing:
         """As `parts_at`, by a pass over the calls that differ from all open, by their numbers."""
         calls, channels, reached = self.forward(self.patterns(is_open))
         needed = self.backward(calls, channels, reached)
-        return {i: self.products(calls[i], extent_of(calls[i], channels, needed)) for i in reached}
+        return {i: self.products(calls[i], kept_of(calls[i], channels, needed)) for i in reached}
 
     def forward(self, patterns: Mapping[int, np.ndarray]):
         """The calls, the channels of all tensors, and the numbers of the calls that differ."""

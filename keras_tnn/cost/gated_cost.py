@@ -9,20 +9,20 @@ import math
 from dataclasses import dataclass, replace
 
 import keras
-import numpy as np
 
 from keras_tnn.cost.closing import Closing, Product
 from keras_tnn.cost.deciding import Deciding, deciding_of
 from keras_tnn.cost.energy import EnergyModel
-from keras_tnn.cost.extent import Extent
 from keras_tnn.cost.gate_polynomial import GatePolynomial
 from keras_tnn.cost.layer_costs import cost_of, sum_of
-from keras_tnn.cost.macs import find_rule, has_matrices, macs_of_call
-from keras_tnn.cost.memory import moved_bytes, passes_values_on, tensor_bytes, weight_bytes
+from keras_tnn.cost.memory import moved_bytes, tensor_bytes, weight_bytes
 from keras_tnn.cost.openings import find_openings
 from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.gate_calls import GateCall, find_gates
 from keras_tnn.surgery.graph import Call, Graph, read_graph
+from keras_tnn.surgery.macs import macs_of_call
+from keras_tnn.surgery.registry import rule_of
+from keras_tnn.surgery.rule import Axes, Kept
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,8 @@ def gated_energy(model: keras.Model, energy_model: EnergyModel | None = None) ->
     a_mac = energy_model.energy(replace(nothing, macs=1))
     a_byte = energy_model.energy(replace(nothing, moved_bytes=1))
 
-    def products(call: Call, extent: Extent) -> list[Product]:
-        parts = [(mac_products(call, extent), a_mac), (byte_products(call, extent), a_byte)]
+    def products(call: Call, kept: Kept) -> list[Product]:
+        parts = [(mac_products(call, kept), a_mac), (byte_products(call, kept), a_byte)]
         return [replace(p, weight=price * p.weight) for one, price in parts for p in one]
 
     def of_gate(call: Call) -> float:
@@ -107,7 +107,7 @@ def gated_cost(model: keras.Model, products, of_gate) -> GatedCost:
 
     Args:
         model: functional model with gates.
-        products: from a call and its `Extent`, its parts as a list of `Product`.
+        products: from a call and its `Kept`, its parts as a list of `Product`.
         of_gate: from the call of a gate, its cost.
     """
     graph = read_graph(model)
@@ -120,45 +120,36 @@ def gated_cost(model: keras.Model, products, of_gate) -> GatedCost:
 
 def check_known(graph: Graph, sites: list[GateCall]):
     """Raises ValueError for layers and gates that multiply and have no rule."""
-    layers = [x.operation for x in graph.calls if not isinstance(x.operation, Gated)]
-    operations = [*layers, *(site.gate for site in sites)]
-    unknown = {x.name for x in operations if find_rule(x) is None and has_matrices(x)}
+    calls = [x for x in graph.calls if not isinstance(x.operation, Gated)]
+    calls += [site.call for site in sites]
+    unknown = {x.name for x in calls if not rule_of(x).is_counted(x)}
     if unknown:
         raise ValueError(
             f"The cost of the gates is unknown: no rule counts the MACs of {sorted(unknown)}. "
-            "`keras_tnn.cost.macs_rule` registers a rule for their kind."
+            "`keras_tnn.surgery.rule` registers a rule for their kind."
         )
 
 
-def mac_products(call: Call, extent: Extent) -> list[Product]:
+def mac_products(call: Call, kept: Kept) -> list[Product]:
     """The MACs of a call: those of each kernel, in proportion to its channels."""
-    macs = macs_of_call(call) if find_rule(call.operation) else 0
-    if not macs:
+    rule = rule_of(call)
+    if not (rule.in_cut and rule.is_counted(call)):
         return []
-    if len(extent.kernels) == 1:
-        return [over(extent.kernels[0], macs, call)]
-    layer = call.operation  # depthwise, then pointwise, at the same positions
-    sizes = [math.prod(w.shape) for w in (layer.depthwise_kernel, layer.pointwise_kernel)]
-    parts = zip(extent.kernels, sizes, strict=True)
-    return [over(axes, macs * size / sum(sizes), call) for axes, size in parts]
+    return [over(axes, macs, call, kept) for macs, axes in rule.products(call, kept) if macs]
 
 
-def byte_products(call: Call, extent: Extent) -> list[Product]:
-    """The bytes that a call moves: kernels, vectors such as a bias, inputs and outputs."""
-    kernels = extent.kernels
-    if not kernels:
+def byte_products(call: Call, kept: Kept) -> list[Product]:
+    """The bytes that a call moves: weights, inputs and outputs."""
+    rule = rule_of(call)
+    if not rule.in_cut:
         return []
-    if all(len(axis) == 1 for axes in kernels for axis in axes):  # all of the call, or nothing
-        return [over(kernels[0], moved_bytes(call), call)]
-    weights = own_weights(call.operation)
-    matrices = [w for w in weights if len(w.shape) > 1]
-    vectors = [w for w in weights if len(w.shape) < 2]
-    parts = [matrices] if len(kernels) == 1 else [[w] for w in matrices]
-    products = [over(a, weight_bytes(p), call) for a, p in zip(kernels, parts, strict=True)]
-    products.append(over((extent.makes,), weight_bytes(vectors), call))
-    if not passes_values_on(call):
-        ends = zip((*call.inputs, call.output), (*extent.reads, extent.makes), strict=True)
-        products += [over((axis,), tensor_bytes(call, (x,)), call) for x, axis in ends]
+    if rule.looks_up(call) or len(call.outputs) > 1:  # all of it, or nothing
+        return [over((), moved_bytes(call), call, kept)]
+    pairs = zip(own_weights(call.operation), rule.weights(call, kept), strict=False)
+    products = [over(axes, weight_bytes([w]), call, kept) for w, axes in pairs]
+    if not rule.passes_values_on(call):
+        ends = zip((*call.inputs, call.output), (*kept.reads, kept.makes), strict=True)
+        products += [over((axis,), tensor_bytes(call, (x,)), call, kept) for x, axis in ends]
     return products
 
 
@@ -169,6 +160,7 @@ def own_weights(operation) -> list:
     return [w for w in getattr(operation, "weights", ()) if id(w) not in of_gate]
 
 
-def over(axes: tuple[np.ndarray, ...], total: float, call: Call) -> Product:
-    """A cost that all channels of the axes share alike."""
-    return Product(total / math.prod(len(axis) for axis in axes), tuple(axes), call.name)
+def over(axes: Axes, total: float, call: Call, kept: Kept) -> Product:
+    """A cost that all channels of the axes share alike; with no axis, all of it or nothing."""
+    masks = tuple(axis for axis in axes if axis is not None) or (kept.runs,)
+    return Product(total / math.prod(map(len, masks)), masks, call.name)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import keras
 
-import keras_tnn.cost.rules  # noqa: F401  (registers the rules)
-from keras_tnn.cost.macs import macs_of_call
 from keras_tnn.cost.memory import moved_bytes, tensor_bytes, weight_bytes
-from keras_tnn.cost.pooling_flops import pooling_flops_of_call
+from keras_tnn.cost.pooling_flops import pooling_flops
 from keras_tnn.surgery.graph import Call, read_graph
+from keras_tnn.surgery.macs import macs_of_call
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ def cost_of(call: Call, seen: set[int]) -> LayerCost:
         kind=type(call.operation).__name__,
         output_shape=tuple(call.outputs[0].shape[1:]),
         macs=macs_of_call(call),
-        pooling_flops=pooling_flops_of_call(call),
+        pooling_flops=pooling_flops(call),
         parameters=sum(math.prod(w.shape) for w in weights),
         weight_bytes=weight_bytes(weights),
         activation_bytes=tensor_bytes(call, call.outputs),

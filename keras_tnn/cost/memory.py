@@ -3,28 +3,17 @@
 A call moves its weights, its inputs and its outputs, each once. Some calls move no activations,
 because a converter makes them vanish: elementwise work on one tensor (activations, batch
 normalisation, rescaling) is done on values as another layer writes or reads them, a reshape names
-the same bytes anew, and dropout does nothing at inference. A `keras.ops` operation of one tensor
-that keeps its shape is taken for elementwise.
+the same bytes anew, and dropout and augmentation do nothing at inference. The rule of the kind
+says which: `Rule.passes_values_on`.
 """
 
 import math
 
-import keras
 import numpy as np
-from keras import layers
 
-from keras_tnn.cost.macs import macs_of_call, product
+from keras_tnn.surgery.arguments import product
 from keras_tnn.surgery.graph import Call
-
-PASSING = (
-    *(layers.Activation, layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ELU),
-    *(layers.BatchNormalization, layers.Normalization, layers.Rescaling),
-    *(layers.Dropout, layers.GaussianDropout, layers.GaussianNoise, layers.AlphaDropout),
-    *(layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D),
-    *(layers.ActivityRegularization, layers.Identity, layers.Masking),
-    *(layers.Flatten, layers.Reshape),
-)
-RENAMING_OPERATIONS = ("Reshape", "Squeeze", "ExpandDims")
+from keras_tnn.surgery.registry import rule_of
 
 
 def tensor_bytes(call: Call, tensors: tuple) -> int:
@@ -47,17 +36,10 @@ def weight_bytes(weights: list) -> int:
 
 def moved_bytes(call: Call) -> int:
     """Bytes that a call reads from and writes to memory if nothing is moved twice."""
+    rule = rule_of(call)
     written = tensor_bytes(call, call.outputs)
-    activations = 0 if passes_values_on(call) else tensor_bytes(call, call.inputs) + written
+    passes = rule.passes_values_on(call)
+    activations = 0 if passes else tensor_bytes(call, call.inputs) + written
     # A look-up reads the rows that it hands on, and not the whole table.
-    looks_up = isinstance(call.operation, layers.Embedding) and macs_of_call(call) == 0
     weights = weight_bytes(getattr(call.operation, "weights", []))
-    return activations + (min(written, weights) if looks_up else weights)
-
-
-def passes_values_on(call: Call) -> bool:
-    """Whether the call works on values in passing, so that it moves no activations itself."""
-    if isinstance(call.operation, keras.layers.Layer):
-        return isinstance(call.operation, PASSING)
-    same_shape = [x.shape for x in call.inputs] == [x.shape for x in call.outputs]
-    return same_shape or type(call.operation).__name__ in RENAMING_OPERATIONS
+    return activations + (min(written, weights) if rule.looks_up(call) else weights)

@@ -20,22 +20,10 @@ of the gated ones 0.0134 G.
 
 import math
 
-from keras import layers
-
 from keras_tnn.surgery.graph import Call
-
-POOLING = (
-    *(layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D),
-    *(layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D),
-    *(layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D, layers.GlobalMaxPooling3D),
-    *(layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D),
-    *(layers.AdaptiveMaxPooling1D, layers.AdaptiveMaxPooling2D, layers.AdaptiveMaxPooling3D),
-    layers.AdaptiveAveragePooling1D,
-    layers.AdaptiveAveragePooling2D,
-    layers.AdaptiveAveragePooling3D,
-)
+from keras_tnn.surgery.registry import rule_of
 
 
-def pooling_flops_of_call(call: Call) -> int:
+def pooling_flops(call: Call) -> int:
     """2 x the values that a pooling layer writes for a batch of one; zero for other layers."""
-    return 2 * math.prod(call.output.shape[1:]) if isinstance(call.operation, POOLING) else 0
+    return 2 * math.prod(call.output.shape[1:]) if rule_of(call).pools else 0

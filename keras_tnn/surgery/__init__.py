@@ -5,7 +5,8 @@ from keras_tnn.surgery.gate_calls import GateCall, gate_calls, gates_of
 from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.materialize import materialize
 from keras_tnn.surgery.recalibrate import recalibrate
-from keras_tnn.surgery.rule import Rule, rule
+from keras_tnn.surgery.registry import rule
+from keras_tnn.surgery.rule import Rule
 from keras_tnn.surgery.rules.convolution import Mixing
 from keras_tnn.surgery.rules.elementwise import Elementwise
 from keras_tnn.surgery.rules.per_channel import PerChannel

@@ -17,7 +17,7 @@ from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.builder import Builder
 from keras_tnn.surgery.channels import Channels, Piece
 from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in, width
-from keras_tnn.surgery.rule import rule_of
+from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.gating import check_known
 from keras_tnn.surgery.slices import Slice
 

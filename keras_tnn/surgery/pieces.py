@@ -14,7 +14,7 @@ from keras_tnn.layers.channel_gate import ChannelGate
 from keras_tnn.surgery.blocks import BlockPiece, Readers, find_blocks, is_sum, other_term
 from keras_tnn.surgery.channels import Channels
 from keras_tnn.surgery.graph import Call, Graph, width
-from keras_tnn.surgery.rule import rule_of
+from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.convolution import ConvolutionRule, Mixing
 from keras_tnn.surgery.rules.dense import DenseRule
 from keras_tnn.surgery.rules.elementwise import Elementwise

@@ -5,8 +5,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import keras
+
 from keras_tnn.surgery.graph import Call, Graph, tensors_in, width
-from keras_tnn.surgery.rule import registered_rules, rule_of
+from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.reshaping import ReshapeRule
 from keras_tnn.surgery.ties import Ties
 
@@ -143,7 +145,7 @@ def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str])
     for call in graph.calls:
         inputs = [labels[id(x)] for x in call.inputs]
         free = any(not ties.pins.issuperset(one.tolist()) for one in inputs)
-        if free and not registered_rules(type(call.operation)):
+        if (free or holds_layers(call.operation)) and not rule_of(call).followed:
             unknown.append(call)
         for output in call.outputs:
             one = replace(call, output=output)  # of several outputs, each by itself
@@ -162,6 +164,12 @@ def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str])
     for output in tensors_in(graph.outputs):
         ties.pin(labels[id(output)])
     return unknown
+
+
+def holds_layers(operation) -> bool:
+    """Whether there are channels inside, as in a `TimeDistributed` network."""
+    owned = [x for one in vars(operation).values() for x in (one if type(one) is list else [one])]
+    return any(isinstance(x, keras.layers.Layer) and x.weights for x in owned)
 
 
 def ends(call: Call) -> tuple:

@@ -7,32 +7,27 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_tnn.gates import Ensemble, Gate, LearnedGate, record_decisions
+from keras_tnn.gates import record_decisions
 from keras_tnn.gates.dial import Dial
-from keras_tnn.gates.inference import check_gating, deciding
 from keras_tnn.losses.added import added_losses, adding
-from keras_tnn.surgery import gate_calls, read_graph
 from keras_tnn.training.ahead import build_ahead
+from keras_tnn.training.chooses_steps import ChoosesSteps
+from keras_tnn.training.controls_gates import ControlsGates
 from keras_tnn.training.feeding import (
     check_given,
     given_utilization,
-    is_arrays,
     join,
     split,
     with_utilization,
 )
-from keras_tnn.training.float_gates import warn_of_float, without_gates
-from keras_tnn.training.gate_activity import GateActivity
-from keras_tnn.training.gate_objective import ForwardPass, GateObjective
-from keras_tnn.training.leaf_layers import leaf_layers
-from keras_tnn.training.regimes import PerSample, Regime
+from keras_tnn.training.gate_objective import ForwardPass
 from keras_tnn.training.statistics import calibrated, warn_of_statistics
-from keras_tnn.training.step import CHOSEN, Step, StepOfChoice, chosen, current_step, open_step
+from keras_tnn.training.step import Step, current_step
 from keras_tnn.utilization import check_utilization
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
-class ThrottledModel(keras.Model):
+class ThrottledModel(ChoosesSteps, ControlsGates):
     """A functional model on its usual inputs and on utilization, which may be left out.
 
     Where utilization is left out, training draws it (a callback says how; by default uniformly
@@ -83,132 +78,7 @@ class ThrottledModel(keras.Model):
         self.dial = Dial([0.0, 1.0])  # the range of u in training
         self.target = Dial([1.0, 0.0])  # complexity to learn, batches since it was set
         self.seed_generator = keras.random.SeedGenerator()
-        self._regime = PerSample()
-        self._objective = None
         self.statistics_level = None  # the level that batch-norm statistics fit; None: each
-        self.ensemble_runs = 1
-        self.activity = None
-        self.gate_calls = tuple(gate_calls(read_graph(self)))
-        if self.learned_gates:
-            learned = [one for one in self.gate_calls if isinstance(one.gate, LearnedGate)]
-            self.activity = GateActivity({one.key: one.free for one in learned})
-
-    @property
-    def regime(self) -> Regime:
-        """How training chooses utilization when it is not given."""
-        return self._regime
-
-    @regime.setter
-    def regime(self, regime: Regime):
-        regime.prepare(self)
-        self._regime = regime
-        self.compile_steps_anew()
-
-    @property
-    def gates(self) -> list[Gate]:
-        """The gates that the model obeys, as `keras_tnn.surgery.gates_of` finds them."""
-        return list({id(one.gate): one.gate for one in self.gate_calls}.values())
-
-    @property
-    def learned_gates(self) -> list[LearnedGate]:
-        """Those of the model's gates that are learned."""
-        return [gate for gate in self.gates if isinstance(gate, LearnedGate)]
-
-    def freeze_data_path(self, frozen: bool = True):
-        """Stops, or resumes, the training of all that is not a gate; compile the model after it.
-
-        The second of two phases: the data path, trained with random utilization, stays fixed
-        while gates are learned (hostetler2019, 4.2; liu2022, 3.2.6). From a network of the first
-        phase, `throttle(materialize(model, 1.0), gate=...)` makes one with gates to learn.
-        """
-        gates = {id(weight) for gate in self.learned_gates for weight in gate.weights}
-        for layer in leaf_layers(self):
-            if isinstance(layer, LearnedGate):
-                continue
-            if not any(id(weight) in gates for weight in layer.weights):
-                layer.trainable = not frozen
-                continue
-            for weight in layer.weights:  # a layer that holds the gate that it obeys
-                if id(weight) not in gates:
-                    weight.trainable = not frozen
-
-    def freeze_gates(self, frozen: bool = True):
-        """Stops, or resumes, the training of learned gates; compile the model after it.
-
-        Frozen gates decide in training as at inference, p > 0.5, without drawing. So the network
-        can settle on what they have learned. What data-dependent gates read goes on changing, so
-        their activation rate may move.
-        """
-        for gate in self.learned_gates:
-            gate.trainable = not frozen
-
-    @property
-    def objective(self) -> GateObjective | None:
-        """What the gates learn besides the task."""
-        return self._objective
-
-    @objective.setter
-    def objective(self, objective: GateObjective | None):
-        self._objective = objective
-        self.compile_steps_anew()
-
-    def compile_steps_anew(self):
-        """The next training step is compiled with what it computes now."""
-        self.train_function = None
-        if self.compiled:
-            self.make_train_function()
-
-    def make_train_function(self, force=False):
-        """As Keras makes it, one for each choice of levels that the regime makes."""
-        if self.train_function is not None and not force:
-            return
-        if self.objective:
-            self.objective.ready(self)
-
-        def compiled(levels):
-            self.regime.ready(levels)
-
-            def train_step(*args):  # a function of its own, by which JAX knows what it compiled
-                with chosen(levels):
-                    return type(self).train_step(self, *args)
-
-            self.train_step = train_step
-            try:
-                super(ThrottledModel, self).make_train_function(force=True)
-                return self.train_function
-            finally:
-                del self.train_step
-                self.train_function = steps
-
-        self.train_function = steps = StepOfChoice(self.regime.choose, compiled)
-
-    def make_test_function(self, force=False):
-        """As Keras makes it, of a function of its own, by which JAX knows what it compiled."""
-        if self.test_function is not None and not force:
-            return
-        self.test_step = lambda *args: type(self).test_step(self, *args)
-        try:
-            super().make_test_function(force=True)
-        finally:
-            del self.test_step
-
-    def train_step(self, *args):
-        with open_step(CHOSEN.get()):
-            return super().train_step(*args)
-
-    def test_step(self, *args):
-        with open_step(()):
-            return super().test_step(*args)
-
-    @property
-    def breakpoints(self) -> tuple[float, ...]:
-        """The utilizations in (0, 1) at which some gate opens one more group, rising.
-
-        A gate of D groups opens its k-th at u = k / (D + 1). Between two breakpoints the network
-        does not change.
-        """
-        sizes = {gate.num_groups for gate in self.gates}
-        return tuple(sorted({k / (size + 1) for size in sizes for k in range(1, size + 1)}))
 
     def split(self, inputs) -> tuple[list | dict, object]:
         """Separates inputs into features, as the plain model takes them, and utilization."""
@@ -245,16 +115,6 @@ class ThrottledModel(keras.Model):
         outputs = [self.masked(features, utilization, training, step) for _ in range(runs)]
         return outputs[0] if runs == 1 else keras.tree.map_structure(mean_of, *outputs)
 
-    def own_step(self) -> Step:
-        """A step outside `train_step`, as in a training loop of the user's own."""
-        if self.regime.choose():
-            raise ValueError(
-                f"{type(self.regime).__name__} chooses the levels of a step before it is compiled. "
-                "Expected `fit` or `train_on_batch`. In a training loop of your own give "
-                "utilization as an input, or draw it per sample."
-            )
-        return Step(())
-
     def task_loss(self, x, y, y_pred, sample_weight):
         """The compiled loss of some outputs, with the losses that layers added."""
         return super().compute_loss(x, y, y_pred, sample_weight, training=True)
@@ -289,38 +149,6 @@ class ThrottledModel(keras.Model):
             loss += self.objective.loss(self, step.passes[-1], y, y_pred, sample_weight)
         return loss
 
-    @contextmanager
-    def gating(self, gating) -> Iterator[None]:
-        """Within it, learned gates decide at inference as `gating` says (herrmann2019, 3.3).
-
-        Args:
-            gating: float, the threshold tau, or `Threshold`, `Stochastic`, `AlwaysOn` or
-                `Ensemble` of `keras_tnn.gates`. None changes nothing.
-
-        Raises:
-            ValueError: if `gating` is none of these, or the model has no learned gate.
-        """
-        if gating is None:
-            yield
-            return
-        gating = check_gating(gating)
-        if not self.learned_gates:
-            raise ValueError(
-                f"Invalid value for `gating`. Model '{self.name}' has no learned gate: "
-                f"utilization alone decides. Received: gating={gating!r}"
-            )
-        self.set_ensemble_runs(gating.runs if isinstance(gating, Ensemble) else 1)
-        try:
-            with deciding(self.learned_gates, gating):
-                yield
-        finally:
-            self.set_ensemble_runs(1)
-
-    def set_ensemble_runs(self, runs: int):
-        if runs != self.ensemble_runs:
-            self.ensemble_runs = runs
-            self.test_function = self.predict_function = None
-
     def fit(self, x=None, y=None, *args, **kwargs):
         """As `keras.Model.fit`; `x` with or without utilization.
 
@@ -343,24 +171,6 @@ class ThrottledModel(keras.Model):
             if (self._regime, self._objective) != (regime, objective):
                 self._regime, self._objective = regime, objective
                 self.compile_steps_anew()
-
-    def quantize(self, mode=None, config=None, filters=None, **kwargs):
-        """As `keras.Model.quantize`; gates stay float32."""
-        warn_of_float(self)
-        super().quantize(mode, config, without_gates(self, filters), **kwargs)
-
-    def check_batches(self, x, batch_size: int | None):
-        """Raises ValueError if arrays leave a data-dependent gate a training batch of one."""
-        normalizing = any(gate.data_dependent and gate.trainable for gate in self.learned_gates)
-        if not normalizing or not is_arrays(x):
-            return
-        samples, size = len(keras.tree.flatten(self.split(x)[0])[0]), batch_size or 32
-        if size == 1 or samples % size == 1:
-            raise ValueError(
-                "Invalid value for `batch_size`. Data-dependent gates normalise over the batch, so "
-                f"each needs 2 samples or more. Received: batch_size={size} for {samples} samples, "
-                "which leaves a batch of one"
-            )
 
     def evaluate(
         self,

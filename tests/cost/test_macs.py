@@ -1,13 +1,12 @@
 """MACs by kind of layer. Each expected number is written as the arithmetic that gives it."""
 
-import math
-
 import keras
 import pytest
 from keras import layers, ops
 
-from keras_tnn.cost import count_macs, macs_rule
-from keras_tnn.cost.macs import RULES
+from keras_tnn.cost import count_macs
+from keras_tnn.surgery import Rule, rule
+from keras_tnn.surgery.registry import RULES
 
 
 def one_layer(layer, *input_shape):
@@ -99,11 +98,12 @@ def test_unknown_layer_with_matrices_is_named(bilinear):
 
 
 def test_a_rule_of_ones_own(bilinear, monkeypatch):
-    monkeypatch.setattr("keras_tnn.cost.macs.RULES", dict(RULES))  # forget it after the test
+    monkeypatch.setattr("keras_tnn.surgery.registry.RULES", dict(RULES))  # forgotten afterwards
 
-    @macs_rule(Bilinear)
-    def count(call):
-        return math.prod(call.operation.kernel.shape)
+    @rule(Bilinear)
+    class BilinearRule(Rule):
+        def kernels(self, call):
+            return [call.operation.kernel]
 
     assert count_macs(bilinear) == 3 * 5
 

@@ -14,10 +14,24 @@ ORDER += ["throttling", "callbacks", "models"]
 OBSERVERS = {
     "analysis": {"utilization", "gates", "layers", "surgery", "training", "cost", "losses"},
 }
-# Rooms of tnn_tflite that run where models are trained, not on devices.
-SHIPPING = {"conversion", "quantization", "planar", "command"}
 ALLOWED = {room: {*ORDER[:place], room} for place, room in enumerate(ORDER)}
 ALLOWED |= {room: {*rooms, room} for room, rooms in OBSERVERS.items()}
+
+# The same for tnn_tflite: first what any room may use, then what a device needs to dispatch,
+# then what looks at a bundle, and last what makes one.
+SHIPS = ["children", "errors", "positive", "saved_model", "sensor_files", "text_table"]
+SHIPS += ["utilization"]
+SHIPS += ["policies", "outputs", "latency", "sharing", "bundle", "dispatch"]
+SHIPS += ["lint", "micro", "planar", "quantization", "conversion", "command"]
+# Its rooms that run where models are trained, not on devices.
+SHIPPING = {"conversion", "quantization", "planar", "command"}
+PLACES = {
+    "keras_tnn": ("keras_tnn", ALLOWED),
+    "tnn_tflite": (
+        "tflite/tnn_tflite",
+        {room: {*SHIPS[:place], room} for place, room in enumerate(SHIPS)},
+    ),
+}
 
 
 def for_type_checkers(node) -> bool:
@@ -38,23 +52,84 @@ def imported_modules(source: str) -> set[str]:
     return modules
 
 
-def rooms_imported(source: str) -> set[str]:
+def rooms_imported(source: str, package: str) -> set[str]:
     names = [module.split(".") for module in imported_modules(source)]
-    return {name[1] for name in names if name[0] == "keras_tnn" and len(name) > 1}
+    return {name[1] for name in names if name[0] == package and len(name) > 1}
 
 
 def files(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
-ROOM_FILES = [path for path in files("keras_tnn") if path != ROOT / "keras_tnn/__init__.py"]
+# Each file with its package, but not the files that gather the public names.
+FILES_OF_ROOMS = [
+    pytest.param(package, path, id=str(path.relative_to(ROOT)))
+    for package, (folder, _) in PLACES.items()
+    for path in files(folder)
+    if path != ROOT / folder / "__init__.py"
+]
 
 
-@pytest.mark.parametrize("path", ROOM_FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_room_imports_only_rooms_before_it(path):
-    room = path.relative_to(ROOT / "keras_tnn").parts[0].removesuffix(".py")
-    assert room in ALLOWED, f"give {room!r} a place in ORDER"
-    assert rooms_imported(path.read_text(encoding="utf-8")) <= ALLOWED[room]
+@pytest.mark.parametrize(("package", "path"), FILES_OF_ROOMS)
+def test_a_room_imports_only_rooms_before_it(package, path):
+    folder, allowed = PLACES[package]
+    room = path.relative_to(ROOT / folder).parts[0].removesuffix(".py")
+    assert room in allowed, f"give {room!r} a place in the order of {package}"
+    assert rooms_imported(path.read_text(encoding="utf-8"), package) <= allowed[room]
+
+
+@pytest.mark.parametrize("package", PLACES)
+def test_no_modules_import_each_other_in_a_circle(package):
+    folder = ROOT / PLACES[package][0]
+    imports = {
+        module_name(path, folder): imported_modules(path.read_text(encoding="utf-8"))
+        for path in files(PLACES[package][0])
+    }
+    assert circle(known_only(imports)) == []
+
+
+def module_name(path: Path, folder: Path) -> str:
+    return ".".join(path.relative_to(folder.parent).with_suffix("").parts)
+
+
+def known_only(imports: dict[str, set[str]]) -> dict[str, set[str]]:
+    """The modules that each imports; `from a.b import c` may mean `a.b.c`, `a.b` or its room."""
+
+    def module(name: str) -> str | None:
+        owner = name.rpartition(".")[0]
+        candidates = (name, f"{name}.__init__", owner, f"{owner}.__init__")
+        return next((found for found in candidates if found in imports), None)
+
+    return {
+        name: {found for found in map(module, names) if found not in (None, name)}
+        for name, names in imports.items()
+    }
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Modules, each of which imports the next and the last the first; empty if there are none."""
+    done: set[str] = set()
+
+    def walk(node: str, path: list[str]) -> list[str]:
+        if node in path:
+            return path[path.index(node) :]
+        if node in done:
+            return []
+        found = next(filter(None, (walk(after, [*path, node]) for after in graph[node])), [])
+        done.add(node)
+        return found
+
+    return next(filter(None, (walk(node, []) for node in graph)), [])
+
+
+def test_a_circle_is_found():
+    assert sorted(circle({"a": {"b"}, "b": {"c"}, "c": {"b"}})) == ["b", "c"]
+    assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+    assert known_only({"p.a": {"p.b.f", "os.path"}, "p.b": {"p.r.g"}, "p.r.__init__": set()}) == {
+        "p.a": {"p.b"},
+        "p.b": {"p.r.__init__"},
+        "p.r.__init__": set(),
+    }
 
 
 @pytest.mark.parametrize("path", files("keras_tnn"), ids=lambda path: str(path.relative_to(ROOT)))
@@ -85,4 +160,4 @@ def test_the_reader_of_imports_sees_all_kinds():
         "def f():\n    from keras_tnn.layers import ChannelGate\n"
         "if TYPE_CHECKING:\n    from keras_tnn.cost import count_macs\n"
     )
-    assert rooms_imported(source) == {"models", "gates", "layers"}
+    assert rooms_imported(source, "keras_tnn") == {"models", "gates", "layers"}

@@ -7,9 +7,9 @@ from keras import layers as plain_layers
 
 import keras_tnn as tnn
 from keras_tnn import gates, layers
-from keras_tnn.cost.macs import macs_of_call
 from keras_tnn.surgery import conditional
 from keras_tnn.surgery.graph import read_graph
+from keras_tnn.surgery.macs import macs_of_call
 from random_weights import randomized
 
 # Masked and conditional network do the same sums in another order; float32, about ten layers.

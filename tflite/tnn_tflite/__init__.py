@@ -11,13 +11,14 @@ Only `convert` and `compare` import Keras and TensorFlow, when they are called.
 from tnn_tflite import policies
 from tnn_tflite.bundle.description import Bundle, Level, Quantization, SharedFile, TensorSpec
 from tnn_tflite.bundle.manifest import read_bundle
-from tnn_tflite.calibration import DeviceTable, calibrate
 from tnn_tflite.conversion.comparison import ComparedLevel, Comparison, compare
 from tnn_tflite.conversion.converter import convert
+from tnn_tflite.dispatch.calibrate import calibrate
 from tnn_tflite.dispatch.dispatcher import Dispatcher
 from tnn_tflite.dispatch.quantized_values import dequantize, quantize
 from tnn_tflite.dispatch.result import Result
 from tnn_tflite.errors import BundleError
+from tnn_tflite.latency.table import DeviceTable
 from tnn_tflite.outputs.classification import ScoredClass, top_classes
 from tnn_tflite.outputs.detection import DetectedObject, detected_objects, read_detections
 

@@ -1,15 +1,22 @@
 """One file a family of layers. Importing this package registers all rules."""
 
 from keras_tnn.surgery.rules import (  # noqa: F401
+    attention,
+    conditional,
     convolution,
     dense,
     elementwise,
+    gates,
     gating,
     grouped,
     joining,
+    looking_up,
     normalization,
     obeying,
     per_channel,
+    products,
+    reading_all,
+    recurrent,
     reshaping,
-    whole,
+    wrappers,
 )

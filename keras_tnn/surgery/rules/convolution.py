@@ -1,10 +1,18 @@
-"""Convolutions that mix all channels, and those that keep each to itself."""
+"""Convolutions that mix all channels, and those that keep each to itself.
+
+Their kernels meet the input at the positions of the output. A grouped kernel holds input channels
+/ groups, so its shape has the groups in it.
+"""
+
+import math
 
 import numpy as np
 from keras import layers, ops
 
-from keras_tnn.surgery.channels import Channels, Piece
-from keras_tnn.surgery.rule import Rule, rule
+from keras_tnn.surgery.arguments import argument, product, shape_of
+from keras_tnn.surgery.channels import Channels
+from keras_tnn.surgery.registry import rule
+from keras_tnn.surgery.rule import Axes, Counted, Kept, Rule
 from keras_tnn.surgery.rules.elementwise import activate, is_elementwise
 from keras_tnn.surgery.rules.per_channel import PerChannel
 
@@ -22,6 +30,12 @@ def is_plain(layer, num_kernels: int = 1) -> bool:
     """Whether the channels are last and the weights no more than kernels and a bias."""
     last = getattr(layer, "data_format", "channels_last") == "channels_last"
     return last and len(layer.weights) == num_kernels + bool(layer.use_bias)
+
+
+def visited(call, shape: tuple) -> int:
+    """Number of places in `shape` that a kernel visits: the product of the spatial sizes."""
+    first = getattr(call.operation, "data_format", "channels_last") == "channels_first"
+    return product(call, shape[2:] if first else shape[1:-1])
 
 
 class Mixing(Rule):
@@ -45,9 +59,15 @@ class Mixing(Rule):
         kernel = ops.convert_to_numpy(layer.kernel)
         return fill @ kernel.reshape(-1, *kernel.shape[-2:]).sum(axis=0)
 
-    def slices(self, layer, read: np.ndarray, kept: np.ndarray) -> list[tuple]:
-        """For each weight but the bias, its kept indices an axis."""
-        return [(*(None,) * (len(layer.kernel.shape) - 2), read, kept)]
+    def cut_kernels(self, layer, reads: np.ndarray, makes: np.ndarray) -> list[Axes]:
+        """For each kernel what is left of its axes."""
+        return [(*(None,) * (len(layer.kernel.shape) - 2), reads, makes)]
+
+    def kernels(self, call):
+        return [call.operation.kernel]
+
+    def positions(self, call):
+        return visited(call, call.output.shape)
 
     def importance(self, call) -> np.ndarray:
         """L1 norm of the weights that read each input channel, `(inputs,)`."""
@@ -67,21 +87,23 @@ class Mixing(Rule):
         constant = self.constant(layer, channels.fill) + bias_of(layer)
         return Channels(np.zeros(size, bool), activate(layer.activation, constant))
 
-    def build(self, call, inputs, output, needed, builder):
-        layer, channels = call.operation, inputs[0].channels
-        elementwise = is_elementwise(layer.activation)
-        kept = np.flatnonzero(output.alive & needed if elementwise else np.ones(output.size, bool))
+    def keep(self, call, inputs, wanted):
+        layer, (channels,) = call.operation, inputs
+        makes = wanted if is_elementwise(layer.activation) else np.ones(len(wanted), bool)
         folds = self.folds(layer, channels)
-        read = np.flatnonzero(channels.alive if folds else channels.alive | channels.hidden)
-        fold = folds and channels.hidden.any()
-        tensor = builder.repeat(
-            call,
-            [inputs[0].align(read, call.name)],
-            [*self.slices(layer, read, kept), *([(kept,)] if layer.use_bias else [])],
-            {self.outputs_argument: len(kept)},
-            offset=self.constant(layer, channels.fill)[kept] if fold else None,
-        )
-        return Piece(tensor, kept, output)
+        return Kept((channels.alive if folds else channels.alive | channels.hidden,), makes)
+
+    def weights(self, call, kept):
+        kernels = self.cut_kernels(call.operation, *kept.reads, kept.makes)
+        return [*kernels, *([(kept.makes,)] if call.operation.use_bias else [])]
+
+    def changes(self, call, kept):
+        return {self.outputs_argument: int(kept.makes.sum())}
+
+    def offset(self, call, inputs, kept):
+        layer, (channels,) = call.operation, inputs
+        folds = self.folds(layer, channels) and channels.hidden.any()
+        return self.constant(layer, channels.fill)[kept.makes] if folds else None
 
 
 @rule(layers.Conv1D, layers.Conv2D, layers.Conv3D)
@@ -91,12 +113,18 @@ class ConvolutionRule(Mixing):
 
 @rule(layers.SeparableConv1D, layers.SeparableConv2D)
 class SeparableRule(Mixing):
-    """A depthwise convolution followed by a 1x1 one that mixes."""
+    """A depthwise convolution followed by a 1x1 one that mixes.
+
+    The depthwise part moves already with the strides; the pointwise part follows it.
+    """
 
     def applies(self, call):
         return is_plain(call.operation, num_kernels=2)
 
-    def kernels(self, layer) -> tuple[np.ndarray, np.ndarray]:
+    def kernels(self, call):
+        return [call.operation.depthwise_kernel, call.operation.pointwise_kernel]
+
+    def parts(self, layer) -> tuple[np.ndarray, np.ndarray]:
         """Depthwise (positions, inputs, multiplier) and pointwise (inputs, multiplier, outputs)."""
         depthwise = ops.convert_to_numpy(layer.depthwise_kernel)
         pointwise = ops.convert_to_numpy(layer.pointwise_kernel)
@@ -104,22 +132,28 @@ class SeparableRule(Mixing):
         return depthwise, pointwise.reshape(*depthwise.shape[-2:], -1)
 
     def constant(self, layer, fill):
-        depthwise, pointwise = self.kernels(layer)
+        depthwise, pointwise = self.parts(layer)
         return np.einsum("i,pim,imo->o", fill, depthwise, pointwise)
 
     def importance(self, call):
-        depthwise, pointwise = (np.abs(kernel) for kernel in self.kernels(call.operation))
+        depthwise, pointwise = (np.abs(kernel) for kernel in self.parts(call.operation))
         return np.einsum("pim,imo->i", depthwise, pointwise)
 
-    def slices(self, layer, read, kept):
+    def cut_kernels(self, layer, reads, makes):
         spatial = (None,) * (len(layer.depthwise_kernel.shape) - 2)
-        rows = spread(read, layer.depth_multiplier)
-        return [(*spatial, read, None), (*spatial, rows, kept)]
+        rows = np.repeat(reads, layer.depth_multiplier)
+        return [(*spatial, reads, None), (*spatial, rows, makes)]
 
 
 @rule(layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 class TransposedRule(Mixing):
-    """Its kernel is (..., outputs, inputs). Strides make a constant input vary: it is put back."""
+    """Its kernel is (..., outputs, inputs), spread over the output from each input position.
+
+    Strides make a constant input vary: it is put back.
+    """
+
+    def positions(self, call):
+        return visited(call, call.inputs[0].shape)
 
     def folds(self, layer, channels):
         return not channels.hidden.any()
@@ -131,13 +165,8 @@ class TransposedRule(Mixing):
         kernel = np.abs(ops.convert_to_numpy(call.operation.kernel))
         return kernel.reshape(-1, kernel.shape[-1]).sum(axis=0)
 
-    def slices(self, layer, read, kept):
-        return [(*(None,) * (len(layer.kernel.shape) - 2), kept, read)]
-
-
-def spread(indices: np.ndarray, times: int) -> np.ndarray:
-    """Indices of the outputs when each input channel has `times` outputs next to each other."""
-    return (indices[:, None] * times + np.arange(times)).reshape(-1)
+    def cut_kernels(self, layer, reads, makes):
+        return [(*(None,) * (len(layer.kernel.shape) - 2), makes, reads)]
 
 
 @rule(layers.DepthwiseConv1D, layers.DepthwiseConv2D)
@@ -157,6 +186,41 @@ class DepthwiseRule(PerChannel):
         constant = activate(layer.activation, constant * fill + bias_of(layer))
         return np.where((fill != 0) & pads(layer), np.nan, constant)
 
-    def slices(self, call, read, kept):
-        kernel = (*(None,) * (len(call.operation.kernel.shape) - 2), read, None)
-        return [kernel, (kept,)] if call.operation.use_bias else [kernel]
+    def kernels(self, call):
+        return [call.operation.kernel]
+
+    def positions(self, call):
+        return visited(call, call.output.shape)
+
+    def weights(self, call, kept):
+        kernel = (*(None,) * (len(call.operation.kernel.shape) - 2), *kept.reads, None)
+        return [kernel, (kept.makes,)] if call.operation.use_bias else [kernel]
+
+
+@rule("Conv", "DepthwiseConv")
+class ConvolutionOperation(Counted):
+    """`keras.ops.conv` and the like: their kernels are arguments."""
+
+    kernel_names = ("kernel",)
+
+    def macs(self, call):
+        kernels = [argument(call, i + 1, name) for i, name in enumerate(self.kernel_names)]
+        return self.positions(call) * sum(math.prod(shape_of(kernel)) for kernel in kernels)
+
+    def positions(self, call):
+        return visited(call, call.output.shape)
+
+
+@rule("ConvTranspose")
+class TransposedOperation(ConvolutionOperation):
+    """From each input position."""
+
+    def positions(self, call):
+        return visited(call, call.inputs[0].shape)
+
+
+@rule("SeparableConv")
+class SeparableOperation(ConvolutionOperation):
+    """Both kernels at each position of the output."""
+
+    kernel_names = ("depthwise_kernel", "pointwise_kernel")

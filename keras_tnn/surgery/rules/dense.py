@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from keras_tnn.surgery.rule import rule
+from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rules.convolution import Mixing
 
 

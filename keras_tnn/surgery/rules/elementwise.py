@@ -8,7 +8,8 @@ from keras import layers, ops
 
 from keras_tnn.surgery.channels import Channels, Piece
 from keras_tnn.surgery.graph import substitute, width
-from keras_tnn.surgery.rule import Rule, rule
+from keras_tnn.surgery.registry import rule
+from keras_tnn.surgery.rule import Kept, Rule, indices
 
 NAMES = (
     "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear "
@@ -47,6 +48,7 @@ OPERATIONS = (
     layers.LeakyReLU,
     layers.Maximum,
     layers.Minimum,
+    layers.PReLU,
     layers.ReLU,
     layers.Subtract,
     "CustomScaleLayer",  # of keras.applications.InceptionResNetV2: x + scale * y
@@ -61,13 +63,6 @@ class Elementwise(Rule):
             and all(len(x.shape) > 1 for x in call.inputs)
             and {width(call.output)} <= sizes <= {1, width(call.output)}
         )
-
-    def slices(self, call, kept: np.ndarray) -> list[tuple] | None:
-        """For each weight, its kept indices an axis; None for a layer without weights."""
-
-    def changes(self, call, kept: np.ndarray) -> dict:
-        """Arguments of the layer that depend on the number of channels."""
-        return {}
 
     def constants(self, call, fills: list[np.ndarray]) -> np.ndarray:
         """What the operation makes of constant channels; NaN where it is not one number."""
@@ -99,12 +94,30 @@ class Elementwise(Rule):
     def backward(self, call, inputs, needed):
         return [needed if x.size == len(needed) else np.array([True]) for x in inputs]
 
+    def keep(self, call, inputs, wanted):
+        one = np.array([True])  # the channel that is spread over all
+        same = (wanted & (x.alive | x.hidden) if x.size == len(wanted) else one for x in inputs)
+        return Kept(tuple(same), wanted)
+
+    def weights(self, call, kept):
+        """Channels on the last axis, unless a subclass says otherwise."""
+        weights = getattr(call.operation, "weights", ())
+        return [(*(None,) * (len(w.shape) - 1), kept.makes) for w in weights]
+
+    def macs(self, call):
+        return 0  # products of entries are not summed
+
+    def passes_values_on(self, call):
+        is_layer = isinstance(call.operation, keras.layers.Layer)
+        return len(call.inputs) == 1 if is_layer else super().passes_values_on(call)
+
     def build(self, call, inputs, output, needed, builder):
         kept = np.flatnonzero(output.alive & needed)
         tensors = self.operands(call, inputs, kept, output.size)
         if isinstance(call.operation, keras.layers.Layer):
-            slices, changes = self.slices(call, kept), self.changes(call, kept)
-            return Piece(builder.repeat(call, tensors, slices, changes), kept, output)
+            left = Kept((), output.alive & needed)
+            cut = indices(self.weights(call, left)), self.changes(call, left)
+            return Piece(builder.repeat(call, tensors, *cut), kept, output)
         if len(kept) < output.size:
             call = with_cut_arrays(call, kept, output.size)
         return Piece(builder.repeat(call, tensors), kept, output)
@@ -157,7 +170,12 @@ class MultiplyRule(Elementwise):
 
 @rule(layers.Add)
 class AddRule(Elementwise):
-    """As above, and terms that are zero drop out."""
+    """As above, and terms that are zero drop out: a sum of one term is that term."""
+
+    def keep(self, call, inputs, wanted):
+        kept = super().keep(call, inputs, wanted)
+        alone = len(inputs) == 2 and not all(x.any() for x in kept.reads)
+        return kept.nothing() if alone else kept
 
     def build(self, call, inputs, output, needed, builder):
         kept = np.flatnonzero(output.alive & needed)
@@ -178,20 +196,12 @@ class ActivationRule(Elementwise):
         return is_elementwise(call.operation.activation) and super().applies(call)
 
 
-@rule(layers.PReLU)
-class PReLURule(Elementwise):
-    """The last axis of its weights is the channels."""
-
-    def slices(self, call, kept):
-        return [(*(None,) * (len(w.shape) - 1), kept) for w in call.operation.weights]
-
-
 @rule("LayerScale")
-class LayerScaleRule(PReLURule):
+class LayerScaleRule(Elementwise):
     """Of keras.applications.ConvNeXt*: one scale a channel."""
 
     def changes(self, call, kept):
-        return {"projection_dim": len(kept)}
+        return {"projection_dim": int(kept.makes.sum())}
 
 
 @rule(layers.Rescaling)
@@ -206,7 +216,7 @@ class RescalingRule(Elementwise):
         layer = call.operation
         per_channel = {"scale": layer.scale, "offset": layer.offset}
         return {
-            name: np.asarray(value)[kept].tolist()
+            name: np.asarray(value)[kept.makes].tolist()
             for name, value in per_channel.items()
             if np.size(value) > 1
         }

@@ -11,7 +11,8 @@ from keras_tnn.layers.throttleable import Throttleable
 from keras_tnn.layers.throttleable_normalization import ThrottleableLayerNormalization
 from keras_tnn.surgery.channels import Channels, Piece
 from keras_tnn.surgery.graph import Call
-from keras_tnn.surgery.rule import Rule, rule, rule_of
+from keras_tnn.surgery.registry import rule, rule_of
+from keras_tnn.surgery.rule import Kept, Rule
 
 
 def check_known(call: Call):
@@ -58,6 +59,14 @@ class GatedRule(Rule):
         tensor = inputs[0].align(kept, call.name) if len(kept) else None
         return Piece(tensor, kept, output)
 
+    in_cut = False
+
+    def keep(self, call, inputs, wanted):
+        return Kept((wanted,), wanted)
+
+    def macs(self, call):
+        return 0  # a gate multiplies, and sums nothing
+
     def forward(self, call, inputs):
         inner, values = self.inner_forward(call, inputs), self.values(call)
         return Channels(inner.alive & (values != 0), inner.fill * values)
@@ -83,6 +92,15 @@ class ChannelGateRule(GatedRule):
 class LayerNormalizationRule(ChannelGateRule):
     """All open channels are read; the plain layer normalises those that are left."""
 
+    in_cut = True
+
+    def keep(self, call, inputs, wanted):
+        kept = self.values(call) != 0
+        return Kept((kept,), kept)
+
+    def weights(self, call, kept):
+        return [(kept.makes,) for _ in call.operation.weights]
+
     def inner_forward(self, call, inputs):
         return Channels.all_alive(inputs[0].size)
 
@@ -90,10 +108,7 @@ class LayerNormalizationRule(ChannelGateRule):
         return [self.values(call) != 0]
 
     def inner_build(self, call, inputs, output, needed, builder):
-        kept = np.flatnonzero(self.values(call))
-        slices = [(kept,) for _ in call.operation.weights]
-        tensor = builder.repeat(call, [inputs[0].align(kept, call.name)], slices)
-        return Piece(tensor, kept, output)
+        return Rule.build(self, call, inputs, output, needed, builder)
 
 
 @rule(ResidualGate)
@@ -105,9 +120,26 @@ class ResidualGateRule(GatedRule):
 class ThrottleableRule(GatedRule):
     """A plain Keras layer, by its own rule, then the gate."""
 
+    in_cut = True
+
     def plain(self, call) -> Rule:
         bases = type(call.operation).__mro__
         return rule_of(call, next(cls for cls in bases if not issubclass(cls, Gated)))
+
+    def keep(self, call, inputs, wanted):
+        return self.plain(call).keep(call, inputs, wanted)
+
+    def weights(self, call, kept):
+        return self.plain(call).weights(call, kept)
+
+    def macs(self, call):
+        return self.plain(call).macs(call)
+
+    def products(self, call, kept):
+        return self.plain(call).products(call, kept)
+
+    def passes_values_on(self, call):
+        return self.plain(call).passes_values_on(call)
 
     def inner_forward(self, call, inputs):
         return self.plain(call).forward(call, inputs)
@@ -136,12 +168,15 @@ class GroupedSumRule(Rule):
     def backward(self, call, inputs, needed):
         return [np.outer(gate_values(call) != 0, needed).reshape(-1)]
 
+    def keep(self, call, inputs, wanted):
+        return Kept((np.outer(gate_values(call) != 0, wanted).reshape(-1),), wanted)
+
     def build(self, call, inputs, output, needed, builder):
         kept = np.flatnonzero(output.alive & needed)
         if not len(kept):
             return Piece(None, kept, output)
         values = gate_values(call)
-        wanted = np.outer(values != 0, output.alive & needed).reshape(-1)
+        (wanted,) = self.keep(call, inputs, output.alive & needed).reads
         tensor = inputs[0].align(np.flatnonzero(wanted), call.name)
         # (batch, ..., open groups * kept) -> (batch, ..., open groups, kept)
         scale = values[values != 0].astype("float32")

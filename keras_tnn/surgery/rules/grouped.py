@@ -3,8 +3,9 @@
 import numpy as np
 from keras import layers, ops
 
-from keras_tnn.surgery.channels import Channels, Piece
-from keras_tnn.surgery.rule import rule
+from keras_tnn.surgery.channels import Channels
+from keras_tnn.surgery.registry import rule
+from keras_tnn.surgery.rule import Kept
 from keras_tnn.surgery.rules.convolution import Mixing, bias_of, is_plain, pads
 from keras_tnn.surgery.rules.elementwise import activate, is_elementwise
 
@@ -25,13 +26,13 @@ class GroupedConvolutionRule(Mixing):
         """(channels,) -> (groups, channels of a group)."""
         return flat.reshape(layer.groups, -1)
 
-    def kernel(self, layer) -> np.ndarray:
+    def parts(self, layer) -> np.ndarray:
         """(positions, inputs of a group, groups, outputs of a group)."""
         kernel = ops.convert_to_numpy(layer.kernel)
         return kernel.reshape(-1, kernel.shape[-2], layer.groups, kernel.shape[-1] // layer.groups)
 
     def importance(self, call):
-        return np.abs(self.kernel(call.operation)).sum(axis=(0, 3)).T.reshape(-1)
+        return np.abs(self.parts(call.operation)).sum(axis=(0, 3)).T.reshape(-1)
 
     def tie(self, call, inputs, ties):
         layer = call.operation
@@ -50,7 +51,7 @@ class GroupedConvolutionRule(Mixing):
     def forward(self, call, inputs):
         layer, channels = call.operation, inputs[0]
         fill = self.by_group(layer, channels.fill)
-        constant = np.einsum("gi,pigo->go", fill, self.kernel(layer)).reshape(-1)
+        constant = np.einsum("gi,pigo->go", fill, self.parts(layer)).reshape(-1)
         varies = channels.alive | (channels.hidden & pads(layer))
         alive = np.repeat(
             self.by_group(layer, varies).any(axis=1), call.output.shape[-1] // layer.groups
@@ -63,20 +64,22 @@ class GroupedConvolutionRule(Mixing):
         groups = self.by_group(layer, needed).any(axis=1)
         return [np.repeat(groups, inputs[0].size // layer.groups)]
 
-    def build(self, call, inputs, output, needed, builder):
-        layer, channels = call.operation, inputs[0].channels
-        wanted = self.by_group(layer, output.alive & needed)
-        groups = np.flatnonzero(wanted.any(axis=1))
+    def keep(self, call, inputs, wanted):
+        layer, (channels,) = call.operation, inputs
+        made = self.by_group(layer, wanted)
         varied = self.by_group(layer, channels.alive | channels.hidden)
-        places = np.flatnonzero(varied[groups].any(axis=0))  # of the inputs, in each group
-        made = np.flatnonzero(wanted[groups].any(axis=0))  # of the outputs, in each group
-        read = (groups[:, None] * varied.shape[1] + places).reshape(-1)
-        kept = (groups[:, None] * wanted.shape[1] + made).reshape(-1)
-        kernel = (*(None,) * (len(layer.kernel.shape) - 2), places, kept)
-        tensor = builder.repeat(
-            call,
-            [inputs[0].align(read, call.name)],
-            [kernel, (kept,)] if layer.use_bias else [kernel],
-            {"filters": len(kept), "groups": len(groups)},
-        )
-        return Piece(tensor, kept, output)
+        groups = made.any(axis=1)
+        places = varied[groups].any(axis=0), made[groups].any(axis=0)  # in each group
+        reads, makes = (np.outer(groups, one).reshape(-1) for one in places)
+        return Kept((reads,), makes)
+
+    def cut_kernels(self, layer, reads, makes):
+        places = self.by_group(layer, reads).any(axis=0)
+        return [(*(None,) * (len(layer.kernel.shape) - 2), places, makes)]
+
+    def changes(self, call, kept):
+        groups = self.by_group(call.operation, kept.makes).any(axis=1)
+        return {**super().changes(call, kept), "groups": int(groups.sum())}
+
+    def offset(self, call, inputs, kept):
+        return None

@@ -3,9 +3,11 @@
 import numpy as np
 from keras import layers
 
+from keras_tnn.surgery.arguments import product
 from keras_tnn.surgery.channels import Channels, Piece
 from keras_tnn.surgery.graph import width
-from keras_tnn.surgery.rule import Rule, rule
+from keras_tnn.surgery.registry import rule
+from keras_tnn.surgery.rule import Kept, Rule
 
 
 def along_channels(call) -> bool:
@@ -31,6 +33,11 @@ class ConcatenateRule(Rule):
 
     def backward(self, call, inputs, needed):
         return self.split(inputs, needed)
+
+    def keep(self, call, inputs, wanted):
+        kept = Kept(tuple(self.split(inputs, wanted)), wanted)
+        alone = len(inputs) == 2 and not all(x.any() for x in kept.reads)
+        return kept.nothing() if alone else kept  # nothing is joined
 
     def build(self, call, inputs, output, needed, builder):
         wanted = self.split([piece.channels for piece in inputs], output.alive & needed)
@@ -63,15 +70,21 @@ class InLineRule(Rule):
     def backward(self, call, inputs, needed):
         return [needed] * len(inputs)
 
-    def build(self, call, inputs, output, needed, builder):
-        kept = np.flatnonzero(output.alive & needed)
-        tensors = [piece.align(kept, call.name) for piece in inputs]
-        return Piece(builder.repeat(call, tensors), kept, output)
+    def keep(self, call, inputs, wanted):
+        return Kept((wanted,) * len(inputs), wanted)
 
 
 @rule(layers.Dot)
 class DotRule(Rule):
     """Products of channels, summed: a channel that is zero on either side adds nothing."""
+
+    def macs(self, call):
+        axes = call.operation.axes
+        first = axes if isinstance(axes, int) else axes[0]
+        return product(call, (*call.output.shape[1:], call.inputs[0].shape[first]))
+
+    def products(self, call, kept):
+        return [(self.macs(call), kept.reads[:1])]
 
     def applies(self, call):
         layer, ranks = call.operation, [len(x.shape) for x in call.inputs]
@@ -94,7 +107,5 @@ class DotRule(Rule):
     def backward(self, call, inputs, needed):
         return [self.nonzero(inputs)] * 2
 
-    def build(self, call, inputs, output, needed, builder):
-        kept = np.flatnonzero(self.nonzero([piece.channels for piece in inputs]))
-        tensors = [piece.align(kept, call.name) for piece in inputs]
-        return Piece(builder.repeat(call, tensors), np.arange(output.size), output)
+    def keep(self, call, inputs, wanted):
+        return Kept((self.nonzero(inputs),) * 2, np.ones(len(wanted), bool))

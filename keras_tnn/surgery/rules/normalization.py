@@ -3,8 +3,9 @@
 import numpy as np
 from keras import layers, ops
 
-from keras_tnn.surgery.channels import Channels, Piece
-from keras_tnn.surgery.rule import Rule, rule
+from keras_tnn.surgery.channels import Channels
+from keras_tnn.surgery.registry import rule
+from keras_tnn.surgery.rule import Kept, Rule
 from keras_tnn.surgery.rules.elementwise import Elementwise
 
 
@@ -20,9 +21,6 @@ class BatchNormalizationRule(Elementwise):
 
     def applies(self, call):
         return normalizes_last_axis(call) and super().applies(call)
-
-    def slices(self, call, kept):
-        return [(kept,) for _ in call.operation.weights]
 
     def constants(self, call, fills):
         layer, (fill,) = call.operation, fills
@@ -41,8 +39,8 @@ class NormalizationRule(Elementwise):
         given = call.operation.get_config()["mean"] is not None
         return not given and normalizes_last_axis(call) and super().applies(call)
 
-    def slices(self, call, kept):
-        return [(kept,) if len(w.shape) else () for w in call.operation.weights]
+    def weights(self, call, kept):
+        return [(kept.makes,) if len(w.shape) else () for w in call.operation.weights]
 
 
 @rule(layers.GroupNormalization)
@@ -76,18 +74,16 @@ class GroupNormalizationRule(Rule):
         groups = self.grouped(call, needed)
         return [np.broadcast_to(groups.any(axis=1)[:, None], groups.shape).reshape(-1)]
 
-    def build(self, call, inputs, output, needed, builder):
-        (read,) = self.backward(call, inputs, output.alive & needed)
-        kept = np.flatnonzero(read)
-        layer = call.operation
-        groups = len(kept) // self.grouped(call, read).shape[1]
-        tensor = builder.repeat(
-            call,
-            [inputs[0].align(kept, call.name)],
-            [(kept,) for _ in layer.weights],
-            {} if layer.groups == -1 else {"groups": groups},
-        )
-        return Piece(tensor, kept, output)
+    def keep(self, call, inputs, wanted):
+        (read,) = self.backward(call, inputs, wanted)
+        return Kept((read,), read)
+
+    def weights(self, call, kept):
+        return [(kept.makes,) for _ in call.operation.weights]
+
+    def changes(self, call, kept):
+        groups = self.grouped(call, kept.makes).any(axis=1)
+        return {} if call.operation.groups == -1 else {"groups": int(groups.sum())}
 
 
 @rule(layers.LayerNormalization, layers.RMSNormalization, layers.UnitNormalization)

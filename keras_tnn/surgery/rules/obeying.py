@@ -9,7 +9,8 @@ from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.layers.throttleable import Throttleable
 from keras_tnn.surgery.channels import Channels, Piece
 from keras_tnn.surgery.graph import Call
-from keras_tnn.surgery.rule import Rule, rule
+from keras_tnn.surgery.registry import rule
+from keras_tnn.surgery.rule import Rule
 from keras_tnn.surgery.rules.gating import ThrottleableRule
 
 

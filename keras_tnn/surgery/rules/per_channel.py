@@ -3,8 +3,9 @@
 import numpy as np
 from keras import layers
 
-from keras_tnn.surgery.channels import Channels, Piece
-from keras_tnn.surgery.rule import Rule, rule
+from keras_tnn.surgery.channels import Channels
+from keras_tnn.surgery.registry import rule
+from keras_tnn.surgery.rule import Kept, Rule
 
 
 class PerChannel(Rule):
@@ -21,15 +22,10 @@ class PerChannel(Rule):
         """The output constants for input constants `fill`, brought to the output's order."""
         return fill
 
-    def slices(self, call, read: np.ndarray, kept: np.ndarray) -> list[tuple]:
-        """For each weight, its kept indices an axis. Default: channels on the last axis."""
-        return [
-            (*(None,) * (len(w.shape) - 1), kept) for w in getattr(call.operation, "weights", ())
-        ]
-
-    def changes(self, call, read: np.ndarray, kept: np.ndarray) -> dict:
-        """Arguments of the layer that depend on the number of channels."""
-        return {}
+    def weights(self, call, kept):
+        """Channels on the last axis, unless a subclass says otherwise."""
+        weights = getattr(call.operation, "weights", ())
+        return [(*(None,) * (len(w.shape) - 1), kept.makes) for w in weights]
 
     def tie(self, call, inputs, ties):
         return inputs[0][self.source(call, len(inputs[0]))]
@@ -44,17 +40,11 @@ class PerChannel(Rule):
         read[self.source(call, inputs[0].size)[needed]] = True
         return [read]
 
-    def build(self, call, inputs, output, needed, builder):
-        source = self.source(call, inputs[0].channels.size)
-        read = np.unique(source[output.alive & needed])
-        kept = np.flatnonzero(np.isin(source, read))  # a read channel yields all its outputs
-        tensor = builder.repeat(
-            call,
-            [inputs[0].align(read, call.name)],
-            self.slices(call, read, kept),
-            self.changes(call, read, kept),
-        )
-        return Piece(tensor, kept, output)
+    def keep(self, call, inputs, wanted):
+        source = self.source(call, inputs[0].size)
+        read = np.zeros(inputs[0].size, bool)
+        read[source[wanted]] = True
+        return Kept((read,), read[source])  # a read channel yields all its outputs
 
 
 @rule(
@@ -70,36 +60,33 @@ class PerChannel(Rule):
     "StochasticDepth",  # of keras.applications.ConvNeXt*
 )
 class DoesNothing(PerChannel):
-    """At inference these layers hand their input on."""
+    """At inference these layers hand their input on: on the device they are not there."""
+
+    def passes_values_on(self, call):
+        return True
 
 
-@rule(
-    *(f"Adaptive{kind}Pooling{rank}D" for kind in ("Average", "Max") for rank in (1, 2, 3)),
-    layers.MaxPooling1D,
-    layers.MaxPooling2D,
-    layers.MaxPooling3D,
-    layers.AveragePooling1D,
-    layers.AveragePooling2D,
-    layers.AveragePooling3D,
-    layers.GlobalAveragePooling1D,
-    layers.GlobalAveragePooling2D,
-    layers.GlobalAveragePooling3D,
-    layers.GlobalMaxPooling1D,
-    layers.GlobalMaxPooling2D,
-    layers.GlobalMaxPooling3D,
-    layers.UpSampling1D,
-    layers.UpSampling2D,
-    layers.UpSampling3D,
-    layers.Cropping1D,
-    layers.Cropping2D,
-    layers.Cropping3D,
-    layers.RepeatVector,
-)
+def of_all_ranks(*kinds: str) -> list[type]:
+    """The Keras layers `kind1D`, `kind2D`, `kind3D`."""
+    return [getattr(layers, f"{kind}{rank}D") for kind in kinds for rank in (1, 2, 3)]
+
+
+@rule(*of_all_ranks("UpSampling", "Cropping"), layers.RepeatVector)
 class KeepsConstants(PerChannel):
-    """Pooling, cropping or repeating a constant gives the constant."""
+    """Cropping or repeating a constant gives the constant."""
 
     def applies(self, call):
         return getattr(call.operation, "data_format", "channels_last") == "channels_last"
+
+
+@rule(
+    *of_all_ranks("MaxPooling", "AveragePooling", "GlobalMaxPooling", "GlobalAveragePooling"),
+    *of_all_ranks("AdaptiveMaxPooling", "AdaptiveAveragePooling"),
+)
+class Pooling(KeepsConstants):
+    """So does pooling it."""
+
+    pools = True
 
 
 @rule(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D, layers.Resizing)

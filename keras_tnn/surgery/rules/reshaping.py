@@ -6,7 +6,8 @@ from keras import layers
 from keras_tnn.layers import ChannelShuffle
 from keras_tnn.surgery.channels import Piece, take_channels
 from keras_tnn.surgery.graph import width
-from keras_tnn.surgery.rule import rule
+from keras_tnn.surgery.registry import rule
+from keras_tnn.surgery.rule import Counted
 from keras_tnn.surgery.rules.per_channel import PerChannel
 
 
@@ -28,11 +29,22 @@ class ReshapeRule(PerChannel):
     def source(self, call, size):
         return np.tile(np.arange(size), width(call.output) // size)
 
-    def changes(self, call, read, kept):
+    def passes_values_on(self, call):
+        return True
+
+    def changes(self, call, kept):
         if isinstance(call.operation, layers.Flatten):
             return {}
         sizes = [-1 if size is None else size for size in call.output.shape[1:-1]]
-        return {"target_shape": [*sizes, len(kept)]}
+        return {"target_shape": [*sizes, int(kept.makes.sum())]}
+
+
+@rule("Squeeze", "ExpandDims")
+class Renaming(Counted):
+    """The same bytes by other indices."""
+
+    def passes_values_on(self, call):
+        return True
 
 
 @rule(layers.Permute)
@@ -57,8 +69,8 @@ class ChannelShuffleRule(PerChannel):
     def build(self, call, inputs, output, needed, builder):
         size = output.size
         source = self.source(call, size)
-        read = np.unique(source[output.alive & needed])
-        kept = np.flatnonzero(np.isin(source, read))
+        left = self.keep(call, [piece.channels for piece in inputs], output.alive & needed)
+        read, kept = np.flatnonzero(left.reads[0]), np.flatnonzero(left.makes)
         tensor = inputs[0].align(read, call.name)
         present = np.isin(self.by_group(call, size), read)
         present = present[present.any(axis=1)]

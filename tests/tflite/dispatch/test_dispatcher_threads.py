@@ -52,16 +52,16 @@ def test_two_threads_run_at_once(shared_bundle, images):
     pool = dispatcher._pools[-1]
     busy = pool._take()  # as if a thread were in the middle of a run
     result = dispatcher(images)
-    pool._idle.append(busy)
+    pool.loaded.idle.append(busy)
     np.testing.assert_array_equal(result, dispatcher(images))
-    assert len(pool._idle) == 2
+    assert len(pool.loaded.idle) == 2
 
 
 def test_sessions_are_used_again(shared_bundle, images):
     dispatcher = Dispatcher(shared_bundle)
     for _ in range(20):
         dispatcher(images)
-    assert len(dispatcher._pools[-1]._idle) == 1
+    assert len(dispatcher._pools[-1].loaded.idle) == 1
 
 
 @pytest.mark.slow

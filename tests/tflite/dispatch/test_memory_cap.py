@@ -17,16 +17,20 @@ def needs(shared_bundle):
     """Bytes that each level needs with one session."""
     dispatcher = Dispatcher(shared_bundle, memory_limit=10**9)
     dispatcher.warm_up()
-    return {pool.utilization: pool.memory for pool in dispatcher._pools}
+    return {held.level.utilization: held.memory for held in holdings(dispatcher)}
+
+
+def holdings(dispatcher):
+    return [pool.loaded for pool in dispatcher._pools]
 
 
 def loaded(dispatcher):
     """How many sessions each level holds."""
-    return {pool.utilization: len(pool._idle) for pool in dispatcher._pools if pool._idle}
+    return {held.level.utilization: len(held.idle) for held in holdings(dispatcher) if held.idle}
 
 
 def used(dispatcher):
-    return sum(pool.memory for pool in dispatcher._pools)
+    return sum(held.memory for held in holdings(dispatcher))
 
 
 def test_need_of_a_level(shared_bundle, needs):
@@ -51,7 +55,7 @@ def test_least_recently_used_goes_first(shared_bundle, images, needs, caplog):
         np.testing.assert_array_equal(dispatcher(images, 0.5), expected[0.5])
     assert loaded(dispatcher) == {0.5: 1, 1.0: 1}
     assert used(dispatcher) <= limit
-    assert [pool._content is None for pool in dispatcher._pools] == [True, False, False]
+    assert [held.content is None for held in holdings(dispatcher)] == [True, False, False]
     messages = [record.getMessage() for record in caplog.records]
     assert [m.split(":")[0] for m in messages] == [
         "evicted a session of u=0.5",
@@ -84,8 +88,8 @@ def test_a_session_that_runs_is_never_evicted(shared_bundle, images, needs):
     pool = dispatcher._pools[0]
     busy = pool._take()
     dispatcher(images, 1.0)  # needs all there is
-    assert pool.sessions == 1
-    assert pool._content is not None
+    assert pool.loaded.sessions == 1
+    assert pool.loaded.content is not None
     inputs = [images[:1]]
     np.testing.assert_array_equal(
         busy.run(inputs)[0][0], Dispatcher(shared_bundle)(images[0], 0.25)
@@ -98,7 +102,7 @@ def test_a_failed_run_is_no_session_any_more(shared_bundle, needs):
     pool = dispatcher._pools[-1]
     with pytest.raises(ValueError, match="Cannot set tensor"):
         pool.run([np.zeros((1, 2, 2, 3), "float32")])
-    assert (pool.sessions, pool.memory) == (0, 0)
+    assert (pool.loaded.sessions, pool.loaded.memory) == (0, 0)
 
 
 def test_a_level_that_cannot_be_loaded_is_not_counted(bundle, images, needs):
@@ -141,7 +145,7 @@ def test_many_threads_under_a_limit(shared_bundle, images, needs):
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
-    for pool in dispatcher._pools:
-        assert pool.sessions == len(pool._idle)
+    for held in holdings(dispatcher):
+        assert held.sessions == len(held.idle)
     dispatcher(images)
     assert used(dispatcher) <= 2 * needs[1.0]

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tnn_tflite.dispatch.result import Result
 from tnn_tflite.policies import KnownLevel
 
 TIMES = {0.25: 1.0, 0.5: 2.0, 0.75: 4.0, 1.0: 8.0}  # milliseconds
@@ -37,11 +38,11 @@ class SimulatedDevice:
         begin, calls = self.now, []
         while self.now < begin + seconds:
             start = self.now
-            utilization = policy.choose(self.levels).utilization
+            utilization = policy.choose(self.levels, {}).utilization
             (level,) = [v for v in self.levels if v.utilization == utilization]
             ms = level.milliseconds * load(start, level) * draw(0.0, noise)
             self.now += ms / 1000
-            policy.observe(level, ms / 1000)
+            policy.observe(Result(None, level, ms, "", expected_milliseconds=level.milliseconds))
             calls.append((start, utilization, ms))
         start, utilization, ms = np.array(calls).T
         return SimpleNamespace(start=start, utilization=utilization, ms=ms)

@@ -28,7 +28,7 @@ def supplies(tmp_path):
 )
 def test_battery(levels, supplies, capacity, utilization):
     describe(supplies / "BAT0", capacity=capacity)
-    choice = Battery(low=0.2, high=0.8, root=supplies).choose(levels)
+    choice = Battery(low=0.2, high=0.8, root=supplies).choose(levels, {})
     assert choice.utilization == pytest.approx(utilization)
     assert choice.reason == f"battery at {capacity} %, discharging"
 
@@ -36,7 +36,7 @@ def test_battery(levels, supplies, capacity, utilization):
 @pytest.mark.parametrize("status", ["Charging", "Full", "Not charging", "Unknown"])
 def test_battery_that_does_not_discharge(levels, supplies, status):
     describe(supplies / "BAT0", status=status)
-    choice = Battery(root=supplies).choose(levels)
+    choice = Battery(root=supplies).choose(levels, {})
     assert (choice.utilization, choice.reason) == (1.0, "no battery is discharging")
 
 
@@ -57,18 +57,18 @@ def test_thermal(levels, tmp_path):
     assert hottest_zone(tmp_path) == 70.0
     now = [0.0]
     policy = Thermal(60, 80, root=tmp_path, clock=lambda: now[0])
-    assert policy.choose(levels).utilization == pytest.approx(0.625)  # 1/4 + 1/2 * 3/4
+    assert policy.choose(levels, {}).utilization == pytest.approx(0.625)  # 1/4 + 1/2 * 3/4
     for degrees, utilization in ((50, 1.0), (60, 1.0), (80, 0.25), (95, 0.25)):
         describe(tmp_path / "thermal_zone1", temp=1000 * degrees)
         now[0] += 1.0
-        choice = policy.choose(levels)
+        choice = policy.choose(levels, {})
         assert choice.utilization == utilization
         assert choice.reason == f"{degrees:.1f} degrees, 60 is cool and 80 is hot"
     for zone in ("thermal_zone0", "thermal_zone1"):
         (tmp_path / zone / "temp").unlink()
     now[0] += 1.0
-    assert policy.choose(levels).utilization == 0.25
-    assert "cannot be read any more" in policy.choose(levels).reason
+    assert policy.choose(levels, {}).utilization == 0.25
+    assert "cannot be read any more" in policy.choose(levels, {}).reason
 
 
 def test_thermal_without_a_sensor(tmp_path):
@@ -77,8 +77,10 @@ def test_thermal_without_a_sensor(tmp_path):
 
 
 def test_a_function_may_read(levels):
-    assert Battery(0.0, 1.0, read=lambda: 1 / 3).choose(levels).utilization == pytest.approx(0.5)
-    assert Thermal(0, 3, read=lambda: 2.0).choose(levels).utilization == pytest.approx(0.5)
+    assert Battery(0.0, 1.0, read=lambda: 1 / 3).choose(levels, {}).utilization == pytest.approx(
+        0.5
+    )
+    assert Thermal(0, 3, read=lambda: 2.0).choose(levels, {}).utilization == pytest.approx(0.5)
 
 
 def test_readings_are_renewed_now_and_then():

@@ -110,7 +110,7 @@ def test_a_level_that_is_slower_than_its_table_is_tried_less_and_less(device, po
 
 
 def test_reason(levels, policy):
-    assert policy.choose(levels).reason == (
+    assert policy.choose(levels, {}).reason == (
         "u=0.75 is predicted to take 4.000 ms, the target is 5.000 ms and the device 1.00 times "
         "as slow as its table"
     )
@@ -119,16 +119,16 @@ def test_reason(levels, policy):
 def test_slowdown_forgets_what_is_older_than_its_window():
     now = [0.0]
     slowdown = Slowdown(1.0, lambda: now[0])
-    slowdown.observe(0.001, 0.009)
+    slowdown.add(0.001, 0.009)
     now[0] = 0.9
-    slowdown.observe(0.002, 0.003)
+    slowdown.add(0.002, 0.003)
     assert slowdown.factor == pytest.approx(12 / 3)
     now[0] = 1.5
-    slowdown.observe(0.001, 0.003)
+    slowdown.add(0.001, 0.003)
     assert slowdown.factor == pytest.approx(6 / 3)
     now[0] = 99.0
     assert slowdown.factor == pytest.approx(6 / 3)  # nothing newer is known
-    slowdown.observe(0.001, 0.001)
+    slowdown.add(0.001, 0.001)
     assert slowdown.factor == pytest.approx(1)
 
 
@@ -138,7 +138,7 @@ def test_slowdown_of_the_last_calls():
     assert slowdown.factor_over(0.5) == 1
     for call in range(10):
         now[0] = call / 10
-        slowdown.observe(0.001, 0.001 if call < 5 else 0.003)
+        slowdown.add(0.001, 0.001 if call < 5 else 0.003)
     assert slowdown.factor == pytest.approx(20 / 10)
     assert slowdown.factor_over(0.45) == pytest.approx(15 / 5)
     assert slowdown.factor_over(0.35) == pytest.approx(20 / 10)  # four calls are too few

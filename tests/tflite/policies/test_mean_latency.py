@@ -45,6 +45,6 @@ def test_what_could_not_be_met_is_not_made_up_for_for_long(device):
 
 
 def test_reason(levels):
-    assert MeanLatency(6.0).choose(levels).reason == (
+    assert MeanLatency(6.0).choose(levels, {}).reason == (
         "u=1 for a mean of 6.000 ms, with 0.0 ms of credit"
     )

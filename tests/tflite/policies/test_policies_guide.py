@@ -17,6 +17,7 @@ def test_the_guide_to_policies_runs(shared_bundle, tmp_path, monkeypatch):
         exec(code, names)
     assert names["night"].utilization == 0.25
     assert names["night"].reason == "it is 3 h, night"
+    assert (names["low"].utilization, names["low"].reason) == (0.25, "bright: False")
     # The tiny network takes microseconds: every level fits into 4 ms, unless the machine hangs.
     assert names["result"].reason.endswith("as slow as its table")
     image, dispatcher = names["image"], names["dispatcher"]

@@ -12,7 +12,7 @@ ACCURACIES = {0.25: 0.60, 0.5: 0.80, 0.75: 0.85, 1.0: 0.84}
 
 
 def test_fixed(levels):
-    assert FixedUtilization(0.6).choose(levels).utilization == 0.6
+    assert FixedUtilization(0.6).choose(levels, {}).utilization == 0.6
     with pytest.raises(ValueError, match=r"`utilization`. Expected a float in \(0, 1\]"):
         FixedUtilization(0)
 
@@ -27,15 +27,15 @@ def test_fixed(levels):
     ],
 )
 def test_latency_budget(levels, budget, utilization, reason):
-    choice = LatencyBudget(budget).choose(levels)
+    choice = LatencyBudget(budget).choose(levels, {})
     assert choice.utilization == utilization
     assert choice.reason.startswith(reason)
 
 
 def test_latency_budget_by_the_slow_calls(levels):
     levels = [replace(level, percentile_90=2 * level.milliseconds) for level in levels]
-    assert LatencyBudget(4.0).choose(levels).utilization == 0.75
-    assert LatencyBudget(4.0, percentile=90).choose(levels).utilization == 0.5
+    assert LatencyBudget(4.0).choose(levels, {}).utilization == 0.75
+    assert LatencyBudget(4.0, percentile=90).choose(levels, {}).utilization == 0.5
     with pytest.raises(ValueError, match="Expected 50 or 90. Received: percentile=99"):
         LatencyBudget(4.0, percentile=99)
 
@@ -44,7 +44,7 @@ def test_latency_budget_by_the_slow_calls(levels):
 def test_highest_level_that_fits(times, budget):
     """Also where a higher level happens to be quicker than a lower one."""
     levels = [KnownLevel((i + 1) / 8, 1, 1, 1, milliseconds=t) for i, t in enumerate(times)]
-    index = round(8 * LatencyBudget(budget).choose(levels).utilization) - 1
+    index = round(8 * LatencyBudget(budget).choose(levels, {}).utilization) - 1
     assert all(time > budget for time in times[index + 1 :])
     assert times[index] <= budget or index == 0
 
@@ -53,7 +53,7 @@ def test_highest_level_that_fits(times, budget):
     ("floor", "utilization"), [(0.0, 0.25), (0.8, 0.5), (0.81, 0.75), (0.85, 0.75), (0.9, 0.75)]
 )
 def test_accuracy_floor(levels, floor, utilization):
-    choice = AccuracyFloor(floor, ACCURACIES).choose(levels)
+    choice = AccuracyFloor(floor, ACCURACIES).choose(levels, {})
     assert choice.utilization == utilization
     assert choice.reason.startswith("no level has accuracy 0.9") == (floor == 0.9)
 
@@ -67,19 +67,19 @@ def test_cost_is_energy_before_latency_before_macs(levels):
     ]
     accuracies = dict.fromkeys(ACCURACIES, 0.9)
     floor = AccuracyFloor(0.5, accuracies)
-    assert floor.choose(known).utilization == 1.0
+    assert floor.choose(known, {}).utilization == 1.0
     known[1] = replace(known[1], joules=None)
-    assert floor.choose(known).utilization == 0.5
+    assert floor.choose(known, {}).utilization == 0.5
     known[0] = replace(known[0], milliseconds=None)
-    assert floor.choose(known).utilization == 0.25
+    assert floor.choose(known, {}).utilization == 0.25
 
 
 def test_accuracy_from_the_table(levels):
     known = [replace(level, accuracy=ACCURACIES[level.utilization]) for level in levels]
-    assert AccuracyFloor(0.7).choose(known).utilization == 0.5
+    assert AccuracyFloor(0.7).choose(known, {}).utilization == 0.5
     with pytest.raises(ValueError, match="accuracy of every level. Received: none for u=0.25"):
-        AccuracyFloor(0.7).choose(levels)
+        AccuracyFloor(0.7).choose(levels, {})
     with pytest.raises(ValueError, match="Received: none for u=0.5"):
-        AccuracyFloor(0.7, {0.25: 0.5}).choose(levels)
+        AccuracyFloor(0.7, {0.25: 0.5}).choose(levels, {})
     with pytest.raises(ValueError, match=r"`floor`. Expected an accuracy in \[0, 1\]"):
         AccuracyFloor(70)

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 from absl import flags
 
-from tnn_tflite.calibration.calibrate import calibrate
-from tnn_tflite.calibration.powercap import POWERCAP
-from tnn_tflite.calibration.table_file import table_path
 from tnn_tflite.command.arguments import Arguments
 from tnn_tflite.command.interpreter_flags import define_interpreter_flags, open_dispatcher
 from tnn_tflite.command.sample_file import read_sample
+from tnn_tflite.dispatch.calibrate import calibrate
 from tnn_tflite.dispatch.dispatcher import Dispatcher
+from tnn_tflite.latency.powercap import POWERCAP
+from tnn_tflite.latency.table_file import table_path
 
 
 def main(argv: Sequence[str]) -> None:

@@ -12,11 +12,11 @@ import numpy as np
 from absl import flags
 
 from tnn_tflite.bundle.manifest import read_bundle
-from tnn_tflite.calibration.in_turn import seconds_in_turn
 from tnn_tflite.command.arguments import Arguments
 from tnn_tflite.command.interpreter_flags import define_interpreter_flags, open_dispatcher
 from tnn_tflite.command.level_table import level_table
 from tnn_tflite.dispatch.inputs import zeros
+from tnn_tflite.latency.in_turn import seconds_in_turn
 
 
 def main(argv: Sequence[str]) -> None:

@@ -12,8 +12,7 @@ import numpy as np
 
 from tnn_tflite.bundle.description import Bundle, Level
 from tnn_tflite.bundle.manifest import read_bundle
-from tnn_tflite.calibration.conditions import conditions_of
-from tnn_tflite.calibration.table import Conditions
+from tnn_tflite.dispatch.conditions import conditions_of
 from tnn_tflite.dispatch.inputs import InputReader, zeros
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.dispatch.known_levels import KnownLevels
@@ -22,10 +21,11 @@ from tnn_tflite.dispatch.per_sample import samples_by_level
 from tnn_tflite.dispatch.result import Result
 from tnn_tflite.dispatch.session_pool import SessionPool
 from tnn_tflite.dispatch.trial import try_bundle
+from tnn_tflite.latency.table import Conditions
 from tnn_tflite.policies.fixed import FixedUtilization
-from tnn_tflite.policies.from_function import as_policy
+from tnn_tflite.policies.from_function import Chooser, as_policy
 from tnn_tflite.policies.latency_budget import LatencyBudget
-from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
+from tnn_tflite.policies.policy import KnownLevel, Policy
 from tnn_tflite.positive import check_positive
 from tnn_tflite.utilization import check_utilization, level_index
 
@@ -55,7 +55,8 @@ class Dispatcher:
             second when a bundle is first opened. A file that would crash the interpreter then
             gives a `BundleError`. False is for bundles whose writer you trust.
         policy: Chooses the level of calls that name neither a utilization nor a budget: a
-            `tnn_tflite.policies.Policy`, or a function of the levels. None runs them at u = 1.
+            `tnn_tflite.policies.Policy`, or a function of the levels and the inputs. None runs
+            them at u = 1.
         table: File of a device's table of latencies. None takes the one that `calibrate` stored
             beside the bundle, if one holds for this bundle, runtime and device.
         memory_limit: Bytes that loaded levels may take, about. The least recently used level is
@@ -83,7 +84,7 @@ class Dispatcher:
         delegate: str | None = None,
         runtime: str | None = None,
         trial: bool = True,
-        policy: Policy | Callable[[Sequence[KnownLevel]], float | Choice] | None = None,
+        policy: Policy | Chooser | None = None,
         table: str | os.PathLike | None = None,
         memory_limit: int | None = None,
     ) -> None:
@@ -92,6 +93,7 @@ class Dispatcher:
             try_bundle(self._bundle, find_runtime(runtime, num_threads=num_threads), delegate)
         self._runtime = find_runtime(runtime, num_threads=num_threads, delegate=delegate)
         self._read_inputs = InputReader(self._bundle.inputs)
+        self._input_names = [spec.name for spec in self._bundle.inputs]
         self._utilizations = [level.utilization for level in self.levels]
         cap = None if memory_limit is None else MemoryCap(self._checked_limit(memory_limit))
         self._pools = [SessionPool(self._bundle, v, self._runtime, cap) for v in self.levels]
@@ -160,23 +162,26 @@ class Dispatcher:
         levels = self._levels_for(policy)  # may measure: not a part of the call
         start = time.perf_counter()
         inputs, batched = self._read_inputs(x)
-        samples = max(1, len(inputs[0]))
+        samples = len(inputs[0])
         if budget_ms is not None and samples > 1:
             policy = LatencyBudget(budget_ms / samples)
-        choice = policy.choose(levels)
+        choice = policy.choose(levels, dict(zip(self._input_names, inputs, strict=True)))
         index = self._index(choice.utilization)
-        outputs, was_warm = self._pools[index].run_and_tell(inputs)
-        seconds = time.perf_counter() - start
-        if policy is self._policy:
-            self._log_switch(index, choice.reason)
-            if was_warm:
-                policy.observe(levels[index], seconds / samples)
-        return Result(
+        outputs, is_warm = self._pools[index].run_and_tell(inputs)
+        milliseconds = 1000 * (time.perf_counter() - start)  # what a policy learns is not in it
+        result = Result(
             self._as_the_caller_asked(outputs, batched),
             self.levels[index],
-            1000 * seconds,
+            milliseconds,
             choice.reason,
+            samples,
+            is_warm,
+            levels[index].milliseconds,
         )
+        if policy is self._policy:
+            self._log_switch(index, choice.reason)
+            policy.observe(result)
+        return result
 
     def level_for(
         self, utilization: float | None = None, *, budget_ms: float | None = None
@@ -193,7 +198,7 @@ class Dispatcher:
         if budget_ms is None:
             return self.levels[self._index(utilization)]
         policy = self._policy_for(utilization, budget_ms)
-        choice = policy.choose(self._levels_for(policy))
+        choice = policy.choose(self._levels_for(policy), {})  # a budget is for any input
         return self.levels[self._index(choice.utilization)]
 
     def warm_up(self) -> None:

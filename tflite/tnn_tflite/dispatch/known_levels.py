@@ -8,9 +8,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from tnn_tflite.bundle.description import Bundle, Level
-from tnn_tflite.calibration.in_turn import seconds_in_turn
-from tnn_tflite.calibration.table import Conditions, DeviceTable, LevelMeasurement
-from tnn_tflite.calibration.table_file import TableError, read_table, table_path
+from tnn_tflite.latency.in_turn import seconds_in_turn
+from tnn_tflite.latency.table import Conditions, DeviceTable, LevelMeasurement
+from tnn_tflite.latency.table_file import TableError, read_table, table_path
 from tnn_tflite.policies.policy import KnownLevel
 
 logger = logging.getLogger("tnn_tflite")

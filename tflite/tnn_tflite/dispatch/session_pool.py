@@ -1,14 +1,13 @@
 """The sessions of one level, shared by all threads without a lock around inference."""
 
 import threading
-from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
 
 from tnn_tflite.bundle.description import Bundle, Level
 from tnn_tflite.dispatch.interpreter import Runtime
-from tnn_tflite.dispatch.memory_cap import MemoryCap
+from tnn_tflite.dispatch.memory_cap import LoadedLevel, MemoryCap
 from tnn_tflite.dispatch.session import Session
 
 
@@ -30,16 +29,11 @@ class SessionPool:
         self._bundle = bundle
         self._level = level
         self._runtime = runtime
-        self._idle: deque[Session] = deque()  # its `pop` and `append` are atomic
-        self._content: bytes | None = None
         self._loading = threading.Lock()
         self._cap = cap
-        # The cap's own, changed under its lock only:
-        self.sessions = 0
-        self.session_bytes = level.bytes
-        self.last_used = 0
+        self.loaded = LoadedLevel(level)
         if cap is not None:
-            cap.watch(self)
+            cap.watch(self.loaded)
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Runs a batch on an idle session; see `Session.run`."""
@@ -56,37 +50,12 @@ class SessionPool:
 
     def warm_up(self) -> None:
         """Loads the level if it is not loaded, and runs it once on zeros."""
-        if not self._idle:
+        if not self.loaded.idle:
             # `_take` checks the shapes that the manifest promises, before arrays are made of them.
             session = self._take()
             self._run_on(
                 session, [np.zeros((1, *spec.shape), spec.dtype) for spec in self._bundle.inputs]
             )
-
-    @property
-    def utilization(self) -> float:
-        """The level's."""
-        return self._level.utilization
-
-    @property
-    def memory(self) -> int:
-        """Bytes that the level needs now: its content once, and each session what it has."""
-        return self._level.bytes + self.sessions * self.session_bytes if self.sessions else 0
-
-    def drop_idle(self) -> bool:
-        """Drops an idle session. False if there is none. For the cap only."""
-        try:
-            self._idle.popleft()  # the one that was idle for longest
-        except IndexError:
-            return False
-        self.remove_session()
-        return True
-
-    def remove_session(self) -> None:
-        """Counts a session less; the content goes with the last. For the cap only."""
-        self.sessions -= 1
-        if not self.sessions:
-            self._content = None
 
     def _run_on(self, session: Session, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         try:
@@ -94,39 +63,39 @@ class SessionPool:
         except BaseException:
             # A session that failed half-way is dropped, not used again.
             if self._cap is not None:
-                self._cap.lost(self)
+                self._cap.lost(self.loaded)
             raise
         self._put_back(session)
         return outputs
 
     def _take(self) -> Session:
         try:
-            return self._idle.pop()
+            return self.loaded.idle.pop()
         except IndexError:
             return self._new_session()
 
     def _new_session(self) -> Session:
         if self._cap is None:
             return self._load()
-        self._cap.admit(self)
+        self._cap.admit(self.loaded)
         try:
             session = self._load()
         except BaseException:
-            self._cap.lost(self)
+            self._cap.lost(self.loaded)
             raise
-        self._cap.loaded(self, session.memory())
+        self._cap.loaded(self.loaded, session.memory())
         return session
 
     def _load(self) -> Session:
         return Session(self._bundle, self._level, self._verified_content(), self._runtime)
 
     def _put_back(self, session: Session) -> None:
-        self._idle.append(session)
+        self.loaded.idle.append(session)
         if self._cap is not None:
-            self._cap.returned(self)
+            self._cap.returned(self.loaded)
 
     def _verified_content(self) -> bytes:
         with self._loading:
-            if self._content is None:
-                self._content = self._bundle.read_level(self._level)
-            return self._content
+            if self.loaded.content is None:
+                self.loaded.content = self._bundle.read_level(self._level)
+            return self.loaded.content

@@ -1,6 +1,7 @@
 """Who picks the level: small objects that look at the levels and at what was measured.
 
-A policy of your own is a subclass of `Policy` with one method, `choose`; see `policy.py`.
+A policy of your own is a subclass of `Policy` with a method `choose`, and with `observe` if it
+learns; see `policy.py`.
 """
 
 from tnn_tflite.policies.accuracy_floor import AccuracyFloor
@@ -10,7 +11,7 @@ from tnn_tflite.policies.from_function import FromFunction
 from tnn_tflite.policies.latency_budget import LatencyBudget
 from tnn_tflite.policies.latency_target import LatencyTarget
 from tnn_tflite.policies.mean_latency import MeanLatency
-from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
+from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 from tnn_tflite.policies.thermal import Thermal
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Choice",
     "FixedUtilization",
     "FromFunction",
+    "Inputs",
     "KnownLevel",
     "LatencyBudget",
     "LatencyTarget",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
+from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 
 COSTS = {"joules": "J", "milliseconds": "ms", "macs": "MACs"}  # the first that all levels have
 
@@ -23,7 +23,7 @@ class AccuracyFloor(Policy):
     >>> low = tnn_tflite.policies.KnownLevel(0.5, macs=10, parameters=4, bytes=900)
     >>> high = tnn_tflite.policies.KnownLevel(1.0, macs=40, parameters=16, bytes=2500)
     >>> policy = tnn_tflite.policies.AccuracyFloor(0.8, {0.5: 0.85, 1.0: 0.9})
-    >>> policy.choose((low, high)).reason
+    >>> policy.choose((low, high), {}).reason
     'u=0.5 has accuracy 0.8500, at least 0.8000, at the least cost, 10 MACs'
     """
 
@@ -36,7 +36,7 @@ class AccuracyFloor(Policy):
         self.floor = floor
         self._accuracies = None if accuracies is None else dict(accuracies)
 
-    def choose(self, levels: Sequence[KnownLevel]) -> Choice:
+    def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
         accuracies = [self._accuracy(level) for level in levels]
         enough = [i for i, accuracy in enumerate(accuracies) if accuracy >= self.floor]
         if not enough:

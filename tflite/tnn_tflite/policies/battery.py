@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
+from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 from tnn_tflite.policies.ramp import ramp
 from tnn_tflite.policies.sampled import Sampled
 from tnn_tflite.sensor_files import read_integer, read_text
@@ -28,7 +28,7 @@ class Battery(Policy):
     Example:
 
     >>> policy = tnn_tflite.policies.Battery(0.0, 1.0, read=lambda: 0.5)
-    >>> policy.choose([tnn_tflite.policies.KnownLevel(0.25, 1, 1, 1)])
+    >>> policy.choose([tnn_tflite.policies.KnownLevel(0.25, 1, 1, 1)], {})
     Choice(utilization=0.625, reason='battery at 50 %, discharging')
     """
 
@@ -50,7 +50,7 @@ class Battery(Policy):
         self.low, self.high = low, high
         self._charge = Sampled(read or (lambda: discharging(root)), every_seconds, clock)
 
-    def choose(self, levels: Sequence[KnownLevel]) -> Choice:
+    def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
         charge = self._charge.value()
         if charge is None:
             return Choice(1.0, "no battery is discharging")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
+from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 from tnn_tflite.utilization import check_utilization
 
 
@@ -14,12 +14,12 @@ class FixedUtilization(Policy):
 
     Example:
 
-    >>> tnn_tflite.policies.FixedUtilization(0.5).choose(())
+    >>> tnn_tflite.policies.FixedUtilization(0.5).choose((), {})
     Choice(utilization=0.5, reason='u=0.5, fixed by the caller')
     """
 
     def __init__(self, utilization: float) -> None:
         self.utilization = check_utilization(utilization)
 
-    def choose(self, levels: Sequence[KnownLevel]) -> Choice:
+    def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
         return Choice(self.utilization, f"u={self.utilization:g}, fixed by the caller")

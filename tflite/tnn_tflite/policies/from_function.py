@@ -2,45 +2,47 @@
 
 from collections.abc import Callable, Sequence
 
-from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
+from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
+
+Chooser = Callable[[Sequence[KnownLevel], Inputs], float | Choice]
 
 
 class FromFunction(Policy):
     """Asks a function. `Dispatcher(policy=function)` makes one of these.
 
     Args:
-        function: Gets the levels, rising in utilization, and returns a utilization in (0, 1] or
-            a `Choice`. Several threads may call it at once.
+        function: Gets what `Policy.choose` gets, and returns a utilization in (0, 1] or a `Choice`.
+            Several threads may call it at once.
         needs_times: Whether the function reads the `milliseconds` of the levels.
 
     Example:
 
-    >>> tnn_tflite.policies.FromFunction(lambda levels: 0.5).choose(())
+    >>> tnn_tflite.policies.FromFunction(lambda levels, inputs: 0.5).choose((), {})
     Choice(utilization=0.5, reason='the given function chose u=0.5')
     """
 
     def __init__(
         self,
-        function: Callable[[Sequence[KnownLevel]], float | Choice],
+        function: Chooser,
         *,
         needs_times: bool = False,
     ) -> None:
         if not callable(function):
             raise ValueError(
-                "Invalid value for `function`. Expected a function of the levels. "
+                "Invalid value for `function`. Expected a function of the levels and inputs. "
                 f"Received: function={function!r}"
             )
         self._function = function
         self.needs_times = needs_times
 
-    def choose(self, levels: Sequence[KnownLevel]) -> Choice:
-        chosen = self._function(levels)
+    def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
+        chosen = self._function(levels, inputs)
         if isinstance(chosen, Choice):
             return chosen
         return Choice(chosen, f"the given function chose u={chosen}")
 
 
-def as_policy(policy: Policy | Callable[[Sequence[KnownLevel]], float | Choice]) -> Policy:
+def as_policy(policy: Policy | Chooser) -> Policy:
     """Returns a policy as it is, and a function as a policy.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
+from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 from tnn_tflite.positive import check_positive
 
 
@@ -20,7 +20,7 @@ class LatencyBudget(Policy):
 
     >>> low = tnn_tflite.policies.KnownLevel(0.5, 10, 4, 900, milliseconds=1.5)
     >>> high = tnn_tflite.policies.KnownLevel(1.0, 40, 16, 2500, milliseconds=5.0)
-    >>> tnn_tflite.policies.LatencyBudget(4.0).choose((low, high)).reason
+    >>> tnn_tflite.policies.LatencyBudget(4.0).choose((low, high), {}).reason
     'u=0.5 takes 1.500 ms of the budget of 4.000 ms, u=1 would take 5.000 ms'
     """
 
@@ -35,7 +35,7 @@ class LatencyBudget(Policy):
             )
         self._times = "milliseconds" if percentile == 50 else "percentile_90"
 
-    def choose(self, levels: Sequence[KnownLevel]) -> Choice:
+    def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
         times = [getattr(level, self._times) for level in levels]
         fitting = [i for i, time in enumerate(times) if time <= self.milliseconds]
         index = fitting[-1] if fitting else 0

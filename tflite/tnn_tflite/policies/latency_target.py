@@ -1,12 +1,18 @@
 """A closed loop that keeps the latency below a target while the load of the device changes."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
+from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 from tnn_tflite.policies.slowdown import Slowdown
 from tnn_tflite.positive import check_positive
+
+if TYPE_CHECKING:
+    from tnn_tflite.dispatch.result import Result
 
 REGRET = 1.5  # waiting times; an up-switch that is undone within so many was a mistake
 LONGEST_PATIENCE = 32  # waiting times
@@ -70,7 +76,7 @@ class LatencyTarget(Policy):
         self._went_up = False
         self._patience = 1  # waiting times before the next up-switch
 
-    def choose(self, levels: Sequence[KnownLevel]) -> Choice:
+    def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
         with self._lock:
             if self._index is None:
                 self._index = _highest(levels, self.milliseconds)
@@ -80,9 +86,10 @@ class LatencyTarget(Policy):
             level, factor = levels[self._index], self._slowdown.factor
         return Choice(level.utilization, self._reason(level, factor))
 
-    def observe(self, level: KnownLevel, seconds: float) -> None:
-        with self._lock:
-            self._slowdown.observe(level.milliseconds / 1000, seconds)
+    def observe(self, result: Result) -> None:
+        if result.is_warm:
+            with self._lock:
+                self._slowdown.add(result.expected_milliseconds, result.milliseconds_per_sample)
 
     def _switch(self, levels: Sequence[KnownLevel]) -> None:
         waited = (self._clock() - self._switched_at) / self.dwell_seconds

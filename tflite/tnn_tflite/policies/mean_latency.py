@@ -1,12 +1,18 @@
 """A closed loop that meets a latency on average, by taking turns between two levels."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
+from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 from tnn_tflite.policies.slowdown import Slowdown
 from tnn_tflite.positive import check_positive
+
+if TYPE_CHECKING:
+    from tnn_tflite.dispatch.result import Result
 
 
 class MeanLatency(Policy):
@@ -42,7 +48,7 @@ class MeanLatency(Policy):
         self._chosen_at = 0.0
         self._debt = 0.0  # seconds
 
-    def choose(self, levels: Sequence[KnownLevel]) -> Choice:
+    def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
         with self._lock:
             now = self._clock()
             if self._index is None or now - self._chosen_at >= self.dwell_seconds:
@@ -55,11 +61,13 @@ class MeanLatency(Policy):
             utilization, f"u={utilization:g} for a mean of {self.milliseconds:.3f} ms, with {owed}"
         )
 
-    def observe(self, level: KnownLevel, seconds: float) -> None:
+    def observe(self, result: Result) -> None:
+        if not result.is_warm:
+            return
         with self._lock:
-            self._slowdown.observe(level.milliseconds / 1000, seconds)
+            self._slowdown.add(result.expected_milliseconds, result.milliseconds_per_sample)
             # What could not be met is not made up for later: a turn settles at most a turn.
-            debt = self._debt + seconds - self.milliseconds / 1000
+            debt = self._debt + (result.milliseconds_per_sample - self.milliseconds) / 1000
             self._debt = min(max(debt, -self.dwell_seconds), self.dwell_seconds)
 
     def _better(self, levels: Sequence[KnownLevel]) -> int:

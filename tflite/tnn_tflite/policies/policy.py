@@ -1,10 +1,19 @@
-"""What a policy is: it looks at the levels and chooses how much of the network runs."""
+"""What a policy is: it sees the levels and the inputs, chooses, and learns from what came out."""
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tnn_tflite.dispatch.result import Result
+
+# What a call was given: for the name of each input an array of shape (batch, *shape of a sample).
+Inputs = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -60,35 +69,36 @@ class Policy(abc.ABC):
     ...     def __init__(self, largest):
     ...         self.largest = largest
     ...
-    ...     def choose(self, levels):
+    ...     def choose(self, levels, inputs):
     ...         fitting = [level for level in levels if level.bytes <= self.largest]
     ...         best = fitting[-1] if fitting else levels[0]
     ...         return tnn_tflite.policies.Choice(best.utilization, f"{best.bytes} bytes")
     >>> low = tnn_tflite.policies.KnownLevel(0.5, macs=10, parameters=4, bytes=900)
     >>> high = tnn_tflite.policies.KnownLevel(1.0, macs=40, parameters=16, bytes=2500)
-    >>> SmallFiles(1000).choose((low, high))
+    >>> SmallFiles(1000).choose((low, high), {})
     Choice(utilization=0.5, reason='900 bytes')
     """
 
     needs_times = False
 
     @abc.abstractmethod
-    def choose(self, levels: Sequence[KnownLevel]) -> Choice:
+    def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
         """Chooses the level of the next call.
 
         Args:
             levels: The levels, rising in utilization.
+            inputs: What the call was given: for the name of each input its array, checked, with
+                a batch axis in front. Not to be changed: it may be the caller's own.
 
         Returns:
             The choice and its reason.
         """
 
-    def observe(self, level: KnownLevel, seconds: float) -> None:  # noqa: B027  (most policies keep no state)
-        """Is told how long a call took that this policy chose. Does nothing here.
-
-        A call that had to load its level first is not told.
+    def observe(self, result: Result) -> None:  # noqa: B027  (most policies keep no state)
+        """Is told what came of a call that this policy chose. Does nothing here.
 
         Args:
-            level: The level that ran.
-            seconds: The time of the call, divided by the number of samples in it.
+            result: The outputs, not to be changed, the level and the time. Where
+                `result.is_warm` is False the level was loaded for this call, and its time says
+                nothing of the next.
         """

@@ -24,7 +24,7 @@ class Slowdown:
     Example:
 
     >>> slowdown = tnn_tflite.policies.slowdown.Slowdown(1.0)
-    >>> slowdown.observe(expected=0.002, seconds=0.003)
+    >>> slowdown.add(expected=2.0, taken=3.0)
     >>> round(slowdown.factor, 6)
     1.5
     """
@@ -32,30 +32,30 @@ class Slowdown:
     def __init__(self, window_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._window_seconds = window_seconds
         self._clock = clock
-        self._calls: deque[tuple[float, float, float]] = deque()  # when, expected, seconds
+        self._calls: deque[tuple[float, float, float]] = deque()  # when, expected, taken
         self._expected = 0.0
-        self._seconds = 0.0
+        self._taken = 0.0
 
-    def observe(self, expected: float, seconds: float) -> None:
+    def add(self, expected: float, taken: float) -> None:
         """Adds a call.
 
         Args:
-            expected: The time that the table has for its level.
-            seconds: The time that it took.
+            expected: The milliseconds that the table has for its level.
+            taken: The milliseconds that it took.
         """
         now = self._clock()
-        self._calls.append((now, expected, seconds))
+        self._calls.append((now, expected, taken))
         self._expected += expected
-        self._seconds += seconds
+        self._taken += taken
         while now - self._calls[0][0] > self._window_seconds:
-            _, old_expected, old_seconds = self._calls.popleft()
+            _, old_expected, old_taken = self._calls.popleft()
             self._expected -= old_expected
-            self._seconds -= old_seconds
+            self._taken -= old_taken
 
     @property
     def factor(self) -> float:
         """Above 1 if the device is slower than its table; 1 before the first call."""
-        return self._seconds / self._expected if self._calls else 1.0
+        return self._taken / self._expected if self._calls else 1.0
 
     def factor_over(self, seconds: float) -> float:
         """Returns the factor over the last calls only, or `factor` if they are too few.

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
+from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 from tnn_tflite.policies.ramp import ramp
 from tnn_tflite.policies.sampled import Sampled
 from tnn_tflite.sensor_files import read_integer
@@ -29,7 +29,7 @@ class Thermal(Policy):
     Example:
 
     >>> policy = tnn_tflite.policies.Thermal(60, 80, read=lambda: 70.0)
-    >>> policy.choose([tnn_tflite.policies.KnownLevel(0.5, 1, 1, 1)])
+    >>> policy.choose([tnn_tflite.policies.KnownLevel(0.5, 1, 1, 1)], {})
     Choice(utilization=0.75, reason='70.0 degrees, 60 is cool and 80 is hot')
     """
 
@@ -56,7 +56,7 @@ class Thermal(Policy):
                 f"read. Received: root={root!r}. Give `read`, a function that returns degrees."
             )
 
-    def choose(self, levels: Sequence[KnownLevel]) -> Choice:
+    def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
         lowest = levels[0].utilization
         degrees = self._temperature.value()
         if degrees is None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tnn_tflite.calibration.powercap import EnergyCounters, joules_of_calls
+from tnn_tflite.latency.powercap import EnergyCounters, joules_of_calls
 
 
 def zone(root, folder, name, energy, around=1000):

@@ -25,7 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tnn_tflite.calibration.table import Conditions, DeviceTable, LevelMeasurement
+from tnn_tflite.latency.table import Conditions, DeviceTable, LevelMeasurement
 
 FORMAT = "tnn_tflite_latency"
 FORMAT_VERSION = 1

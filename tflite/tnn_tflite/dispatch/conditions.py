@@ -7,8 +7,8 @@ import platform
 from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.folder import read_file
 from tnn_tflite.bundle.manifest import LARGEST_MANIFEST, MANIFEST
-from tnn_tflite.calibration.table import Conditions
 from tnn_tflite.dispatch.interpreter import Runtime
+from tnn_tflite.latency.table import Conditions
 
 # What /proc/cpuinfo calls the processor: on x86, on a Raspberry Pi, on other boards.
 _NAMES = ("model name", "Model", "Hardware")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnn_tflite.calibration.in_turn import seconds_in_turn
-from tnn_tflite.calibration.powercap import POWERCAP, EnergyCounters, joules_of_calls
-from tnn_tflite.calibration.table import DeviceTable
-from tnn_tflite.calibration.table_file import table_path, write_table
 from tnn_tflite.dispatch.inputs import zeros
+from tnn_tflite.latency.in_turn import seconds_in_turn
+from tnn_tflite.latency.powercap import POWERCAP, EnergyCounters, joules_of_calls
+from tnn_tflite.latency.table import DeviceTable
+from tnn_tflite.latency.table_file import table_path, write_table
 
 if TYPE_CHECKING:
     from tnn_tflite.dispatch.dispatcher import Dispatcher

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tnn_tflite import Dispatcher
-from tnn_tflite.calibration import calibrate
-from tnn_tflite.calibration.conditions import device_name
-from tnn_tflite.calibration.in_turn import seconds_in_turn
-from tnn_tflite.calibration.table_file import read_table, table_path
 from tnn_tflite.command import calibrate as command
+from tnn_tflite.dispatch.calibrate import calibrate
+from tnn_tflite.dispatch.conditions import device_name
+from tnn_tflite.latency.in_turn import seconds_in_turn
+from tnn_tflite.latency.table_file import read_table, table_path
 
 
 def test_in_turn():

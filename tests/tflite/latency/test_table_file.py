@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tnn_tflite.calibration import Conditions, DeviceTable, LevelMeasurement
-from tnn_tflite.calibration.table_file import TableError, read_table, table_path, write_table
+from tnn_tflite.latency.table import Conditions, DeviceTable, LevelMeasurement
+from tnn_tflite.latency.table_file import TableError, read_table, table_path, write_table
 
 CONDITIONS = Conditions("0" * 64, "ai_edge_litert", 2, None, "a processor, 4 cores")
 TABLE = DeviceTable(
@@ -129,8 +129,8 @@ def test_a_write_that_fails_leaves_the_old_table(path, tmp_path):
     program = f"""
 import resource, signal, sys
 from pathlib import Path
-from tnn_tflite.calibration import Conditions, DeviceTable
-from tnn_tflite.calibration.table_file import write_table
+from tnn_tflite.latency.table import Conditions, DeviceTable
+from tnn_tflite.latency.table_file import write_table
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 write_table(Path(sys.argv[1]), DeviceTable({CONDITIONS!r}, ()))

@@ -1,0 +1,33 @@
+"""What a call was given: its arguments, by position or by name, and their sizes."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from keras_tnn.surgery.graph import Call
+
+
+def argument(call: Call, position: int, name: str) -> Any:
+    """One argument; None where it was left out."""
+    return call.args[position] if position < len(call.args) else call.kwargs.get(name)
+
+
+def shape_of(x) -> tuple:
+    """Shape of a tensor, an array, or nested lists of numbers."""
+    return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
+
+
+def product(call: Call, sizes: tuple) -> int:
+    """The product of `sizes`.
+
+    Raises:
+        ValueError: if one of them is None.
+    """
+    if None in sizes:
+        raise ValueError(
+            f"The cost of layer '{call.name}' depends on a size that is not known. Expected an "
+            f"input of fixed shape. Received: sizes={tuple(sizes)}. Build the model with a full "
+            "`input_shape`, None for the batch only."
+        )
+    return math.prod(sizes)

@@ -1,0 +1,85 @@
+"""Who has which rule: the one table of layer kinds that cut, cost, energy and `throttle` read."""
+
+from keras_tnn.surgery.graph import Call
+from keras_tnn.surgery.rule import AsItsKind, Counted, Rule
+
+RULES: dict[type | str, list[Rule]] = {}
+
+# What a subclass may have of its own and still compute as its parent does.
+HARMLESS = (
+    "__init__ __doc__ __module__ __dict__ __weakref__ __annotations__ __firstlineno__ "
+    "__static_attributes__ __repr__ __str__ get_config from_config get_build_config "
+    "build_from_config compute_output_shape compute_output_spec count_params save_own_variables "
+    "load_own_variables save_assets load_assets"
+)
+
+
+def rule(*kinds: type | str):
+    """Class decorator: registers a rule for layer classes and their subclasses.
+
+    A subclass outside Keras that overrides anything its parent computes with is another kind.
+
+    Args:
+        *kinds: classes; or names of classes that cannot be imported, such as the operations
+            behind `keras.ops` functions.
+
+    Example:
+
+    ```python
+    @rule(MyScale)  # y = x * scale, one scale a channel
+    class ScaleRule(PerChannel):
+        def fill(self, call, fill):
+            return fill * call.operation.scale.numpy()
+
+    @rule(MyBilinear)  # y = x1 kernel x2: kept whole, and counted
+    class BilinearRule(Rule):
+        def kernels(self, call):
+            return [call.operation.kernel]
+    ```
+    """
+
+    def register(cls):
+        for kind in kinds:
+            RULES.setdefault(kind, []).append(cls())
+        return cls
+
+    return register
+
+
+def is_ours(cls: type) -> bool:
+    """Whether a class is of Keras or of this library, which say what their subclasses change."""
+    return cls.__module__.split(".")[0] in ("keras", "keras_tnn")
+
+
+def find(kind: type) -> tuple[list[Rule], tuple[str, ...]]:
+    """The rules of the nearest registered class, and what `kind` overrides of that class."""
+    changed: list[str] = []
+    for place, cls in enumerate(kind.__mro__):
+        # A name stands for a class of Keras only: a user's layer may be called anything.
+        by_name = cls.__name__ if cls.__module__.split(".")[0] == "keras" else None
+        for name in (cls, by_name):
+            if name in RULES:
+                return RULES[name], tuple(changed)
+        parents = kind.__mro__[place + 1 :]  # of a mixin, too, are those that come behind it
+        own = {"call"} if is_ours(cls) else vars(cls).keys() - {*HARMLESS.split()}
+        changed += sorted(name for name in own & vars(cls).keys() if inherited(name, parents))
+    return [], ()
+
+
+def inherited(name: str, parents: tuple[type, ...]) -> bool:
+    return any(name in vars(cls) for cls in parents if cls is not object)
+
+
+def rule_of(call: Call, kind: type | None = None) -> Rule:
+    """The rule of a call, the one registered last first.
+
+    Args:
+        call: the call. What returns several tensors is kept whole.
+        kind: class to look for in place of the operation's own.
+    """
+    rules, changed = find(kind or type(call.operation))
+    if not rules:
+        return Counted()
+    if changed or len(call.outputs) != 1:
+        return AsItsKind(rules[-1], changed)
+    return next((one for one in reversed(rules) if one.applies(call)), AsItsKind(rules[-1]))

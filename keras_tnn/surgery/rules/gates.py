@@ -1,0 +1,42 @@
+"""What it costs to decide, as herrmann2019 (S1.4) counts it.
+
+A gate that is decided once and for all, or that counts groups by u, costs nothing.
+"""
+
+import math
+
+from keras_tnn.gates import Blind, DataDependent, DataIndependent
+from keras_tnn.surgery.arguments import argument, product
+from keras_tnn.surgery.registry import rule
+from keras_tnn.surgery.rule import Rule
+
+
+@rule(DataIndependent)
+class DataIndependentRule(Rule):
+    """Decided once and for all."""
+
+    def macs(self, call):
+        return 0
+
+
+@rule(DataDependent)
+class DataDependentRule(Rule):
+    """The mean over positions, height x width x channels, and the networks of all groups.
+
+    Elsewhere pooling counts zero; here the paper counts it, to err on the side of caution.
+    """
+
+    def macs(self, call):
+        gate, shape = call.operation, argument(call, 1, "features").shape
+        pooling = product(call, shape[1:]) if len(shape) > 2 else 0
+        dense = [gate.hidden, gate.pairs, *([gate.recall, gate.revised] if gate.memory else [])]
+        return pooling + sum(math.prod(layer.kernel.shape) for layer in dense)
+
+
+@rule(Blind)
+class BlindRule(Rule):
+    """FC(1, 32) and FC(32, n)."""
+
+    def macs(self, call):
+        gate = call.operation
+        return sum(math.prod(layer.kernel.shape) for layer in (gate.hidden, gate.output_logits))

@@ -1,0 +1,44 @@
+"""Layers around a layer: its MACs, as often as it runs."""
+
+import keras
+from keras import layers
+
+from keras_tnn.surgery.arguments import product
+from keras_tnn.surgery.graph import read_graph
+from keras_tnn.surgery.macs import macs_of_call
+from keras_tnn.surgery.registry import rule
+from keras_tnn.surgery.rule import Counted, Rule
+
+
+def macs_inside(layer: keras.layers.Layer, shape: tuple, dtype: str) -> int:
+    """MACs of a layer or model on one input `(batch, ...)`."""
+    inputs = keras.Input(batch_shape=shape, dtype=dtype)
+    return sum(map(macs_of_call, read_graph(keras.Model(inputs, layer(inputs))).calls))
+
+
+@rule(layers.TimeDistributed)
+class TimeDistributedRule(Counted):
+    """The same layer at every step. Its channels are not followed."""
+
+    def macs(self, call):
+        # (batch, steps, ...) -> (batch, ...)
+        batch, steps, *sample = call.inputs[0].shape
+        inside = macs_inside(call.operation.layer, (batch, *sample), call.inputs[0].dtype)
+        return product(call, (steps,)) * inside
+
+
+@rule(layers.Bidirectional)
+class BidirectionalRule(Rule):
+    """Two recurrent layers."""
+
+    def macs(self, call):
+        ways = (call.operation.forward_layer, call.operation.backward_layer)
+        return sum(macs_inside(way, call.inputs[0].shape, call.inputs[0].dtype) for way in ways)
+
+
+@rule(layers.SpectralNormalization)
+class SpectralNormalizationRule(Counted):
+    """At inference the wrapped layer alone runs: the kernel was normalised in training."""
+
+    def macs(self, call):
+        return macs_inside(call.operation.layer, call.inputs[0].shape, call.inputs[0].dtype)

@@ -1,0 +1,95 @@
+"""A model's training steps: what a regime chooses for each, compiled when it first occurs."""
+
+import keras
+
+from keras_tnn.training.gate_objective import GateObjective
+from keras_tnn.training.regimes import PerSample, Regime
+from keras_tnn.training.step import CHOSEN, Step, StepOfChoice, chosen, open_step
+
+
+class ChoosesSteps(keras.Model):
+    """The part of a `ThrottledModel` that says what a training step computes."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._regime = PerSample()
+        self._objective = None
+
+    @property
+    def regime(self) -> Regime:
+        """How training chooses utilization when it is not given."""
+        return self._regime
+
+    @regime.setter
+    def regime(self, regime: Regime):
+        regime.prepare(self)
+        self._regime = regime
+        self.compile_steps_anew()
+
+    @property
+    def objective(self) -> GateObjective | None:
+        """What the gates learn besides the task."""
+        return self._objective
+
+    @objective.setter
+    def objective(self, objective: GateObjective | None):
+        self._objective = objective
+        self.compile_steps_anew()
+
+    def compile_steps_anew(self):
+        """The next training step is compiled with what it computes now."""
+        self.train_function = None
+        if self.compiled:
+            self.make_train_function()
+
+    def make_train_function(self, force=False):
+        """As Keras makes it, one for each choice of levels that the regime makes."""
+        if self.train_function is not None and not force:
+            return
+        if self.objective:
+            self.objective.ready(self)
+
+        def compiled(levels):
+            self.regime.ready(levels)
+
+            def train_step(*args):  # a function of its own, by which JAX knows what it compiled
+                with chosen(levels):
+                    return type(self).train_step(self, *args)
+
+            self.train_step = train_step
+            try:
+                super(ChoosesSteps, self).make_train_function(force=True)
+                return self.train_function
+            finally:
+                del self.train_step
+                self.train_function = steps
+
+        self.train_function = steps = StepOfChoice(self.regime.choose, compiled)
+
+    def make_test_function(self, force=False):
+        """As Keras makes it, of a function of its own, by which JAX knows what it compiled."""
+        if self.test_function is not None and not force:
+            return
+        self.test_step = lambda *args: type(self).test_step(self, *args)
+        try:
+            super().make_test_function(force=True)
+        finally:
+            del self.test_step
+
+    def train_step(self, *args):
+        with open_step(CHOSEN.get()):
+            return super().train_step(*args)
+
+    def test_step(self, *args):
+        with open_step(()):
+            return super().test_step(*args)
+
+    def own_step(self) -> Step:
+        """A step outside `train_step`, as in a training loop of the user's own."""
+        if self.regime.choose():
+            raise ValueError(
+                f"{type(self.regime).__name__} chooses the levels of a step before it is compiled. "
+                "Expected `fit` or `train_on_batch`. In a training loop of your own give "
+                "utilization as an input, or draw it per sample."
+            )
+        return Step(())
