@@ -6,21 +6,9 @@ import keras
 import numpy as np
 
 from keras_tnn.layers.gated import Gated
+from keras_tnn.surgery.copies import copy_of
 from keras_tnn.surgery.graph import Call, substitute
-from keras_tnn.surgery.slices import Slice
-
-
-def plain_copy(layer: keras.layers.Layer, changes: dict[str, Any]) -> keras.layers.Layer:
-    """A fresh layer of the same kind without its gate, with some arguments changed."""
-    if isinstance(layer, keras.layers.Lambda):
-        return layer  # no weights to copy, and its code cannot always be
-    config = {**layer.get_config(), **changes}
-    cls = type(layer)
-    if isinstance(layer, Gated):
-        cls = next(base for base in cls.__mro__ if not issubclass(base, Gated))
-        for name in ("num_groups", "gate", "channel_groups"):
-            config.pop(name, None)
-    return cls.from_config(config)
+from keras_tnn.surgery.slices import Slice, merged_weights
 
 
 class Builder:
@@ -31,10 +19,11 @@ class Builder:
         slices: what fills the weights of the layers made so far.
         made: those layers, so that a shared one is copied once for each way it is cut.
         names: theirs.
+        merge_lora: whether a layer with LoRA factors becomes a plain one of the kernel they make.
     """
 
-    def __init__(self, known: dict[int, np.ndarray] | None = None):
-        self.known = known or {}
+    def __init__(self, known: dict[int, np.ndarray] | None = None, merge_lora: bool = True):
+        self.known, self.merge_lora = known or {}, merge_lora
         self.slices: list[Slice] = []
         self.made: dict[tuple, keras.layers.Layer] = {}
         self.names: set[str] = set()
@@ -78,7 +67,9 @@ class Builder:
         key = (key, None if offset is None else offset.tobytes())
         if key in self.made:
             return self.made[key], False
-        layer = plain_copy(operation, {**changes, "name": self.free_name(operation.name)})
+        if self.merge_lora and getattr(operation, "lora_enabled", False):
+            changes = {**changes, "lora_rank": None}
+        layer = copy_of(operation, {**changes, "name": self.free_name(operation.name)})
         self.made[key] = layer
         return layer, True
 
@@ -101,9 +92,18 @@ class Builder:
 
     def remember(self, layer, operation, indices, offset):
         """Says what fills the layer's weights, and its random state where it has one."""
+        if layer is operation:  # shared: it has none
+            return
         bias = getattr(operation, "bias", None) if offset is not None else None
-        pairs = zip(layer.weights, operation.weights, indices, strict=False)
-        for target, source, kept in pairs:
+        sources = merged_weights(operation) if self.merge_lora else operation.weights
+        if offset is None and len(sources) != len(layer.weights):
+            raise ValueError(
+                f"Layer '{operation.name}' cannot be copied: it has {len(sources)} weights, and a "
+                f"layer made from its config {len(layer.weights)}. Expected no weights that were "
+                "added after it was built, such as the LoRA factors of a layer inside it."
+            )
+        for target, source, kept in zip(layer.weights, sources, indices, strict=False):
+            target.trainable = source.trainable
             self.slices.append(Slice(target, source, kept, offset if source is bias else None))
         if offset is not None and bias is None:
             self.slices.append(Slice(layer.bias, None, (None,), offset))

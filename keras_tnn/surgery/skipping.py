@@ -12,11 +12,11 @@ from keras_tnn.layers.conditional_sum import ConditionalSum
 from keras_tnn.layers.hard_gate import HardGate
 from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.surgery.blocks import BlockPiece
-from keras_tnn.surgery.builder import plain_copy
+from keras_tnn.surgery.copies import copy_of
 from keras_tnn.surgery.cut import cut_known
 from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in, width
 from keras_tnn.surgery.pieces import ChannelPiece, Pieces, is_linear
-from keras_tnn.surgery.slices import copy_all
+from keras_tnn.surgery.slices import copy_all, merged_weights
 
 OPEN = -1  # the group of channels that are always open
 
@@ -176,9 +176,11 @@ class ChannelStep:
     def linear(self, bias: bool) -> keras.layers.Layer:
         """The reader without its activation, what follows folded in; its bias if asked for."""
         old = self.piece.reader.operation
-        layer = plain_copy(old, {"use_bias": bias, "activation": None})
+        merged = {"lora_rank": None} if getattr(old, "lora_enabled", False) else {}
+        layer = copy_of(old, {"use_bias": bias, "activation": None, **merged})
         layer.build(self.piece.reader.inputs[0].shape)
-        kernels = [w for w in old.weights if not old.use_bias or w is not old.bias]
+        weights = merged_weights(old)
+        kernels = [w.value for w in weights if not old.use_bias or w is not old.bias]
         for new, kernel in zip(layer.weights, kernels, strict=False):
             new.assign(kernel)
         layer.weights[len(kernels) - 1].assign(kernels[-1] * self.scale)

@@ -11,12 +11,35 @@ from keras_tnn.gates import Gate
 
 
 @dataclass(frozen=True)
+class Effective:
+    """A weight that a layer computes from its variables, such as a kernel with LoRA factors.
+
+    Attributes:
+        layer: whose weight it is.
+        name: the layer's attribute that computes it.
+    """
+
+    layer: keras.layers.Layer
+    name: str
+
+    @property
+    def value(self):
+        """The weight as a tensor through which gradients reach the variables."""
+        return getattr(self.layer, self.name)
+
+    @property
+    def trainable(self) -> bool:
+        return self.layer.trainable
+
+
+@dataclass(frozen=True)
 class Slice:
     """One weight of the cut model as a slice of a weight of the whole model.
 
     Attributes:
         target: the variable of the cut model.
-        source: the variable of the whole model, or None for a bias that the cut added.
+        source: the variable of the whole model, or an `Effective` weight; None for a bias that
+            the cut added.
         indices: for each axis of the source the kept entries, or None for all of them.
         offset: float array to add, constants folded into a bias; or None.
     """
@@ -37,7 +60,7 @@ class Slice:
 
     def read(self):
         """The slice as a tensor through which gradients reach the source."""
-        value = ops.convert_to_tensor(self.source)
+        value = ops.convert_to_tensor(self.source.value)
         for axis, kept in enumerate(self.indices):
             if kept is None or len(kept) == value.shape[axis]:
                 continue
@@ -54,6 +77,15 @@ class Slice:
         if kept is None or len(kept) == whole.shape[0]:
             return ops.cast(value, whole.dtype)
         return ops.scatter_update(whole, kept[:, None], ops.cast(value, whole.dtype))
+
+
+def merged_weights(layer: keras.layers.Layer) -> list:
+    """A layer's weights; with LoRA, the kernel that it computes with in place of its parts."""
+    if not getattr(layer, "lora_enabled", False):
+        return layer.weights
+    name = "kernel" if hasattr(layer, "kernel") else "embeddings"
+    plain = [w for w in layer.weights if not w.name.startswith("lora_")]
+    return [Effective(layer, name) if w.name == name else w for w in plain]
 
 
 def is_plain(slices: list[Slice]) -> bool:

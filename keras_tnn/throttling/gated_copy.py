@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_tnn.layers import ChannelGate, ResidualGate, ThrottleableLayerNormalization
 from keras_tnn.surgery.builder import Builder
+from keras_tnn.surgery.copies import with_own_functions
 from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in
 from keras_tnn.surgery.slices import copy_all
 from keras_tnn.throttling.depth import ResidualBlock
@@ -43,7 +44,7 @@ class GatedCopy:
 
     def build(self) -> ThrottledModel:
         """Makes the copy, its weights equal to the model's."""
-        builder = Builder()
+        builder = Builder(merge_lora=False)  # fine-tuning goes on with the factors
         tensors = self.tensors = {
             id(x): keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
             for x in self.graph.inputs
@@ -91,7 +92,8 @@ class GatedCopy:
         plain = call.operation
         gates, groups = self.nodes.for_channels(self.width.within[id(call.output)])
         if id(plain) not in self.normalizations:
-            config = {**plain.get_config(), **arguments(gates, groups)}
+            config = with_own_functions(plain.get_config(), plain, {})
+            config |= {**arguments(gates, groups), "name": builder.free_name(plain.name)}
             self.normalizations[id(plain)] = ThrottleableLayerNormalization.from_config(config)
         layer = self.normalizations[id(plain)]
         output = layer([*read, gates])

@@ -15,6 +15,7 @@ from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Axes, Counted, Kept, Rule
 from keras_tnn.surgery.rules.elementwise import activate, is_elementwise
 from keras_tnn.surgery.rules.per_channel import PerChannel
+from keras_tnn.surgery.slices import merged_weights
 
 
 def pads(layer) -> bool:
@@ -29,7 +30,7 @@ def bias_of(layer) -> np.ndarray:
 def is_plain(layer, num_kernels: int = 1) -> bool:
     """Whether the channels are last and the weights no more than kernels and a bias."""
     last = getattr(layer, "data_format", "channels_last") == "channels_last"
-    return last and len(layer.weights) == num_kernels + bool(layer.use_bias)
+    return last and len(merged_weights(layer)) == num_kernels + bool(layer.use_bias)
 
 
 def visited(call, shape: tuple) -> int:
