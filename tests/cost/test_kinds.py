@@ -14,9 +14,6 @@ from keras_tnn.cost import count_macs, energy, gated_energy, gated_macs
 from layer_kinds import NARROWS
 from random_weights import randomized
 
-# Nothing follows their channels, so what was closed is put back, and that is not counted.
-FOLLOWED = sorted(NARROWS)
-
 
 def gated(rank, between):
     """A convolution of 16 filters in four groups, the layer in question, a dense layer."""
@@ -27,7 +24,7 @@ def gated(rank, between):
     return tnn.throttle(model, num_groups=4, gate=tnn.gates.DataIndependent)
 
 
-@pytest.mark.parametrize("name", FOLLOWED)
+@pytest.mark.parametrize("name", NARROWS)
 def test_gates_cost_what_the_cut_network_costs(name):
     model = gated(*NARROWS[name])
     macs, joules = gated_macs(model), gated_energy(model)
