@@ -5,8 +5,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-import keras
-
 from keras_tnn.surgery.graph import Call, Graph, tensors_in, width
 from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.reshaping import ReshapeRule
@@ -145,7 +143,7 @@ def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str])
     for call in graph.calls:
         inputs = [labels[id(x)] for x in call.inputs]
         free = any(not ties.pins.issuperset(one.tolist()) for one in inputs)
-        if (free or holds_layers(call.operation)) and not rule_of(call).followed:
+        if (free or has_matrices(call.operation)) and not rule_of(call).followed:
             unknown.append(call)
         for output in call.outputs:
             one = replace(call, output=output)  # of several outputs, each by itself
@@ -166,10 +164,9 @@ def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str])
     return unknown
 
 
-def holds_layers(operation) -> bool:
-    """Whether there are channels inside, as in a `TimeDistributed` network."""
-    owned = [x for one in vars(operation).values() for x in (one if type(one) is list else [one])]
-    return any(isinstance(x, keras.layers.Layer) and x.weights for x in owned)
+def has_matrices(operation) -> bool:
+    """Whether a layer makes channels, or holds layers that do, as a `TimeDistributed` network."""
+    return any(len(w.shape) > 1 for w in getattr(operation, "weights", ()))
 
 
 def ends(call: Call) -> tuple:
@@ -186,8 +183,8 @@ def report(unknown: list[Call], strict: bool):
     if strict:
         raise ValueError(f"No rule is known for the layers {names}. {advice}, or leave out strict.")
     warnings.warn(
-        f"No rule is known for the layers {names}: what they read stays whole. {advice} to "
-        "throttle through them.",
+        f"No rule is known for the layers {names}: what they read and make stays whole. {advice} "
+        "to throttle through them.",
         UserWarning,
         stacklevel=4,
     )

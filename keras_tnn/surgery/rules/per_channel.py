@@ -47,6 +47,15 @@ class PerChannel(Rule):
         return Kept((read,), read[source])  # a read channel yields all its outputs
 
 
+# By name: not every version of Keras has them all. `RandomCrop` is none of them, it resizes.
+AUGMENTATION = (
+    "AugMix CutMix MixUp RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter "
+    "RandomContrast RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur "
+    "RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation "
+    "RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom"
+)
+
+
 @rule(
     layers.Dropout,
     layers.GaussianDropout,
@@ -58,6 +67,7 @@ class PerChannel(Rule):
     layers.ActivityRegularization,
     layers.Identity,
     "StochasticDepth",  # of keras.applications.ConvNeXt*
+    *AUGMENTATION.split(),
 )
 class DoesNothing(PerChannel):
     """At inference these layers hand their input on: on the device they are not there."""

@@ -1,0 +1,102 @@
+"""Every kind of layer that has a rule: its rank, and what makes a tensor from a tensor."""
+
+import numpy as np
+from keras import layers, ops
+
+import keras_tnn as tnn
+
+
+def same_twice(layer):
+    """A merging layer on a tensor and on another function of it."""
+    return lambda x: layer([x, layers.Activation("tanh")(x)])
+
+
+def by_rank(name, *arguments, ranks=(1, 2, 3), **options):
+    """One case a rank: `Name1D`, `Name2D`, `Name3D`."""
+    kinds = {rank: getattr(layers, f"{name}{rank}D") for rank in ranks}
+    return {
+        kind.__name__: (rank, lambda x, kind=kind: kind(*arguments, **options)(x))
+        for rank, kind in kinds.items()
+    }
+
+
+def on_images(**cases):
+    return {name: (2, case) for name, case in cases.items()}
+
+
+NARROWS = {
+    **by_rank("Conv", 8, 3, padding="same"),
+    **by_rank("DepthwiseConv", 3, padding="same", depth_multiplier=2, ranks=(1, 2)),
+    **by_rank("SeparableConv", 8, 3, padding="same", ranks=(1, 2)),
+    **by_rank("MaxPooling", 2),
+    **by_rank("AveragePooling", 2, padding="same"),
+    **by_rank("GlobalMaxPooling"),
+    **by_rank("GlobalAveragePooling", keepdims=True),
+    **by_rank("ZeroPadding", 1),
+    **by_rank("Cropping", 1),
+    **by_rank("UpSampling", 2),
+    **by_rank("SpatialDropout", 0.5),
+    **{f"Conv{r}DTranspose": (r, lambda x, r=r: getattr(layers, f"Conv{r}DTranspose")(8, 3, 2)(x))
+       for r in (1, 2, 3)},
+    **{f"GroupedConv{r}D": (r, lambda x, r=r, g=g: getattr(layers, f"Conv{r}D")(16, 3, groups=g)(x))
+       for r, g in ((1, 2), (2, 8))},
+    **on_images(
+        Dense=lambda x: layers.Dense(8)(x),
+        DenseSoftmax=lambda x: layers.Dense(8, activation="softmax")(x),
+        BatchNormalization=lambda x: layers.BatchNormalization()(x),
+        GroupNormalization=lambda x: layers.GroupNormalization(4)(x),
+        LayerNormalization=lambda x: layers.LayerNormalization()(x),
+        InstanceNormalization=lambda x: layers.GroupNormalization(-1)(x),
+        Normalization=lambda x: layers.Normalization()(x),
+        ReLU=lambda x: layers.ReLU(max_value=6, negative_slope=0.1)(x),
+        LeakyReLU=lambda x: layers.LeakyReLU()(x),
+        ELU=lambda x: layers.ELU()(x),
+        PReLU=lambda x: layers.PReLU("uniform")(x),
+        SharedPReLU=lambda x: layers.PReLU("uniform", shared_axes=[1, 2])(x),
+        Resizing=lambda x: layers.Resizing(5, 5)(x),
+        BilinearUpSampling=lambda x: layers.UpSampling2D(2, interpolation="bilinear")(x),
+        Rescaling=lambda x: layers.Rescaling(2.0, 0.5)(x),
+        RescalingChannels=lambda x: layers.Rescaling(np.arange(16.0), np.arange(16.0)[::-1])(x),
+        Flatten=lambda x: layers.Flatten()(x),
+        Reshape=lambda x: layers.Reshape((4, -1))(x),
+        Permute=lambda x: layers.Permute((2, 1, 3))(x),
+        ChannelShuffle=lambda x: tnn.layers.ChannelShuffle(4)(x),
+        RepeatVector=lambda x: layers.RepeatVector(3)(layers.GlobalMaxPooling2D()(x)),
+        Identity=lambda x: layers.Identity()(x),
+        Dropout=lambda x: layers.Dropout(0.5)(x),
+        GaussianNoise=lambda x: layers.GaussianNoise(1.0)(x),
+        Add=same_twice(layers.Add()),
+        Subtract=same_twice(layers.Subtract()),
+        Multiply=same_twice(layers.Multiply()),
+        Average=same_twice(layers.Average()),
+        Maximum=same_twice(layers.Maximum()),
+        Minimum=same_twice(layers.Minimum()),
+        Concatenate=same_twice(layers.Concatenate()),
+        ConcatenateRows=same_twice(layers.Concatenate(axis=1)),
+        Dot=lambda x: layers.Dot(1)([layers.GlobalMaxPooling2D()(x)] * 2),
+        ops_arithmetic=lambda x: (2 * x + np.arange(16.0) - x / 3) ** 2,
+        ops_by_position=lambda x: x + np.arange(576.0).reshape(6, 6, 16) / 100,
+        ops_functions=lambda x: ops.sqrt(ops.exp(ops.clip(-x, -1, 1))),
+        ops_broadcast=lambda x: x * ops.mean(x, axis=(1, 2), keepdims=True),
+        ops_reshape=lambda x: ops.concatenate([x, ops.relu(x)], axis=-1),
+    ),
+    **on_images(**{
+        f"activation_{name}": lambda x, name=name: layers.Activation(name)(x)
+        for name in tnn.surgery.rules.elementwise.NAMES.split()
+    }),
+}  # fmt: skip
+
+WHOLE = on_images(
+    Softmax=lambda x: layers.Softmax()(x),
+    softmax=lambda x: layers.Activation("softmax")(x),
+    RMSNormalization=lambda x: layers.RMSNormalization()(x),
+    UnitNormalization=lambda x: layers.UnitNormalization()(x),
+    normalized_Dot=lambda x: layers.Dot(1, normalize=True)([layers.Flatten()(x)] * 2),
+    PermuteChannels=lambda x: layers.Permute((3, 1, 2))(x),
+    SplitChannels=lambda x: layers.Reshape((6, 6, 4, 4))(x),
+    ChannelsFirst=lambda x: layers.GlobalMaxPooling2D(data_format="channels_first")(x),
+    LSTM=lambda x: layers.LSTM(4)(layers.Reshape((-1, 16))(x)),
+    Attention=lambda x: layers.Attention()([layers.Reshape((-1, 16))(x)] * 2),
+    ops_softmax=lambda x: ops.softmax(x),
+    ops_over_channels=lambda x: ops.mean(x, axis=-1),
+)
