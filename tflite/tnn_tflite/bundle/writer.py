@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tnn_tflite.bundle.description import LAYOUTS, Bundle, Level, SharedFile
+from tnn_tflite.bundle.labels import Labels, labels_by_output
 from tnn_tflite.bundle.level_content import LevelContent
 from tnn_tflite.bundle.manifest import MANIFEST, manifest_text, read_bundle
 from tnn_tflite.bundle.replacing import (
@@ -28,7 +29,10 @@ SHARED = "levels.tflite"  # the file of all levels in the layouts with one
 
 
 def write_bundle(
-    directory: str | os.PathLike, contents: Iterable[LevelContent], layout: str = "files"
+    directory: str | os.PathLike,
+    contents: Iterable[LevelContent],
+    layout: str = "files",
+    labels: Labels | None = None,
 ) -> Bundle:
     """Writes a bundle, or leaves everything as it was.
 
@@ -40,13 +44,15 @@ def write_bundle(
         layout: `"files"`: a file for each level. `"single"`: one file that holds every level,
             by which a level is cut when it is read. `"signatures"`: the same, and each level is
             a signature of the file, for runtimes that cannot cut.
+        labels: A name for each class; by the name of the output where there are several.
 
     Returns:
         The bundle, read back and checked.
 
     Raises:
         BundleError: If the destination holds something else than a bundle.
-        ValueError: If the levels differ in their inputs or outputs, or there is no such layout.
+        ValueError: If the levels differ in their inputs or outputs, there is no such layout, or
+            not one label for each class.
     """
     if layout not in LAYOUTS:
         raise ValueError(
@@ -57,7 +63,7 @@ def write_bundle(
     check_destination(directory)
     destination.parent.mkdir(parents=True, exist_ok=True)
     with temporary_sibling(destination) as folder:
-        _write_files(folder, contents, layout)
+        _write_files(folder, contents, layout, labels)
         read_bundle(folder)
         check_destination(directory)
         replace_folder(destination, folder)
@@ -93,7 +99,7 @@ def check_destination(directory: str | os.PathLike) -> None:
 
 def _own_files(directory: str | os.PathLike) -> set[str]:
     try:
-        return {MANIFEST, *(level.file for level in read_bundle(directory).levels)}
+        return {MANIFEST, *(program.file for program in read_bundle(directory).programs)}
     except BundleError as error:
         raise BundleError.at(
             directory,
@@ -103,8 +109,11 @@ def _own_files(directory: str | os.PathLike) -> set[str]:
         ) from error
 
 
-def _write_files(folder: Path, contents: Iterable[LevelContent], layout: str) -> None:
+def _write_files(
+    folder: Path, contents: Iterable[LevelContent], layout: str, labels: Labels | None
+) -> None:
     first, contents = _peek(contents)
+    by_output = labels_by_output(labels, first.outputs)  # before the other levels are converted
     contents = _with_same_tensors(first, contents)
     if layout != "single":  # there it is part of the cutting
         contents = _on_one_grid(first, contents)
@@ -112,7 +121,7 @@ def _write_files(folder: Path, contents: Iterable[LevelContent], layout: str) ->
         shared, levels = None, [_write_level(folder, content) for content in contents]
     else:
         shared, levels = _write_shared(folder, list(contents), layout)
-    text = manifest_text(first.inputs, first.outputs, tuple(levels), layout, shared)
+    text = manifest_text(levels, layout, shared, by_output)
     _write_file(folder / MANIFEST, text.encode())
     flush_folder(folder)
 
@@ -161,12 +170,15 @@ def _write_shared(
 
 def _described(content: LevelContent, file: str, own: bytes) -> Level:
     return Level(
+        name=f"u{content.utilization}",
         utilization=content.utilization,
         file=file,
         macs=content.macs,
         parameters=content.parameters,
         bytes=len(own),
         sha256=hashlib.sha256(own).hexdigest(),
+        inputs=content.inputs,
+        outputs=content.outputs,
         input_quantization=content.input_quantization,
         output_quantization=content.output_quantization,
     )

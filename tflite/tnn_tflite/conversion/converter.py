@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tnn_tflite.bundle.description import LAYOUTS, Bundle, Quantization
+from tnn_tflite.bundle.labels import Labels
 from tnn_tflite.bundle.level_content import LevelContent
 from tnn_tflite.bundle.writer import check_destination, write_bundle
 from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
@@ -39,6 +40,7 @@ def convert(
     representative_data: Any = None,
     inference_type: str = "float32",
     layout: str = "files",
+    labels: Labels | None = None,
     verbose: bool = True,
 ) -> Bundle:
     """Writes a throttled model as a bundle that `tnn_tflite.Dispatcher` runs.
@@ -77,6 +79,8 @@ def convert(
             where the caller does, by `Level.input_quantization` and `output_quantization`.
         layout: `"files"`: one file a level. `"single"`: one file that the dispatcher cuts levels
             from. `"signatures"`: one file with a signature a level.
+        labels: A name for each class, stored in the bundle; a mapping by the name of the output
+            where there are several. `Dispatcher.labels` has them on the device.
         verbose: Whether to print a line for each level.
 
     Returns:
@@ -107,7 +111,7 @@ def convert(
     keep_float = quantization == "int8" or layout != "files"
     plan = plan_for(quantization, representative_data, inference_type, first, keep_float)
     CONVERTER.start()
-    return write_bundle(directory, _contents(levels, make, plan, verbose), layout)
+    return write_bundle(directory, _contents(levels, make, plan, verbose), layout, labels)
 
 
 def check_layout(layout: str) -> None:
