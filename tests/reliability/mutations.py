@@ -66,9 +66,9 @@ def seal(directory: Path) -> None:
     manifest = json.loads(path.read_text())
     manifest.pop("manifest_sha256", None)
     shared = manifest.get("shared")
-    for record in [shared] if shared else manifest["levels"]:
+    for record in [shared] if shared else manifest["programs"]:
         _seal(record, (directory / record["file"]).read_bytes())
-    for index, level in enumerate(manifest["levels"] if shared else ()):
+    for index, level in enumerate(manifest["programs"] if shared else ()):
         with suppress(BundleError), open(directory / shared["file"], "rb") as file:
             _seal(level, cut_level(file, index, level["bytes"]))
     path.write_text(json.dumps(manifest))

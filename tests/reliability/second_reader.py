@@ -20,19 +20,22 @@ class SecondReader:
         text = (self._directory / "manifest.json").read_bytes()
         self.manifest = json.loads(text)
         assert self.manifest["format"] == "tnn_tflite"
-        assert self.manifest["format_version"] <= 2
-        claimed = self.manifest["manifest_sha256"]
-        assert sha256(text.replace(claimed.encode(), b"0" * 64)) == claimed
+        assert self.manifest["format_version"] <= 3
+        if "manifest_sha256" in self.manifest:
+            claimed = self.manifest["manifest_sha256"]
+            assert sha256(text.replace(claimed.encode(), b"0" * 64)) == claimed
+        self.levels = programs(self.manifest)
+        assert {level["role"] for level in self.levels} == {"level"}
         self._interpreter_class = interpreter_class
 
     def choose(self, utilization):
-        levels = [level["utilization"] for level in self.manifest["levels"]]
+        levels = [level["utilization"] for level in self.levels]
         return max(0, bisect.bisect_right(levels, utilization + 1e-6) - 1)
 
     def read_level(self, index):
-        level = self.manifest["levels"][index]
+        level = self.levels[index]
         content = (self._directory / level["file"]).read_bytes()
-        if self.manifest["layout"] != "files":
+        if self.manifest.get("layout", "files") != "files":
             check(content, self.manifest["shared"])
             content = cut(content, index, level["bytes"])
         check(content, level)
@@ -40,7 +43,7 @@ class SecondReader:
 
     def run(self, x, utilization):
         """Runs one sample of a network with one input; real numbers in, real numbers out."""
-        level = self.manifest["levels"][self.choose(utilization)]
+        level = self.levels[self.choose(utilization)]
         interpreter = self._interpreter_class(
             model_content=self.read_level(self.choose(utilization))
         )
@@ -48,17 +51,15 @@ class SecondReader:
 
     def run_signature(self, x, utilization):
         """The same for layout "signatures", by a runtime that cannot cut."""
-        level = self.manifest["levels"][self.choose(utilization)]
+        level = self.levels[self.choose(utilization)]
         shared = (self._directory / level["file"]).read_bytes()
         check(shared, self.manifest["shared"])
         interpreter = self._interpreter_class(model_content=shared)
-        name = f"u{json.dumps(level['utilization'])}"
-        return self._run_signature(interpreter.get_signature_runner(name), level, x)
+        return self._run_signature(interpreter.get_signature_runner(level["name"]), level, x)
 
     def _run_signature(self, runner, level, x):
-        (source,), (target,) = self.manifest["inputs"], self.manifest["outputs"]
-        (into,) = level.get("input_quantization", [None])
-        (out,) = level.get("output_quantization", [None])
+        (source,), (target,) = level["inputs"], level["outputs"]
+        into, out = source.get("quantization"), target.get("quantization")
         if into is not None:
             limits = np.iinfo(source["dtype"])
             integers = np.rint(x / into["scale"]) + into["zero_point"]
@@ -68,6 +69,21 @@ class SecondReader:
         assert list(y.shape) == target["shape"]
         assert y.dtype == target["dtype"]
         return y if out is None else out["scale"] * (y.astype(float) - out["zero_point"])
+
+
+def programs(manifest):
+    """The programs of any version, as version 3 has them."""
+    if manifest["format_version"] == 3:
+        return manifest["programs"]
+    for level in manifest["levels"]:
+        level.update(role="level", name=f"u{json.dumps(level['utilization'])}")
+        for kind in ("input", "output"):
+            tensors = manifest[f"{kind}s"]
+            found = level.get(f"{kind}_quantization", [None] * len(tensors))
+            level[f"{kind}s"] = [
+                {**tensor, "quantization": one} for tensor, one in zip(tensors, found, strict=True)
+            ]
+    return manifest["levels"]
 
 
 def check(content, record):

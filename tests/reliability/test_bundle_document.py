@@ -64,13 +64,14 @@ def test_the_manifest_in_the_document_has_the_keys_that_are_written(integer_bund
     example = json.loads(text)
     written = json.loads((integer_bundle / "manifest.json").read_text())
     assert example.keys() == written.keys()
-    assert written["levels"][0].keys() - example["levels"][0].keys() == {"output_quantization"}
-    assert not example["levels"][0].keys() - written["levels"][0].keys()
+    assert example["programs"][0].keys() == written["programs"][0].keys()
+    assert example["programs"][0]["inputs"][0].keys() == written["programs"][0]["inputs"][0].keys()
 
 
 def test_every_key_is_explained(integer_bundle, single_bundle):
     text = DOCUMENT.read_text()
     for directory in (integer_bundle, single_bundle):
         written = json.loads((directory / "manifest.json").read_text())
-        keys = {*written, *written["levels"][0], *written["inputs"][0], *written.get("shared", {})}
+        program = written["programs"][0]
+        keys = {*written, *program, *program["inputs"][0], *written.get("shared", {})}
         assert [key for key in sorted(keys) if f"`{key}`" not in text] == []

@@ -61,10 +61,10 @@ def test_names_in_every_layout(bundle, name):
     (bundle.parent / "outside").write_bytes(b"secret")
 
     def rename(manifest):
-        for record in [manifest.get("shared", {}), *manifest["levels"][-1:]]:
+        for record in [manifest.get("shared", {}), *manifest["programs"][-1:]]:
             record["file"] = name
         if "shared" in manifest:
-            manifest["levels"] = manifest["levels"][-1:]
+            manifest["programs"] = manifest["programs"][-1:]
 
     edit(bundle, rename)
     with pytest.raises(BundleError, match="leaves the folder|no such file|a string for") as error:
@@ -85,7 +85,7 @@ def test_a_huge_file_is_refused_before_it_is_read(bundle):
     os.truncate(bundle / opened.levels[-1].file, huge)  # sparse: it takes no space
 
     def agree(manifest):
-        for record in [manifest["shared"]] if "shared" in manifest else manifest["levels"][-1:]:
+        for record in [manifest["shared"]] if "shared" in manifest else manifest["programs"][-1:]:
             record["bytes"] = huge
 
     edit(bundle, agree)
@@ -95,7 +95,7 @@ def test_a_huge_file_is_refused_before_it_is_read(bundle):
 
 def test_a_level_much_larger_than_the_file_it_is_cut_from(single_bundle, tmp_path):
     bundle = shutil.copytree(single_bundle, tmp_path / "bundle")
-    edit(bundle, lambda manifest: manifest["levels"][0].update(bytes=2**30))
+    edit(bundle, lambda manifest: manifest["programs"][0].update(bytes=2**30))
     with pytest.raises(BundleError, match="times the shared file's size"):
         read_bundle(bundle)
 

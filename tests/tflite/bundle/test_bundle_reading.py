@@ -40,10 +40,24 @@ def drop_key(*path):
     return change
 
 
+def of_all(tensors, shape):
+    """Returns a change of the shape of the first input or output of every program."""
+
+    def change(manifest):
+        for program in manifest["programs"]:
+            program[tensors][0]["shape"] = shape
+
+    return change
+
+
+def twice(entries):
+    entries.append(entries[0])
+
+
 def test_reads_what_was_written(shared_bundle, networks):
     bundle = read_bundle(shared_bundle)
     assert isinstance(bundle, Bundle)
-    assert bundle.format_version == 2
+    assert bundle.format_version == 3
     assert bundle.inputs == (TensorSpec("image", (8, 8, 3), "float32"),)
     assert bundle.outputs == (TensorSpec("logits", (4,), "float32"),)
     assert [level.utilization for level in bundle.levels] == [0.25, 0.5, 1.0]
@@ -92,8 +106,8 @@ def test_huge_manifest(bundle):
 
 
 def test_newer_format(bundle):
-    change_manifest(bundle, set_key("format_version", value=3))
-    with pytest.raises(BundleError, match="at most 2 .* Received: 3. .* upgrade keras-tnn"):
+    change_manifest(bundle, set_key("format_version", value=4))
+    with pytest.raises(BundleError, match="at most 3 .* Received: 4. .* upgrade keras-tnn"):
         read_bundle(bundle)
 
 
@@ -103,31 +117,43 @@ def test_newer_format_is_told_even_if_the_rest_is_unknown(bundle):
         read_bundle(bundle)
 
 
-FIRST = ("levels", 0)
+FIRST = ("programs", 0)
 WRONG_VALUES = [
     (("format",), "zip", '"tnn_tflite" for `format`'),
     (("format_version",), "1", "an integer, at least 1 for `format_version`"),
     (("format_version",), True, "an integer, at least 1 for `format_version`"),
-    (("inputs",), [], "a filled list for `inputs`"),
-    (("inputs",), {}, "a filled list for `inputs`"),
-    (("inputs", 0), 3, r"an object for `inputs\[0\]`"),
-    (("inputs", 0, "name"), "", r"a string for `inputs\[0\].name`"),
-    (("inputs", 0, "shape"), [8, -8, 3], r"positive integers for `inputs\[0\].shape`"),
-    (("inputs", 0, "shape"), 8, r"positive integers for `inputs\[0\].shape`"),
-    (("inputs", 0, "dtype"), "object", r"one of float32.* for `inputs\[0\].dtype`"),
-    (("outputs", 0, "dtype"), ["float32"], r"one of float32.* for `outputs\[0\].dtype`"),
-    (("levels",), [], "a filled list for `levels`"),
-    ((*FIRST, "utilization"), 0, r"\(0, 1\] for `levels\[0\].utilization`"),
-    ((*FIRST, "utilization"), float("nan"), r"\(0, 1\] for `levels\[0\].utilization`"),
-    ((*FIRST, "utilization"), 10**400, r"\(0, 1\] for `levels\[0\].utilization`"),
-    ((*FIRST, "utilization"), "0.25", r"\(0, 1\] for `levels\[0\].utilization`"),
-    ((*FIRST, "utilization"), True, r"\(0, 1\] for `levels\[0\].utilization`"),
-    ((*FIRST, "macs"), -1, r"an integer, at least 0 for `levels\[0\].macs`"),
-    ((*FIRST, "parameters"), 1.5, r"an integer, at least 0 for `levels\[0\].parameters`"),
-    ((*FIRST, "bytes"), 0, r"an integer, at least 1 for `levels\[0\].bytes`"),
-    ((*FIRST, "sha256"), "0" * 63, r"64 hexadecimal digits.* for `levels\[0\].sha256`"),
-    ((*FIRST, "sha256"), "G" * 64, r"64 hexadecimal digits.* for `levels\[0\].sha256`"),
-    ((*FIRST, "file"), None, r"a string for `levels\[0\].file`"),
+    ((*FIRST, "inputs"), [], "a filled list for `programs.0..inputs`"),
+    ((*FIRST, "inputs"), {}, "a filled list for `programs.0..inputs`"),
+    ((*FIRST, "inputs", 0), 3, r"an object for `programs\[0\].inputs\[0\]`"),
+    ((*FIRST, "inputs", 0, "name"), "", r"a string for `.*inputs\[0\].name`"),
+    (
+        (*FIRST, "inputs", 0, "shape"),
+        [8, -8, 3],
+        r"positive integers for `.*inputs\[0\].shape`",
+    ),
+    ((*FIRST, "inputs", 0, "shape"), 8, r"positive integers for `.*inputs\[0\].shape`"),
+    (
+        (*FIRST, "inputs", 0, "dtype"),
+        "object",
+        r"one of float32.* for `.*inputs\[0\].dtype`",
+    ),
+    (
+        (*FIRST, "outputs", 0, "dtype"),
+        ["float32"],
+        r"one of float32.* for `.*outputs\[0\].dtype`",
+    ),
+    (("programs",), [], "a filled list for `programs`"),
+    ((*FIRST, "utilization"), 0, r"\(0, 1\] for `programs\[0\].utilization`"),
+    ((*FIRST, "utilization"), float("nan"), r"\(0, 1\] for `programs\[0\].utilization`"),
+    ((*FIRST, "utilization"), 10**400, r"\(0, 1\] for `programs\[0\].utilization`"),
+    ((*FIRST, "utilization"), "0.25", r"\(0, 1\] for `programs\[0\].utilization`"),
+    ((*FIRST, "utilization"), True, r"\(0, 1\] for `programs\[0\].utilization`"),
+    ((*FIRST, "macs"), -1, r"an integer, at least 0 for `programs\[0\].macs`"),
+    ((*FIRST, "parameters"), 1.5, r"an integer, at least 0 for `programs\[0\].parameters`"),
+    ((*FIRST, "bytes"), 0, r"an integer, at least 1 for `programs\[0\].bytes`"),
+    ((*FIRST, "sha256"), "0" * 63, r"64 hexadecimal digits.* for `programs\[0\].sha256`"),
+    ((*FIRST, "sha256"), "G" * 64, r"64 hexadecimal digits.* for `programs\[0\].sha256`"),
+    ((*FIRST, "file"), None, r"a string for `programs\[0\].file`"),
 ]
 
 
@@ -138,7 +164,17 @@ def test_wrong_value(bundle, path, value, message):
         read_bundle(bundle)
 
 
-@pytest.mark.parametrize("path", [("format",), ("outputs",), (*FIRST, "macs"), (*FIRST, "file")])
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("format",),
+        ("programs",),
+        (*FIRST, "role"),
+        (*FIRST, "outputs"),
+        (*FIRST, "macs"),
+        (*FIRST, "file"),
+    ],
+)
 def test_missing_key(bundle, path):
     change_manifest(bundle, drop_key(*path))
     with pytest.raises(BundleError, match=f"`{path[-1]}`|.{path[-1]}` .*Received: no such key"):
@@ -147,19 +183,19 @@ def test_missing_key(bundle, path):
 
 @pytest.mark.parametrize("value", [0.5, 0.75])
 def test_levels_that_do_not_rise(bundle, value):
-    change_manifest(bundle, set_key("levels", 0, "utilization", value=value))
+    change_manifest(bundle, set_key("programs", 0, "utilization", value=value))
     with pytest.raises(BundleError, match="levels that rise in utilization, each once"):
         read_bundle(bundle)
 
 
 def test_two_levels_with_one_file(bundle):
-    change_manifest(bundle, set_key("levels", 0, "file", value="u0.5.tflite"))
-    with pytest.raises(BundleError, match="a file of its own for each level"):
+    change_manifest(bundle, set_key("programs", 0, "file", value="u0.5.tflite"))
+    with pytest.raises(BundleError, match="a file of its own for each program"):
         read_bundle(bundle)
 
 
 def test_two_inputs_with_one_name(bundle):
-    change_manifest(bundle, lambda m: m["inputs"].append(m["inputs"][0]))
+    change_manifest(bundle, lambda m: twice(m["programs"][0]["inputs"]))
     with pytest.raises(BundleError, match="different names for `inputs`"):
         read_bundle(bundle)
 
@@ -170,7 +206,7 @@ def test_two_inputs_with_one_name(bundle):
 )
 def test_name_that_leaves_the_folder(bundle, name):
     (bundle.parent / "outside.tflite").write_bytes(b"secret")
-    change_manifest(bundle, set_key("levels", 0, "file", value=name))
+    change_manifest(bundle, set_key("programs", 0, "file", value=name))
     with pytest.raises(BundleError, match="which leaves the folder. Do not use this bundle"):
         read_bundle(bundle)
 
@@ -241,22 +277,22 @@ def test_no_model_behind_a_right_hash(bundle, images):
 
     content = b"no model at all"
     (bundle / "u0.5.tflite").write_bytes(content)
-    change_manifest(bundle, set_key("levels", 1, "bytes", value=len(content)))
+    change_manifest(bundle, set_key("programs", 1, "bytes", value=len(content)))
     digest = hashlib.sha256(content).hexdigest()
-    change_manifest(bundle, set_key("levels", 1, "sha256", value=digest))
+    change_manifest(bundle, set_key("programs", 1, "sha256", value=digest))
     with pytest.raises(BundleError, match="to be a TFLite model that .* can run"):
         Dispatcher(bundle)(images, 0.5)
 
 
 def test_manifest_that_promises_huge_tensors(bundle):
     """Told by the file's own shapes, before anything of that size is made."""
-    change_manifest(bundle, set_key("inputs", 0, "shape", value=[10**6, 10**6, 10**6]))
+    change_manifest(bundle, of_all("inputs", [10**6, 10**6, 10**6]))
     with pytest.raises(BundleError, match="Expected the tensors {'image': .*1000000"):
         Dispatcher(bundle).warm_up()
 
 
 def test_manifest_that_promises_other_tensors(bundle, images):
-    change_manifest(bundle, set_key("outputs", 0, "shape", value=[5]))
+    change_manifest(bundle, of_all("outputs", [5]))
     with pytest.raises(BundleError, match="Expected the tensors {'logits': .*5"):
         Dispatcher(bundle)(images)
 

@@ -56,7 +56,7 @@ def test_bound_to_the_manifest(bundle):
     manifest = bundle / "manifest.json"
     record = json.loads(manifest.read_text())
     record.pop("manifest_sha256", None)  # who changes a manifest leaves it out
-    record["levels"][0]["macs"] += 1
+    record["programs"][0]["macs"] += 1
     manifest.write_text(json.dumps(record))
     assert Dispatcher(bundle).conditions.manifest_sha256 != first.manifest_sha256
 

@@ -121,23 +121,23 @@ def changed(directory, change):
 
 WRONG = {
     "another file": (
-        lambda m: m["levels"][0].update(file="u0.5.tflite"),
+        lambda m: m["programs"][0].update(file="u0.5.tflite"),
         "every level in the shared",
     ),
     "no shared file": (lambda m: m.pop("shared"), "an object for `shared`"),
     "shared file elsewhere": (
-        lambda m: [x.update(file="../x") for x in (m["shared"], *m["levels"])],
+        lambda m: [x.update(file="../x") for x in (m["shared"], *m["programs"])],
         "which leaves the folder",
     ),
-    "huge level": (lambda m: m["levels"][0].update(bytes=2**50), "at most 16 times the shared"),
+    "huge level": (lambda m: m["programs"][0].update(bytes=2**50), "at most 16 times the shared"),
     "layout": (lambda m: m.update(layout="tar"), "one of files, single, signatures for `layout`"),
     "quantization": (
-        lambda m: m["levels"][0].update(input_quantization=[None, None]),
-        "one `input_quantization` for each input",
+        lambda m: m["programs"][0]["inputs"][0].update(quantization=3),
+        "an object for `programs.0..inputs.0..quantization`",
     ),
     "scale": (
-        lambda m: m["levels"][0].update(output_quantization=[{"scale": 0, "zero_point": 1}]),
-        "a finite number above 0 for `levels.0..output_quantization.0..scale`",
+        lambda m: m["programs"][0]["outputs"][0].update(quantization={"scale": 0}),
+        "a finite number above 0 for `programs.0..outputs.0..quantization.scale`",
     ),
 }
 
@@ -147,19 +147,6 @@ def test_a_wrong_manifest(contents, tmp_path, change, message):
     bundle = write_levels(tmp_path / "bundle", contents, "single")
     with pytest.raises(BundleError, match=message):
         read_bundle(changed(bundle.directory, change))
-
-
-def test_version_1_is_read(contents, tmp_path):
-    bundle = write_levels(tmp_path / "bundle", contents)
-
-    def as_version_1(manifest):
-        manifest["format_version"] = 1
-        del manifest["layout"]
-
-    old = read_bundle(changed(bundle.directory, as_version_1))
-    assert (old.format_version, old.layout, old.shared) == (1, "files", None)
-    assert old.levels == bundle.levels
-    assert old.read_level(old.levels[0]) == contents[0].content
 
 
 def test_quantization_is_written_and_read(contents, tmp_path):

@@ -1,12 +1,14 @@
-"""What a bundle is: one network at several levels, and the tensors that go in and out.
+"""What a bundle is: programs with roles, what goes in and out of each, and who feeds whom.
 
-A bundle is a folder. `manifest.json` describes it (see `manifest.py`). Each level is a `.tflite`
-file with static batch 1, or is cut from one file that all levels share (see `sharing`). All levels
-have the same inputs and outputs.
+A bundle is a folder. `manifest.json` describes it (see `manifest.py`). A program is a `.tflite`
+file with static batch 1. Those with the role "level" are one network at several utilizations, with
+the same inputs and outputs; they may be cut from one file that they share (see `sharing`).
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from tnn_tflite.bundle.folder import open_file, read_file
@@ -14,11 +16,12 @@ from tnn_tflite.errors import BundleError
 from tnn_tflite.sharing.cut_level import cut_level
 
 LAYOUTS = ("files", "single", "signatures")
+LEVEL = "level"  # the one role that is run today
 
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One input or output of the network.
+    """One input or output of a program.
 
     Args:
         name: The Keras name of the input or output.
@@ -44,31 +47,84 @@ class Quantization:
     zero_point: int
 
 
-@dataclass(frozen=True)
-class Level:
-    """One deployed operating point.
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """One runnable part of a bundle.
 
     Args:
-        utilization: How much of the network runs, in (0, 1].
-        file: Name of the `.tflite` file in the bundle's folder that holds the level.
+        name: Its name in the bundle, and in layout `"signatures"` that of its signature.
+        role: What it is for, for example `"level"`.
+        file: Name of the `.tflite` file in the bundle's folder that holds it.
         macs: Multiply-accumulate operations for one sample.
         parameters: Number of weights.
-        bytes: Size in bytes of the level's own TFLite content, also where it is cut from a
-            file that all levels share.
+        bytes: Size in bytes of its own TFLite content, also where it is cut from a file that all
+            levels share.
         sha256: SHA-256 of that content, 64 lower-case hexadecimal digits.
+        inputs: Its inputs in Keras order.
+        outputs: Its outputs in Keras order.
         input_quantization: For each input, how its integers stand for reals, None for one that
             is no such integer. Empty if no input is.
         output_quantization: The same for the outputs.
     """
 
-    utilization: float
+    name: str
+    role: str
     file: str
     macs: int
     parameters: int
     bytes: int
     sha256: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
     input_quantization: tuple[Quantization | None, ...] = ()
     output_quantization: tuple[Quantization | None, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level(Program):
+    """One deployed operating point: a program that answers alone.
+
+    Args:
+        utilization: How much of the network runs, in (0, 1]. For what else it has see `Program`.
+    """
+
+    role: str = LEVEL
+    utilization: float
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What one program hands on to another that runs after it.
+
+    Args:
+        source: Name of the program that hands on.
+        output: Which of its outputs.
+        target: Name of the program that reads.
+        input: Which of its inputs.
+    """
+
+    source: str
+    output: str
+    target: str
+    input: str
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes an input: `input = scale * pixel + offset`, pixels from 0 to 255.
+
+    Args:
+        scale: A number for each channel.
+        offset: The same.
+        colours: `"RGB"`, `"BGR"` or `"grey"`, the order of the channels.
+        resize: `"stretch"`: the whole picture, whatever its sides. `"crop"`: its middle, with the
+            sides of the input.
+    """
+
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    colours: str
+    resize: str
 
 
 @dataclass(frozen=True)
@@ -88,35 +144,52 @@ class SharedFile:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A network at several levels.
+    """Programs, and how they work together.
 
     Args:
         format_version: Version of the bundle format.
-        inputs: The inputs in Keras order.
-        outputs: The outputs in Keras order.
-        levels: The levels, from the lowest utilization to the highest.
+        programs: All of them, in an order in which they can run; levels rise in utilization.
         directory: The folder that holds the files.
-        layout: `"files"`: a file for each level. `"single"`: the file of the highest level, by
+        layout: Of the levels. `"files"`: a file for each. `"single"`: the file of the highest, by
             which the lower ones are cut. `"signatures"`: one file with a signature for each.
         shared: The file of all levels in the last two layouts, else None.
+        edges: Which program feeds which.
+        labels: For the name of an output, the name of each class. Empty where none are known.
+        preprocessing: For the name of an input, how a picture becomes it.
     """
 
     format_version: int
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-    levels: tuple[Level, ...]
+    programs: tuple[Program, ...]
     directory: Path
     layout: str = "files"
     shared: SharedFile | None = None
+    edges: tuple[Edge, ...] = ()
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
 
-    def read_level(self, level: Level) -> bytes:
-        """Returns the plain TFLite content of a level, its size and hash verified.
+    @cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels, from the lowest utilization to the highest."""
+        return tuple(program for program in self.programs if isinstance(program, Level))
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The inputs of each level, in Keras order."""
+        return self.levels[0].inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The outputs of each level, in Keras order."""
+        return self.levels[0].outputs
+
+    def read_level(self, level: Program) -> bytes:
+        """Returns the plain TFLite content of a level or another program, size and hash verified.
 
         Give these bytes to the interpreter, not the path: a file that changes after the check
         is then never run.
 
         Args:
-            level: One of `levels`.
+            level: One of `programs`.
 
         Returns:
             The bytes of a `.tflite` file with one signature, whatever the layout.
@@ -124,7 +197,7 @@ class Bundle:
         Raises:
             BundleError: If the file is missing or is not the one that the manifest describes.
         """
-        if self.shared is None:
+        if not self._is_cut(level):
             content = read_file(self.directory, level.file, limit=level.bytes)
         else:
             content = self._cut_level(level)
@@ -149,6 +222,9 @@ class Bundle:
                 file, self.levels.index(level), size=level.bytes, name=str(self.directory)
             )
 
-    def _name(self, level: Level) -> str:
-        own = f"'{level.file}'"
-        return own if self.shared is None else f"level u={level.utilization:g} in {own}"
+    def _is_cut(self, program: Program) -> bool:
+        return self.shared is not None and isinstance(program, Level)
+
+    def _name(self, program: Program) -> str:
+        own = f"'{program.file}'"
+        return f"level u={program.utilization:g} in {own}" if self._is_cut(program) else own

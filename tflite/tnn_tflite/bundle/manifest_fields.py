@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,6 @@ class Fields:
     def error(self, name: str, expected: str, advice: str = MAKE_AGAIN) -> BundleError:
         """Builds the error of a field that is not what it should be."""
         return self._error_at(self._place(name), expected, _short(self._record[name]), advice)
-
-    def has(self, name: str) -> bool:
-        """Tells whether there is a field of this name."""
-        return name in self._record
 
     def text(self, name: str) -> str:
         """Returns a string that is not empty."""
@@ -89,10 +86,26 @@ class Fields:
             for i, value in enumerate(values)
         ]
 
+    def optional_record(self, name: str) -> Fields | None:
+        """Returns an object; None if there is none, or no such key."""
+        return None if self._record.get(name) is None else self.record(name)
+
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """Returns a list of finite numbers that is not empty."""
+        values = self._checked(name, _are(_is_finite), "a filled list of finite numbers")
+        return tuple(map(float, values))
+
+    def texts(self, name: str) -> list[str]:
+        """Returns a list of strings that is not empty."""
+        return self._checked(name, _are(_is_text), "a filled list of strings")
+
     def record(self, name: str) -> Fields:
         """Returns an object."""
         value = self._checked(name, lambda v: isinstance(v, dict), "an object")
         return Fields(value, self._directory, self._place(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._record)
 
     def __contains__(self, name: str) -> bool:
         return name in self._record
@@ -127,9 +140,17 @@ def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_positive(value: object) -> bool:
+def _is_finite(value: object) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0 < value <= sys.float_info.max
+    return is_number and abs(value) <= sys.float_info.max  # false for NaN, and for huge integers
+
+
+def _is_positive(value: object) -> bool:
+    return _is_finite(value) and value > 0
+
+
+def _are(is_good: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda values: isinstance(values, list) and values != [] and all(map(is_good, values))
 
 
 def _is_shape(value: object) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tnn_tflite.bundle.description import LAYOUTS, Bundle, Level, SharedFile
+from tnn_tflite.bundle.labels import Labels, labels_by_output
 from tnn_tflite.bundle.level_content import LevelContent
 from tnn_tflite.bundle.manifest import MANIFEST, manifest_text, read_bundle
 from tnn_tflite.bundle.replacing import (
@@ -32,6 +33,7 @@ def write_bundle(
     contents: Iterable[LevelContent],
     layout: str = "files",
     shared: bytes | None = None,
+    labels: Labels | None = None,
 ) -> Bundle:
     """Writes a bundle, or leaves everything as it was.
 
@@ -45,13 +47,15 @@ def write_bundle(
             a signature of the file, for runtimes that cannot cut.
         shared: The file of all levels in the layouts with one. What is cut from it is the
             `content` of each level.
+        labels: A name for each class; by the name of the output where there are several.
 
     Returns:
         The bundle, read back and checked.
 
     Raises:
         BundleError: If the destination holds something else than a bundle.
-        ValueError: If the levels differ in their inputs or outputs, or there is no such layout.
+        ValueError: If the levels differ in their inputs or outputs, there is no such layout, or
+            not one label for each class.
     """
     check_layout(layout)
     destination = Path(os.path.realpath(directory))
@@ -59,7 +63,7 @@ def write_bundle(
     check_destination(directory)
     destination.parent.mkdir(parents=True, exist_ok=True)
     with temporary_sibling(destination) as folder:
-        _write_files(folder, contents, layout, shared)
+        _write_files(folder, contents, layout, shared, labels)
         read_bundle(folder)
         check_destination(directory)
         replace_folder(destination, folder)
@@ -103,7 +107,7 @@ def check_destination(directory: str | os.PathLike) -> None:
 
 def _own_files(directory: str | os.PathLike) -> set[str]:
     try:
-        return {MANIFEST, *(level.file for level in read_bundle(directory).levels)}
+        return {MANIFEST, *(program.file for program in read_bundle(directory).programs)}
     except BundleError as error:
         raise BundleError.at(
             directory,
@@ -114,9 +118,14 @@ def _own_files(directory: str | os.PathLike) -> set[str]:
 
 
 def _write_files(
-    folder: Path, contents: Iterable[LevelContent], layout: str, shared: bytes | None
+    folder: Path,
+    contents: Iterable[LevelContent],
+    layout: str,
+    shared: bytes | None,
+    labels: Labels | None,
 ) -> None:
     first, contents = peek(contents)
+    by_output = labels_by_output(labels, first.outputs)  # before the other levels are converted
     contents = _with_same_tensors(first, contents)
     if shared is None:
         file, levels = None, tuple(_write_level(folder, content) for content in contents)
@@ -124,7 +133,7 @@ def _write_files(
         _write_file(folder / SHARED, shared)
         file = SharedFile(SHARED, len(shared), _hash(shared))
         levels = tuple(_described(content, SHARED) for content in contents)
-    text = manifest_text(first.inputs, first.outputs, levels, layout, file)
+    text = manifest_text(levels, layout, file, by_output)
     _write_file(folder / MANIFEST, text.encode())
     flush_folder(folder)
 
@@ -146,12 +155,15 @@ def _write_level(folder: Path, content: LevelContent) -> Level:
 
 def _described(content: LevelContent, file: str) -> Level:
     return Level(
+        name=f"u{content.utilization}",
         utilization=content.utilization,
         file=file,
         macs=content.macs,
         parameters=content.parameters,
         bytes=len(content.content),
         sha256=_hash(content.content),
+        inputs=content.inputs,
+        outputs=content.outputs,
         input_quantization=content.input_quantization,
         output_quantization=content.output_quantization,
     )

@@ -18,6 +18,8 @@ from tnn_tflite.command.level_table import level_table
 from tnn_tflite.dispatch.inputs import zeros
 from tnn_tflite.latency.in_turn import seconds_in_turn
 
+SHOWN = 10  # of the labels
+
 
 def main(argv: Sequence[str]) -> None:
     arguments = Arguments("keras-tnn levels BUNDLE [FLAGS]", __doc__)
@@ -35,6 +37,10 @@ def main(argv: Sequence[str]) -> None:
     bundle = read_bundle(directory)
     times = _measure(directory, arguments.flags) if arguments.flags.measure else None
     print(level_table(bundle.levels, times))
+    for name, labels in bundle.labels.items():
+        print(f"labels of {name}: {', '.join(labels[:SHOWN])}{', ...' * (len(labels) > SHOWN)}")
+    for name, steps in bundle.preprocessing.items():
+        print(f"preprocessing of {name}: {steps}")
 
 
 def _measure(directory: str, values: flags.FlagValues) -> list[float]:

@@ -43,7 +43,8 @@ def main(argv: Sequence[str]) -> None:
         f"on {dispatcher.runtime}"
     )
     for spec in dispatcher.bundle.outputs:
-        _print_output(spec.name, outputs[spec.name], len(spec.shape), values.top)
+        labels = dispatcher.bundle.labels.get(spec.name)
+        _print_output(spec.name, outputs[spec.name], len(spec.shape), values.top, labels)
     if values.output:
         np.savez(values.output, **outputs)
 
@@ -88,14 +89,16 @@ def _print_level(result: Result, asked: dict[str, float]) -> None:
     print(f"reason    {result.reason}")
 
 
-def _print_output(name: str, output: np.ndarray, rank: int, top: int) -> None:
+def _print_output(
+    name: str, output: np.ndarray, rank: int, top: int, labels: Sequence[str] | None
+) -> None:
     if rank != 1:
         print(f"{name}  {output.dtype} {output.shape}, {output.min():g} to {output.max():g}")
         return
     print(f"{name:<9} class:value, the {top} largest")
     samples = output if output.ndim == 2 else output[np.newaxis]
     for number, sample in enumerate(samples[:ROWS]):
-        best = np.argsort(sample)[::-1][:top]
-        print(f"{number:>9} " + "  ".join(f"{index}:{sample[index]:.4f}" for index in best))
+        best = [(i, i if labels is None else labels[i]) for i in np.argsort(sample)[::-1][:top]]
+        print(f"{number:>9} " + "  ".join(f"{name}:{sample[i]:.4f}" for i, name in best))
     if len(samples) > ROWS:
         print(f"          and {len(samples) - ROWS} more samples; --output saves all of them")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tnn_tflite.bundle.description import Bundle, Quantization
+from tnn_tflite.bundle.labels import Labels
 from tnn_tflite.bundle.writer import check_destination, check_layout, write_bundle
 from tnn_tflite.conversion.assemble import assemble
 from tnn_tflite.conversion.converted_level import ConvertedLevel
@@ -39,6 +40,7 @@ def convert(
     representative_data: Any = None,
     inference_type: str = "float32",
     layout: str = "files",
+    labels: Labels | None = None,
     verbose: bool = True,
 ) -> Bundle:
     """Writes a throttled model as a bundle that `tnn_tflite.Dispatcher` runs.
@@ -77,6 +79,8 @@ def convert(
             where the caller does, by `Level.input_quantization` and `output_quantization`.
         layout: `"files"`: one file a level. `"single"`: one file that the dispatcher cuts levels
             from. `"signatures"`: one file with a signature a level.
+        labels: A name for each class, stored in the bundle; a mapping by the name of the output
+            where there are several. `Dispatcher.labels` has them on the device.
         verbose: Whether to print a line for each level.
 
     Returns:
@@ -107,16 +111,19 @@ def convert(
     keep_float = quantization == "int8" or layout != "files"
     plan = plan_for(quantization, representative_data, inference_type, first, keep_float)
     CONVERTER.start()
-    return write_levels(directory, _converted(levels, make, plan, verbose), layout)
+    return write_levels(directory, _converted(levels, make, plan, verbose), layout, labels)
 
 
 def write_levels(
-    directory: str | os.PathLike, levels: Iterable[ConvertedLevel], layout: str = "files"
+    directory: str | os.PathLike,
+    levels: Iterable[ConvertedLevel],
+    layout: str = "files",
+    labels: Labels | None = None,
 ) -> Bundle:
     """Puts converted levels together and writes them; the arguments are those of `write_bundle`."""
     check_layout(layout)
     contents, shared = assemble(levels, layout)
-    return write_bundle(directory, contents, layout, shared)
+    return write_bundle(directory, contents, layout, shared, labels)
 
 
 def levels_of(

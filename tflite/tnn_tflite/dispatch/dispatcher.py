@@ -212,6 +212,17 @@ class Dispatcher:
         return self._bundle.levels
 
     @property
+    def labels(self) -> tuple[str, ...] | dict[str, tuple[str, ...]] | None:
+        """The names of the classes as `convert` was given them, in the form of the outputs.
+
+        With one output a tuple, or None where the bundle has no names. With several a dictionary
+        by name of those outputs that have some.
+        """
+        if len(self._bundle.outputs) > 1:
+            return dict(self._bundle.labels)
+        return self._bundle.labels.get(self._bundle.outputs[0].name)
+
+    @property
     def runtime(self) -> str:
         """The name of the package whose interpreter runs."""
         return self._runtime.name

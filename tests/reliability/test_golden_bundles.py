@@ -1,0 +1,65 @@
+"""Bundles of each version, as they lie on devices, are read and run as ever."""
+
+import json
+
+import numpy as np
+import pytest
+
+from golden.answers import FOLDER, LEVELS, VERSIONS, answers, sample
+from second_reader import SecondReader
+from tnn_tflite import Dispatcher, dequantize, read_bundle
+from tnn_tflite.dispatch.interpreter import find_runtime
+from tnn_tflite.dispatch.trial import try_bundle
+
+ANSWERS = json.loads((FOLDER / "answers.json").read_text())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_dispatcher_answers_as_ever(version):
+    dispatcher = Dispatcher(FOLDER / version)
+    assert [level.utilization for level in dispatcher.levels] == list(LEVELS)
+    for found, expected in zip(answers(dispatcher), ANSWERS[version], strict=True):
+        if version == "version_2":  # integers
+            assert found == expected
+        else:
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)  # of any processor
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_second_reader_answers_the_same(version):
+    dispatcher = Dispatcher(FOLDER / version)
+    reader = SecondReader(FOLDER / version, find_runtime().interpreter_class)
+    x = sample(dispatcher.bundle.inputs[0])
+    for level in dispatcher.levels:
+        expected = dispatcher(x, level.utilization)
+        if level.input_quantization:
+            (into,), (out,) = level.input_quantization, level.output_quantization
+            found = reader.run(dequantize(x, into), level.utilization)
+            expected = dequantize(expected, out)
+        else:
+            found = reader.run(x, level.utilization)
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_what_each_version_has():
+    one, two, three = (read_bundle(FOLDER / version) for version in VERSIONS)
+    assert [bundle.format_version for bundle in (one, two, three)] == [1, 2, 3]
+    assert [bundle.layout for bundle in (one, two, three)] == ["files", "single", "signatures"]
+    assert [bundle.inputs[0].dtype for bundle in (one, two, three)] == [
+        "float32",
+        "int8",
+        "float32",
+    ]
+    assert [bool(bundle.levels[0].input_quantization) for bundle in (one, two)] == [False, True]
+    assert [bundle.labels for bundle in (one, two)] == [{}, {}]
+    assert three.labels == {"scores": ("cat", "dog", "emu")}
+    for bundle in (one, two, three):
+        assert [program.name for program in bundle.programs] == ["u0.5", "u1.0"]
+        assert [program.role for program in bundle.programs] == ["level", "level"]
+        assert bundle.outputs[0].name == "scores"
+        try_bundle(bundle, find_runtime())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_they_are_small(version):
+    assert sum(path.stat().st_size for path in (FOLDER / version).iterdir()) < 9_000  # bytes
