@@ -64,6 +64,7 @@ class Gated(keras.layers.Layer):
     def __init__(self, *args, num_groups=None, gate=None, min_groups=None, **kwargs):
         super().__init__(*args, **kwargs)
         self.input_spec = None  # a plain layer's spec knows nothing of the control input
+        self.hands_masks_on()
         if gate is None:
             if num_groups is None:
                 raise ValueError(
@@ -91,6 +92,16 @@ class Gated(keras.layers.Layer):
         if isinstance(inputs, (list, tuple)) and isinstance(inputs[-1], numbers.Number):
             inputs = [*inputs[:-1], check_utilization(inputs[-1])]  # Keras takes tensors only
         return super().__call__(inputs, *args, **kwargs)
+
+    def hands_masks_on(self):
+        """A gate in itself hands the features' mask on; a plain layer inside does as it does."""
+        bases = [cls for cls in type(self).__mro__ if not issubclass(cls, Gated)]
+        if bases[0] is keras.layers.Layer:
+            self.supports_masking = True
+
+    def compute_mask(self, inputs, previous_mask):
+        # One mask for the features, none for the control.
+        return previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
 
     def check_groups(self, channels: int):
         """Raises ValueError if the groups do not divide `channels`."""

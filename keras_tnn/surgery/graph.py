@@ -97,6 +97,7 @@ def read_graph(model: keras.Model) -> Graph:
     calls, made_inside = [], {}
 
     def record(operation, *args, **kwargs):
+        kwargs = without_carried_mask(args, kwargs)
         output = operation(*args, **kwargs)
         args, kwargs = substitute((args, kwargs), made_inside)
         calls.append(Call(operation, args, kwargs, tensors_in((args, kwargs)), output))
@@ -120,6 +121,18 @@ def read_graph(model: keras.Model) -> Graph:
     )
     outputs = substitute(clone.output, made_inside)
     return Graph(tuple(clone.inputs), tuple(calls), outputs, clone.input)
+
+
+def without_carried_mask(args: tuple, kwargs: dict) -> dict:
+    """The arguments without a mask that the first tensor carries: Keras hands it on by itself.
+
+    Keras writes it down as an argument, as if it were one more tensor with channels to follow.
+    """
+    mask = kwargs.get("mask")
+    carried = getattr(args[0], "_keras_mask", None) if args else None
+    if not is_tensor(mask) or carried is None or carried.shape != mask.shape:
+        return kwargs
+    return {name: value for name, value in kwargs.items() if name != "mask"}
 
 
 def has_graph(model: keras.Model) -> bool:

@@ -46,17 +46,17 @@ def recalibrate(
     Raises:
         ValueError: if `data` is empty.
     """
-    layers, moments = [], []  # moments: mean and variance of each layer's input, in turn
+    layers, moments = [], []  # of each call of a normalisation: mean, variance, entries a channel
 
     def call(layer, *args, **kwargs):
         if not isinstance(layer, keras.layers.BatchNormalization):
             return layer(*args, **kwargs)
-        axes = [
-            axis for axis in range(len(args[0].shape)) if axis != layer.axis % len(args[0].shape)
-        ]
-        mean, variance = ops.moments(ops.cast(args[0], "float32"), axes=axes)
+        x = ops.cast(args[0], "float32")
+        axes = [axis for axis in range(len(x.shape)) if axis != layer.axis % len(x.shape)]
+        mean, variance = ops.moments(x, axes=axes)
         layers.append(layer)
-        moments.extend([mean, variance])
+        entries = ops.sum(ops.ones_like(x), axis=axes)
+        moments.extend([mean, variance, entries])
         return layer(*args, **{**kwargs, "training": True})
 
     clone = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
@@ -64,18 +64,20 @@ def recalibrate(
         return model
     probe = keras.Model(clone.input, moments)
     level = check_one(utilization)
-    sizes, measured = [], []
+    measured = []
     with thawed(layers):
         for batch in batches_of(data, batch_size):
-            sizes.append(len(keras.tree.flatten(batch)[0]))
             # No `training` argument: it would override the one of the normalisations.
             inputs = with_utilization(clone, batch, level)
             measured.append([ops.convert_to_numpy(x) for x in probe(inputs)])
-    if not sizes:
+    if not measured:
         raise ValueError("Invalid value for `calibration_data`. Expected samples. Received none.")
-    for i, layer in enumerate(layers):
-        means = np.stack([batch[2 * i] for batch in measured])
-        variances = np.stack([batch[2 * i + 1] for batch in measured])
+    for layer in {id(one): one for one in layers}.values():
+        # A layer that is called several times has the statistics of all of its calls together.
+        calls = [3 * i for i, one in enumerate(layers) if one is layer]
+        means, variances, sizes = (
+            np.stack([batch[i + k] for batch in measured for i in calls]) for k in range(3)
+        )
         mean = np.average(means, axis=0, weights=sizes)
         spread = np.average((means - mean) ** 2, axis=0, weights=sizes)
         layer.moving_mean.assign(mean)

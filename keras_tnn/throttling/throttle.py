@@ -11,8 +11,12 @@ from keras_tnn.throttling.gate_maker import GateMaker
 from keras_tnn.throttling.gated_copy import GatedCopy
 from keras_tnn.throttling.placer import Placer
 from keras_tnn.throttling.places import decided_in_time, places_of
+from keras_tnn.throttling.same import check_same
 from keras_tnn.throttling.width import Granularity, Width, plan_width
 from keras_tnn.training import ThrottledModel
+
+# What a subclass of keras.Model may write anew to train or compute in its own way.
+OWN_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 
 
 def throttle(
@@ -27,10 +31,12 @@ def throttle(
     gate: Callable[..., Gate] | None = None,
     granularity: Granularity | None = None,
     locked: bool = False,
+    check: bool | None = None,
 ) -> ThrottledModel:
     """Gives a dial to a functional or sequential Keras model. The model is left as it is.
 
-    The result holds copies of all layers with their trained weights, and gates that utilization
+    The result holds copies of all layers with their trained weights (layers without variables,
+    such as vocabularies, are the model's own), and gates that utilization
     opens one after another (nested, liu2022, 3.2.3). At u = 1 its outputs are the model's. Below,
     it needs training: fine-tune it with `AnnealedUtilization`, which draws u uniformly from
     [t, 1] with t falling from 1 (hostetler2019, 5.2 and A.3).
@@ -65,6 +71,9 @@ def throttle(
             takes `always_open` in place of `min_groups`.
         granularity: channels a group, in place of `num_groups`: an integer, or integers by the
             name of a layer, whose other layers have `num_groups`. With `gate` only.
+        check: whether the result is compared with the model, at u = 1 on random inputs. By
+            default where that takes less than about a second: up to 100 layers with inputs of
+            known size.
         locked: whether layers whose outputs have one shape and one number of groups share a gate
             (herrmann2019, S1.3). With a gate that does not depend on data only.
 
@@ -73,8 +82,9 @@ def throttle(
         out. Not compiled.
 
     Raises:
-        ValueError: if the model has no graph (subclassed, not built) or has a dial already, if
-            an argument is not valid, if `num_groups` is more than the channels of every layer
+        ValueError: if the model has no graph (subclassed, not built), has a dial already or has
+            training steps or losses of its own, if the result is not the model at u = 1, if an
+            argument is not valid, if `num_groups` is more than the channels of every layer
             that may be gated, if only "depth" is asked for and there is no residual block, or if
             `strict` and a layer is unknown.
 
@@ -92,6 +102,7 @@ def throttle(
     check_arguments(num_groups, axes, min_groups, channel_order)
     check_gate_arguments(gate, granularity, locked)
     maker = None if gate is None else GateMaker(gate)
+    check_own_steps(model)
     graph = read_graph(model)
     check_graph(graph, model, skip, granularity)
     stages = residual_stages(graph, skip)
@@ -126,7 +137,10 @@ def throttle(
     places = places_of(width.families, stages, maker, locked, num_groups, min_groups)
     copy = GatedCopy(graph, model.name)
     copy.gate(width, stages, Placer(places, graph, copy.utilization, copy.unused))
-    return copy.build()
+    throttled = copy.build()
+    if check or check is None and len(graph.calls) <= 100:
+        check_same(model, throttled)
+    return throttled
 
 
 def check_arguments(num_groups, axes, min_groups, channel_order):
@@ -165,6 +179,23 @@ def check_gate_arguments(gate, granularity, locked):
         raise ValueError(
             "Invalid value for `granularity`. Expected a positive number of channels a group, or "
             f"such numbers by name of a layer. Received: granularity={granularity!r}"
+        )
+
+
+def check_own_steps(model: keras.Model):
+    """Raises ValueError if a model's class trains or computes in a way of its own."""
+    own = {
+        name: cls.__name__
+        for cls in type(model).__mro__
+        if cls.__module__.split(".")[0] not in ("keras", "keras_tnn", "builtins")
+        for name in OWN_STEPS
+        if name in vars(cls)
+    }
+    if own:
+        classes = ", ".join(sorted(set(own.values())))
+        raise ValueError(
+            f"Model '{model.name}' ({classes}) has {sorted(own)} of its own, which a throttled copy would not have. Expected the training of keras.Model: "
+            "throttle keras.Model(model.input, model.output)."
         )
 
 

@@ -12,7 +12,7 @@ import keras
 
 from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.builder import Builder
-from keras_tnn.surgery.slices import Slice, is_plain
+from keras_tnn.surgery.slices import Slice, is_plain, merged_weights
 
 
 class Sliced(keras.layers.Layer):
@@ -89,8 +89,8 @@ class SharingBuilder(Builder):
             return super().repeat(call, tensors, indices, changes, offset)
         uncut = all(
             kept is None or len(kept) == size
-            for weight, axes in zip(layer.weights, indices or (), strict=False)
-            for kept, size in zip(axes, weight.shape, strict=True)
+            for weight, axes in zip(merged_weights(layer), indices or (), strict=False)
+            for kept, size in zip(axes, weight.value.shape, strict=True)
         )
         # A gated layer is built on [features, control]; the plain one inside is not its own layer.
         plain = not isinstance(layer, Gated) and offset is None

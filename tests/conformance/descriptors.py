@@ -95,6 +95,7 @@ ESTIMATORS = [
 
 LOSSES = [
     Descriptor(losses.InPlaceDistillation, {"from_logits": True, "temperature": 2.0}),
+    Descriptor(losses.InPlaceBinaryDistillation, {"from_logits": True}),
 ]
 
 # Losses on (target, complexity): a callback adds them to the compiled one.
@@ -192,6 +193,7 @@ OTHERS = [
     layers.HardGate,
     losses.EnergyShare,
     losses.GateActivation,
+    losses.LevelDistillation,
     losses.MacroAverage,
     losses.MacsShare,
     losses.MeasuredShare,
@@ -199,6 +201,7 @@ OTHERS = [
     analysis.GatingTable,
     callbacks.BatchNormReestimation,
     callbacks.GateSummary,
+    callbacks.LevelValidation,
     callbacks.ReinforceAlpha,
     cost.CostTable,
     cost.GatedCost,
