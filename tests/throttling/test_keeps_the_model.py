@@ -1,4 +1,4 @@
-"""A throttled model is the model at u = 1: masks and state included, or an error says what is not."""
+"""A throttled model is the model at u = 1, masks included, or an error says why not."""
 
 import keras
 import numpy as np
@@ -91,7 +91,7 @@ def test_a_copy_that_is_not_the_model_is_an_error():
     row = keras.Input((4,))
     x = layers.Dense(8)(layers.Dense(8)(row))
     network = keras.Model(row, Counts(name="counts")(layers.Dense(2)(x)))
-    with pytest.raises(ValueError, match="its outputs differ from layer 'counts' on"):
+    with pytest.raises(ValueError, match="is not the model at u = 1"):
         tnn.throttle(network, num_groups=4)
     tnn.throttle(network, num_groups=4, check=False)
 
