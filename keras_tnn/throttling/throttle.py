@@ -194,7 +194,7 @@ def check_own_steps(model: keras.Model):
     if own:
         classes = ", ".join(sorted(set(own.values())))
         raise ValueError(
-            f"Model '{model.name}' ({classes}) has {sorted(own)} of its own, which a throttled copy "
+            f"Model '{model.name}' ({classes}) has {sorted(own)} of its own, which a copy "
             "would not have. Expected the training of keras.Model: throttle "
             "keras.Model(model.input, model.output)."
         )
