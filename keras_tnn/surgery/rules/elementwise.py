@@ -195,6 +195,9 @@ class ActivationRule(Elementwise):
     def applies(self, call):
         return is_elementwise(call.operation.activation) and super().applies(call)
 
+    def passes_values_on(self, call):
+        return is_elementwise(call.operation.activation) and super().passes_values_on(call)
+
 
 @rule("LayerScale")
 class LayerScaleRule(Elementwise):
