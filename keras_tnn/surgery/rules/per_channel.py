@@ -62,6 +62,8 @@ class PerChannel(Rule):
 class DoesNothing(PerChannel):
     """At inference these layers hand their input on: on the device they are not there."""
 
+    at_training_only = True
+
     def passes_values_on(self, call):
         return True
 
@@ -78,6 +80,8 @@ AUGMENTATION = (
 @rule(*AUGMENTATION.split())
 class Augmentation(Rule):
     """As above, but some take channels for colours: all of them stay together."""
+
+    at_training_only = True
 
     def passes_values_on(self, call):
         return True
