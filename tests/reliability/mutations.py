@@ -206,6 +206,13 @@ def repeat_entry(text: bytes, draw: random.Random) -> bytes:
     return changed.replace(b'"twice"', json.dumps(names[0]).encode()) if names else changed
 
 
+def rewrite(text: bytes, draw: random.Random) -> bytes:
+    """What somebody does who edits by hand and means well: nothing that a reader may refuse."""
+    manifest = {key: value for key, value in json.loads(text).items() if key != "manifest_sha256"}
+    manifest[f"note {draw.random()}"] = draw.choice(JSON_VALUES)
+    return json.dumps(manifest, indent=draw.randrange(5)).encode()
+
+
 def _edit(text: bytes, draw: random.Random, change: Any) -> bytes:
     manifest = json.loads(text)
     change(*draw.choice(list(_places(manifest))))
@@ -242,4 +249,5 @@ MANIFEST_MUTATIONS = (
     ("removed", remove),
     ("swapped", swap_values),
     ("repeated", repeat_entry),
+    ("rewritten", rewrite),
 )

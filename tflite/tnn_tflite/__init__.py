@@ -9,7 +9,16 @@ Only `convert` and `compare` import Keras and TensorFlow, when they are called.
 """
 
 from tnn_tflite import policies
-from tnn_tflite.bundle.description import Bundle, Level, Quantization, SharedFile, TensorSpec
+from tnn_tflite.bundle.description import (
+    Bundle,
+    Edge,
+    Level,
+    Preprocessing,
+    Program,
+    Quantization,
+    SharedFile,
+    TensorSpec,
+)
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.conversion.comparison import ComparedLevel, Comparison, compare
 from tnn_tflite.conversion.converter import convert
@@ -30,7 +39,10 @@ __all__ = [
     "DetectedObject",
     "DeviceTable",
     "Dispatcher",
+    "Edge",
     "Level",
+    "Preprocessing",
+    "Program",
     "Quantization",
     "Result",
     "ScoredClass",
