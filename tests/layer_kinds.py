@@ -1,5 +1,6 @@
 """Every kind of layer that has a rule: its rank, and what makes a tensor from a tensor."""
 
+import keras
 import numpy as np
 from keras import layers, ops
 
@@ -20,6 +21,38 @@ def by_rank(name, *arguments, ranks=(1, 2, 3), **options):
     }
 
 
+OPERATIONS = (
+    "abs absolute arctan celu copy cos elu expm1 floor gelu hard_shrink hard_sigmoid hard_silu "
+    "hard_tanh leaky_relu log log1p log_sigmoid reciprocal relu6 round rsqrt selu sigmoid sign "
+    "silu sin soft_shrink softplus softsign sparse_plus sparse_sigmoid square squareplus "
+    "stop_gradient tanh_shrink"
+)
+
+
+def all_operations(x):
+    """The sum of all elementwise operations on positive numbers."""
+    x = ops.sigmoid(x) + 0.5
+    terms = [getattr(ops, name)(x) for name in OPERATIONS.split()]
+    return sum(terms, ops.threshold(x, 0.7, 0.1) + ops.divide(ops.cast(x, "float32"), x + 1))
+
+
+def steps(x):
+    return layers.Reshape((-1, x.shape[-1]))(x)
+
+
+AUGMENTATION = tnn.surgery.rules.per_channel.AUGMENTATION.split()
+SETTINGS = {"RandomPosterization": (8,), "RandomTranslation": (0.3, 0.3)}
+
+
+def augmentation(name) -> keras.layers.Layer:
+    """An augmentation layer, whatever it has to be told."""
+    kind = getattr(layers, name)
+    try:
+        return kind(*SETTINGS.get(name, ()))
+    except TypeError:
+        return kind(0.3)
+
+
 def on_images(**cases):
     return {name: (2, case) for name, case in cases.items()}
 
@@ -36,6 +69,8 @@ NARROWS = {
     **by_rank("Cropping", 1),
     **by_rank("UpSampling", 2),
     **by_rank("SpatialDropout", 0.5),
+    **by_rank("AdaptiveAveragePooling", 2),
+    **by_rank("AdaptiveMaxPooling", 2),
     **{f"Conv{r}DTranspose": (r, lambda x, r=r: getattr(layers, f"Conv{r}DTranspose")(8, 3, 2)(x))
        for r in (1, 2, 3)},
     **{f"GroupedConv{r}D": (r, lambda x, r=r, g=g: getattr(layers, f"Conv{r}D")(16, 3, groups=g)(x))
@@ -64,6 +99,13 @@ NARROWS = {
         RepeatVector=lambda x: layers.RepeatVector(3)(layers.GlobalMaxPooling2D()(x)),
         Identity=lambda x: layers.Identity()(x),
         Dropout=lambda x: layers.Dropout(0.5)(x),
+        AlphaDropout=lambda x: layers.AlphaDropout(0.5)(x),
+        GaussianDropout=lambda x: layers.GaussianDropout(0.5)(x),
+        ActivityRegularization=lambda x: layers.ActivityRegularization(0.0)(x),
+        ops_all=all_operations,
+        ops_add=lambda x: x + ops.tanh(x),
+        ops_largest=lambda x: ops.max(x, axis=1) - ops.min(x, axis=1),
+        ops_whole_reshape=lambda x: ops.reshape(layers.ReLU()(layers.Conv2D(8, 1)(x)), (-1, 72, 4)),
         GaussianNoise=lambda x: layers.GaussianNoise(1.0)(x),
         Add=same_twice(layers.Add()),
         Subtract=same_twice(layers.Subtract()),
@@ -86,6 +128,33 @@ NARROWS = {
     }),
 }  # fmt: skip
 
+# `throttle` says that it does not follow them.
+UNFOLLOWED = on_images(
+    TimeDistributed=lambda x: layers.TimeDistributed(layers.Conv1D(4, 2))(x),
+    SpectralNormalization=lambda x: layers.SpectralNormalization(layers.Conv2D(4, 2))(x),
+    EinsumDense=lambda x: layers.EinsumDense("abcd,de->abce", (6, 6, 4))(x),
+    ops_squeeze=lambda x: ops.squeeze(ops.expand_dims(x, 1), 1),
+    ops_matmul=lambda x: ops.matmul(x, np.ones((16, 4), "float32")),
+    ops_dot=lambda x: ops.dot(x, np.ones((16, 4), "float32")),
+    ops_inner=lambda x: ops.inner(x, np.ones((4, 16), "float32")),
+    ops_tensordot=lambda x: ops.tensordot(x, np.ones((16, 4), "float32"), 1),
+    ops_einsum=lambda x: ops.einsum("abcd,de->abce", x, np.ones((16, 4), "float32")),
+    ops_conv=lambda x: ops.conv(x, np.ones((2, 2, 16, 4), "float32")),
+    ops_conv_transpose=lambda x: ops.conv_transpose(x, np.ones((2, 2, 4, 16), "float32"), 2),
+    ops_depthwise_conv=lambda x: ops.depthwise_conv(x, np.ones((2, 2, 16, 1), "float32")),
+    ops_separable_conv=lambda x: ops.separable_conv(
+        x, np.ones((2, 2, 16, 1), "float32"), np.ones((1, 1, 16, 4), "float32")
+    ),
+    ops_attention=lambda x: ops.dot_product_attention(*[layers.Reshape((36, 4, 4))(x)] * 3),
+)
+
+COLOURS = on_images(
+    **{
+        name: lambda x, name=name: augmentation(name)(layers.Conv2D(3, 1)(x))
+        for name in AUGMENTATION
+    }
+)
+
 WHOLE = on_images(
     Softmax=lambda x: layers.Softmax()(x),
     softmax=lambda x: layers.Activation("softmax")(x),
@@ -97,6 +166,20 @@ WHOLE = on_images(
     ChannelsFirst=lambda x: layers.GlobalMaxPooling2D(data_format="channels_first")(x),
     LSTM=lambda x: layers.LSTM(4)(layers.Reshape((-1, 16))(x)),
     Attention=lambda x: layers.Attention()([layers.Reshape((-1, 16))(x)] * 2),
+    CategoryOfChannels=lambda x: ops.log_softmax(x),
+    Masking=lambda x: ops.negative(layers.Masking()(x)),
+    RNN=lambda x: layers.RNN(layers.GRUCell(4))(steps(x)),
+    GRU=lambda x: layers.GRU(4)(steps(x)),
+    SimpleRNN=lambda x: layers.SimpleRNN(4)(steps(x)),
+    Bidirectional=lambda x: layers.Bidirectional(layers.LSTM(4))(steps(x)),
+    ConvLSTM1D=lambda x: layers.ConvLSTM1D(4, 2)(x),
+    ConvLSTM2D=lambda x: layers.ConvLSTM2D(4, 2)(layers.Reshape((1, 6, 6, 16))(x)),
+    ConvLSTM3D=lambda x: layers.ConvLSTM3D(4, 1)(layers.Reshape((1, 1, 6, 6, 16))(x)),
+    AdditiveAttention=lambda x: layers.AdditiveAttention()([steps(x)] * 2),
+    MultiHeadAttention=lambda x: layers.MultiHeadAttention(2, 4)(steps(x), steps(x)),
+    GroupQueryAttention=lambda x: layers.GroupQueryAttention(4, 2, 1)(steps(x), steps(x)),
+    several_axes=lambda x: layers.LayerNormalization(axis=(2, 3))(x),
+    RandomFlip=lambda x: layers.RandomFlip()(x),
     ops_softmax=lambda x: ops.softmax(x),
     ops_over_channels=lambda x: ops.mean(x, axis=-1),
 )

@@ -55,7 +55,8 @@ class Closing:
     Args:
         graph: of the model.
         sites: its gates.
-        products: from a call and its `Kept`, the parts of its cost.
+        products: the parts of a call's cost, from the call, its `Kept`, and the `id`s of those
+            tensors that are made whole whatever is read of them.
 
     Attributes:
         num_groups: how many groups all gates have together.
@@ -67,7 +68,7 @@ class Closing:
         self,
         graph: Graph,
         sites: list[GateCall],
-        products: Callable[[Call, Kept], list[Product]],
+        products: Callable[[Call, Kept, set[int]], list[Product]],
     ):
         self.graph, self.sites, self.products = graph, sites, products
         ends = np.cumsum([site.gate.num_groups for site in sites])
@@ -77,6 +78,7 @@ class Closing:
         patterns = self.patterns(np.ones(self.num_groups, bool))
         self.calls, self.channels = forward(graph, self.known, patterns)
         self.needed = backward(graph, self.calls, self.channels)
+        self.whole = self.made_whole()
         self.parts = self.all_parts(self.calls, self.channels, self.needed)
         self.reads = [self.reads_of(c, self.channels, self.needed) for c in self.calls]
         self.readers = defaultdict(list)  # of each tensor: calls, and which of their inputs it is
@@ -95,8 +97,21 @@ class Closing:
             for site, groups in zip(self.sites, self.groups, strict=True)
         }
 
+    def made_whole(self) -> set[int]:
+        """The tensors all of whose channels are there although only one of them is wanted."""
+        whole = {id(x) for x in self.graph.inputs}
+        for call in self.calls:
+            inputs = [self.channels[id(x)] for x in call.inputs]
+            one = np.arange(self.channels[id(call.outputs[0])].size) == 0
+            if not call.known and rule_of(call).keep(call, inputs, one).makes.all():
+                whole |= {id(x) for x in call.outputs}
+        return whole
+
+    def parts_of(self, call: Call, channels: dict, needed: dict) -> list[Product]:
+        return self.products(call, kept_of(call, channels, needed), self.whole)
+
     def all_parts(self, calls, channels, needed) -> list[list[Product]]:
-        return [self.products(call, kept_of(call, channels, needed)) for call in calls]
+        return [self.parts_of(call, channels, needed) for call in calls]
 
     def parts_at(self, is_open: np.ndarray) -> list[list[Product]]:
         """The parts of each call's cost while some groups are open, by a pass over all calls."""
@@ -107,7 +122,7 @@ class Closing:
         """As `parts_at`, by a pass over the calls that differ from all open, by their numbers."""
         calls, channels, reached = self.forward(self.patterns(is_open))
         needed = self.backward(calls, channels, reached)
-        return {i: self.products(calls[i], kept_of(calls[i], channels, needed)) for i in reached}
+        return {i: self.parts_of(calls[i], channels, needed) for i in reached}
 
     def forward(self, patterns: Mapping[int, np.ndarray]):
         """The calls, the channels of all tensors, and the numbers of the calls that differ."""

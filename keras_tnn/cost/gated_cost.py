@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, replace
 
 import keras
+import numpy as np
 
 from keras_tnn.cost.closing import Closing, Product
 from keras_tnn.cost.deciding import Deciding, deciding_of
@@ -91,8 +92,9 @@ def gated_energy(model: keras.Model, energy_model: EnergyModel | None = None) ->
     a_mac = energy_model.energy(replace(nothing, macs=1))
     a_byte = energy_model.energy(replace(nothing, moved_bytes=1))
 
-    def products(call: Call, kept: Kept) -> list[Product]:
-        parts = [(mac_products(call, kept), a_mac), (byte_products(call, kept), a_byte)]
+    def products(call: Call, kept: Kept, whole: set[int]) -> list[Product]:
+        moved = byte_products(call, kept) + taken_out(call, kept, whole)
+        parts = [(mac_products(call, kept, whole), a_mac), (moved, a_byte)]
         return [replace(p, weight=price * p.weight) for one, price in parts for p in one]
 
     def of_gate(call: Call) -> float:
@@ -107,7 +109,7 @@ def gated_cost(model: keras.Model, products, of_gate) -> GatedCost:
 
     Args:
         model: functional model with gates.
-        products: from a call and its `Kept`, its parts as a list of `Product`.
+        products: as `Closing` takes it.
         of_gate: from the call of a gate, its cost.
     """
     graph = read_graph(model)
@@ -130,7 +132,7 @@ def check_known(graph: Graph, sites: list[GateCall]):
         )
 
 
-def mac_products(call: Call, kept: Kept) -> list[Product]:
+def mac_products(call: Call, kept: Kept, whole: set[int]) -> list[Product]:
     """The MACs of a call: those of each kernel, in proportion to its channels."""
     rule = rule_of(call)
     if not (rule.in_cut and rule.is_counted(call)):
@@ -150,6 +152,21 @@ def byte_products(call: Call, kept: Kept) -> list[Product]:
     if not rule.passes_values_on(call):
         ends = zip((*call.inputs, call.output), (*kept.reads, kept.makes), strict=True)
         products += [over((axis,), tensor_bytes(call, (x,)), call, kept) for x, axis in ends]
+    return products
+
+
+def taken_out(call: Call, kept: Kept, whole: set[int]) -> list[Product]:
+    """The bytes of taking some channels out of a tensor that is made whole.
+
+    That is a call of its own in the cut model: it reads all channels and writes those that are
+    wanted. It is there as long as any is wanted, and not where all are.
+    """
+    products = []
+    for x, reads in zip(call.inputs, kept.reads, strict=True):
+        if id(x) in whole and len(reads) > 1:
+            size, any_read, all_read = tensor_bytes(call, (x,)), reads.any(), reads.all()
+            taken = ((size, [any_read]), (size, reads), (-2 * size, [all_read]))
+            products += [over((np.array(axis),), total, call, kept) for total, axis in taken]
     return products
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from keras_tnn.gates import Gate
 from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.surgery.graph import Call, Graph, tensors_in
+from keras_tnn.surgery.registry import rule_of
+from keras_tnn.surgery.rules.elementwise import AddRule
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,7 @@ def find_blocks(graph: Graph) -> list[BlockPiece]:
 
 def is_sum(call: Call) -> bool:
     """Whether a call adds two tensors, as a layer of Keras or an operation does."""
-    kind = type(call.operation)
-    of_keras = kind.__module__.split(".")[0] == "keras"
-    return of_keras and kind.__name__ == "Add" and len(call.inputs) == 2
+    return isinstance(rule_of(call), AddRule) and len(call.inputs) == 2
 
 
 def other_term(add: Call, tensor):

@@ -96,6 +96,9 @@ class Builder:
             return
         bias = getattr(operation, "bias", None) if offset is not None else None
         sources = merged_weights(operation) if self.merge_lora else operation.weights
+        if isinstance(operation, Gated):  # the copy has no gate
+            of_gate = {id(w) for w in operation.gate.weights}
+            sources = [w for w in sources if id(w) not in of_gate]
         if offset is None and len(sources) != len(layer.weights):
             raise ValueError(
                 f"Layer '{operation.name}' cannot be copied: it has {len(sources)} weights, and a "

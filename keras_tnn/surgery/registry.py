@@ -1,5 +1,8 @@
 """Who has which rule: the one table of layer kinds that cut, cost, energy and `throttle` read."""
 
+import functools
+import inspect
+
 from keras_tnn.surgery.graph import Call
 from keras_tnn.surgery.rule import AsItsKind, Counted, Rule
 
@@ -62,12 +65,26 @@ def find(kind: type) -> tuple[list[Rule], tuple[str, ...]]:
                 return RULES[name], tuple(changed)
         parents = kind.__mro__[place + 1 :]  # of a mixin, too, are those that come behind it
         own = {"call"} if is_ours(cls) else vars(cls).keys() - {*HARMLESS.split()}
-        changed += sorted(name for name in own & vars(cls).keys() if inherited(name, parents))
+        changed += sorted(name for name in own & vars(cls).keys() if replaces(cls, name, parents))
     return [], ()
 
 
-def inherited(name: str, parents: tuple[type, ...]) -> bool:
-    return any(name in vars(cls) for cls in parents if cls is not object)
+def replaces(cls: type, name: str, parents: tuple[type, ...]) -> bool:
+    """Whether a member of a class stands in front of one that its parents have or set."""
+    parents = tuple(parent for parent in parents if parent is not object)
+    # What `__init__` or `build` of a parent sets, a property can answer in its place.
+    stands_before = isinstance(vars(cls)[name], property)
+    return any(
+        name in vars(parent) or stands_before and name in names_used_by(parent)
+        for parent in parents
+    )
+
+
+@functools.cache
+def names_used_by(cls: type) -> frozenset[str]:
+    """The names of attributes and globals in the methods of a class, such as those `build` sets."""
+    methods = (x for x in vars(cls).values() if inspect.isfunction(x))
+    return frozenset(name for method in methods for name in method.__code__.co_names)
 
 
 def rule_of(call: Call, kind: type | None = None) -> Rule:

@@ -66,11 +66,13 @@ class Rule:
         followed: whether it is known how channels pass, if only that all are needed. Where it is
             not, `throttle` says that it keeps the layer whole.
         in_cut: whether the cut model has the call at all; a gate of known values is gone.
+        at_training_only: whether the layer hands its input on at inference: on a device it is gone.
         pools: whether it is pooling, of which liu2022 counts the FLOPs.
     """
 
     followed = True
     in_cut = True
+    at_training_only = False
     pools = False
 
     def applies(self, call: Call) -> bool:
@@ -175,5 +177,6 @@ class AsItsKind(Rule):
         self.kind, self.changed = kind, changed
         self.followed = kind.followed and not changed
         self.pools = kind.pools
+        self.at_training_only = kind.at_training_only and not changed
         self.macs, self.looks_up = kind.macs, kind.looks_up
         self.passes_values_on, self.is_counted = kind.passes_values_on, kind.is_counted

@@ -4,32 +4,91 @@ One rule a kind says what is kept; these tests are red where its answers differ:
 `materialize` builds, and the MACs and Joules that are counted from gates alone.
 """
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 import keras_tnn as tnn
-from keras_tnn.cost import count_macs, energy, gated_energy, gated_macs
-from layer_kinds import NARROWS
+from keras_tnn.cost import count_macs, energy, gated_energy, gated_macs, layer_costs
+from keras_tnn.surgery.graph import read_graph
+from keras_tnn.surgery.registry import RULES, is_ours
+from layer_kinds import COLOURS, NARROWS, UNFOLLOWED, WHOLE
 from random_weights import randomized
 
+CASES = {**NARROWS, **WHOLE, **UNFOLLOWED, **COLOURS}
 
-def gated(rank, between):
-    """A convolution of 16 filters in four groups, the layer in question, a dense layer."""
+
+def between_two(rank, between) -> keras.Model:
+    """A convolution of 16 filters, the layer in question, a dense layer of 8 and another."""
     image = keras.Input((6,) * rank + (3,))
     x = getattr(layers, f"Conv{rank}D")(16, 3, padding="same")(image)
-    x = layers.Dense(3)(layers.Flatten()(between(x)))
-    model = randomized(keras.Model(image, x))
-    return tnn.throttle(model, num_groups=4, gate=tnn.gates.DataIndependent)
+    x = layers.Dense(8)(layers.Flatten()(between(x)))
+    return randomized(keras.Model(image, layers.Dense(3)(x)))
 
 
-@pytest.mark.parametrize("name", NARROWS)
+@pytest.mark.filterwarnings("ignore:No rule is known for the layers")
+@pytest.mark.parametrize("name", [name for name in CASES if "activation_" not in name])
 def test_gates_cost_what_the_cut_network_costs(name):
-    model = gated(*NARROWS[name])
+    plain = between_two(*CASES[name])
+    model = tnn.throttle(plain, num_groups=4, gate=tnn.gates.DataIndependent)
     macs, joules = gated_macs(model), gated_energy(model)
-    for pattern in ([1, 0, 0, 0], [1, 1, 0, 0], [1, 0, 1, 1], [1, 1, 1, 1]):
+    for pattern in ([1, 0, 0, 0], [1, 0, 1, 1], [1, 1, 1, 1]):
         small = tnn.materialize(model, gates={site.name: pattern for site in macs.sites})
         row = np.array([pattern * len(macs.sites)], "float32")
         assert float(macs(row)[0]) == count_macs(small)
         np.testing.assert_allclose(float(joules(row)[0]), energy(small), rtol=1e-6)  # float32
+
+
+def used_keys() -> set:
+    """The keys of the rules of all calls in the networks of the cases."""
+    kinds = set()
+    for rank, between in CASES.values():
+        for call in read_graph(between_two(rank, between)).calls:
+            kinds.update(type(call.operation).__mro__)
+    names = {kind.__name__ for kind in kinds if kind.__module__.split(".")[0] == "keras"}
+    return {key for key in RULES if key in kinds or key in names}
+
+
+# These do not stand between two layers of images: the test that has them, and by which word.
+ELSEWHERE = {
+    "Embedding": ("cost/test_macs.py", "layers.Embedding("),
+    "ReversibleEmbedding": ("cost/test_macs.py", "ReversibleEmbedding"),
+    "CategoryEncoding": ("cost/test_kinds.py", "layers.CategoryEncoding("),
+    "Blind": ("cost/rules/test_gate_macs.py", "Blind"),
+    "DataDependent": ("cost/rules/test_gate_macs.py", "DataDependent"),
+    "DataIndependent": ("cost/gated_networks.py", "DataIndependent"),
+    "ChannelGate": ("cost/gated_networks.py", "ChannelGate("),
+    "ResidualGate": ("cost/gated_networks.py", "ResidualGate("),
+    "GroupedSum": ("cost/gated_networks.py", "GroupedSum("),
+    "Throttleable": ("cost/gated_networks.py", "ThrottleableConv2D("),
+    "ThrottleableLayerNormalization": ("surgery/test_layer_kinds.py", "ThrottleableLayerNorm"),
+    "ConditionalSum": ("surgery/test_conditional.py", "ConditionalSum"),
+    "HardGate": ("surgery/test_conditional.py", "macs_of_call"),
+    "CustomScaleLayer": ("throttling/test_keras_applications.py", "InceptionResNetV2"),
+    "LayerScale": ("throttling/test_keras_applications.py", "ConvNeXt"),
+    "StochasticDepth": ("throttling/test_keras_applications.py", "ConvNeXt"),
+}
+
+
+def test_every_registered_kind_has_a_network():
+    # Other tests register kinds of their own.
+    ours = {key for key in RULES if isinstance(key, str) or is_ours(key)}
+    missing = {getattr(key, "__name__", key) for key in ours - used_keys()}
+    assert missing == ELSEWHERE.keys(), "add a case to layer_kinds.py"
+    tests = Path(__file__).parents[1]
+    for file, word in ELSEWHERE.values():
+        assert word in (tests / file).read_text(encoding="utf-8"), file
+
+
+def test_categories_are_kept_whole():
+    numbers = keras.Input((4,), dtype="int32")
+    x = keras.layers.Dense(8)(keras.layers.CategoryEncoding(5)(numbers))
+    model = tnn.throttle(keras.Model(numbers, keras.layers.Dense(3)(x)), num_groups=4)
+    small = tnn.materialize(model, 0.5)
+    assert count_macs(small) == 5 * 4 + 4 * 3
+    assert sum(one.moved_bytes for one in layer_costs(small)) == 4 * (
+        (4 + 5) + (5 * 4 + 4 + 5 + 4) + (4 * 3 + 3 + 4 + 3)
+    )

@@ -17,9 +17,9 @@ def images(rank) -> np.ndarray:
 def assert_cut_is_masked(dialled, rank) -> keras.Model:
     """Compares the network that is cut at u = 1/2 with the masked one; returns it."""
     small, x = tnn.materialize(dialled, 0.5), images(rank)
-    masked = dialled([x, np.array([0.5, 0.5], "float32")])
+    masked = dialled([x, np.array([0.5, 0.5], "float32")], training=False)
     # Float32 sums of some hundred terms in another order.
-    np.testing.assert_allclose(small(x), masked, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(small(x, training=False), masked, rtol=1e-4, atol=1e-5)
     return small
 
 

@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 import keras_tnn as tnn
-from keras_tnn.cost import count_macs, energy
+from keras_tnn.cost import count_macs, energy, layer_costs
 
 
 class Named(layers.Conv2D):
@@ -17,6 +17,13 @@ class Named(layers.Conv2D):
 
     def get_config(self):
         return super().get_config()
+
+    def describe(self):
+        return self.title
+
+    @property
+    def title(self):
+        return "a convolution"
 
 
 class ByOperation(layers.Conv2D):
@@ -48,7 +55,19 @@ class ByGrandparent(ByOperation):
     pass
 
 
-CHANGED = [ByOperation, ByKernel, ByCall, ByMixin, ByGrandparent]
+class ByAttribute(layers.Conv2D):
+    """By a property in front of what the parent's `__init__` sets."""
+
+    @property
+    def activation(self):
+        return ops.softmax
+
+    @activation.setter
+    def activation(self, given):
+        self.given = given
+
+
+CHANGED = [ByAttribute, ByOperation, ByKernel, ByCall, ByMixin, ByGrandparent]
 
 
 def between_convolutions(layer, **options):
@@ -117,3 +136,19 @@ def test_what_does_nothing_at_inference_takes_no_energy(layer):
     convolution = layers.Conv2D(4, 3)
     with_layer = keras.Model(image, convolution(layer(image)))
     assert energy(with_layer) == energy(keras.Model(image, convolution(image)))
+
+
+def test_augmentation_sees_the_colours_it_needs():
+    image = keras.Input((6, 6, 3))
+    x = layers.Conv2D(3, 1, name="colours")(image)
+    x = layers.Flatten()(layers.RandomColorDegeneration(0.3)(x))
+    plain = keras.Model(image, layers.Dense(3)(layers.Dense(8)(x)))
+    small = tnn.materialize(tnn.throttle(plain, num_groups=3), 0.4)
+    assert small.get_layer("colours").filters == 3
+
+
+@pytest.mark.parametrize("softmax", [layers.Softmax(), layers.Activation("softmax"), ops.softmax])
+def test_every_softmax_moves_what_it_reads_and_writes(softmax):
+    image = keras.Input((6, 6, 3))
+    (cost,) = layer_costs(keras.Model(image, softmax(image)))
+    assert cost.moved_bytes == 4 * 2 * 6 * 6 * 3

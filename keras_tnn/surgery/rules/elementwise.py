@@ -33,7 +33,7 @@ def activate(activation, values: np.ndarray) -> np.ndarray:
 
 # The operations behind functions of `keras.ops`; their classes are not public.
 OPERATIONS = (
-    "Abs Absolute Add Arctan Cast Celu Clip Copy Cos Divide Elu Exp Expm1 Floor Gelu HardShrink "
+    "Absolute Arctan Cast Celu Clip Copy Cos Divide Elu Exp Expm1 Floor Gelu HardShrink "
     "HardSigmoid HardSilu HardTanh LeakyRelu Log Log1p LogSigmoid Maximum Minimum Multiply "
     "Negative Power ReLU Reciprocal Relu Relu6 Round Rsqrt Selu Sigmoid Sign Silu Sin SoftShrink "
     "Softplus Softsign SparsePlus SparseSigmoid Sqrt Square Squareplus StopGradient Subtract Tanh "
@@ -168,7 +168,7 @@ class MultiplyRule(Elementwise):
         return Channels(product.alive & ~zero, np.where(zero, 0, product.fill))
 
 
-@rule(layers.Add)
+@rule(layers.Add, "Add")
 class AddRule(Elementwise):
     """As above, and terms that are zero drop out: a sum of one term is that term."""
 
@@ -194,6 +194,9 @@ class ActivationRule(Elementwise):
 
     def applies(self, call):
         return is_elementwise(call.operation.activation) and super().applies(call)
+
+    def passes_values_on(self, call):
+        return is_elementwise(call.operation.activation) and super().passes_values_on(call)
 
 
 @rule("LayerScale")

@@ -90,6 +90,9 @@ class GroupNormalizationRule(Rule):
 class AcrossChannels(Rule):
     """Every channel is normalised by all: the input stays whole, the output can be cut."""
 
+    def macs(self, call):
+        return 0  # over several axes the scale is a matrix, and still a factor an entry
+
     def tie(self, call, inputs, ties):
         ties.pin(inputs[0])
         return ties.fresh(len(inputs[0]))

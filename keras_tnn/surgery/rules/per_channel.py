@@ -47,15 +47,6 @@ class PerChannel(Rule):
         return Kept((read,), read[source])  # a read channel yields all its outputs
 
 
-# By name: not every version of Keras has them all. `RandomCrop` is none of them, it resizes.
-AUGMENTATION = (
-    "AugMix CutMix MixUp RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter "
-    "RandomContrast RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur "
-    "RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation "
-    "RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom"
-)
-
-
 @rule(
     layers.Dropout,
     layers.GaussianDropout,
@@ -67,10 +58,30 @@ AUGMENTATION = (
     layers.ActivityRegularization,
     layers.Identity,
     "StochasticDepth",  # of keras.applications.ConvNeXt*
-    *AUGMENTATION.split(),
 )
 class DoesNothing(PerChannel):
     """At inference these layers hand their input on: on the device they are not there."""
+
+    at_training_only = True
+
+    def passes_values_on(self, call):
+        return True
+
+
+# By name: not every version of Keras has them all. `RandomCrop` is none of them, it resizes.
+AUGMENTATION = (
+    "AugMix CutMix MixUp RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter "
+    "RandomContrast RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur "
+    "RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation "
+    "RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom"
+)
+
+
+@rule(*AUGMENTATION.split())
+class Augmentation(Rule):
+    """As above, but some take channels for colours: all of them stay together."""
+
+    at_training_only = True
 
     def passes_values_on(self, call):
         return True

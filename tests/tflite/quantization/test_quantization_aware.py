@@ -100,7 +100,8 @@ def test_ranges_are_those_of_the_float_level(model, samples, batch_size, least):
 
 def test_the_description_holds_what_keras_computes(model, samples):
     description, arrays = describe(model, [samples])
-    assert [call["layer"] for call in description["calls"]] == [x.name for x in model.layers[1:]]
+    names = [layer.name for layer in model.layers[1:] if layer.name != "dropout"]
+    assert [call["layer"] for call in description["calls"]] == names
     (out,) = description["outputs"]
     np.testing.assert_allclose(arrays[f"value/{out}"], model(samples[:2]), atol=1e-6)  # the same
     assert description["calls"][0]["config"]["kernel_size"] == (3, 3)
@@ -152,3 +153,16 @@ def test_places_of_ranges():
 def test_settings(arguments, message):
     with pytest.raises(ValueError, match=message):
         tnn_tflite.quantization.AwareTraining(**arguments)
+
+
+def test_what_works_at_training_only_is_not_rebuilt():
+    layers = keras.layers
+    image = keras.Input((4, 4, 3))
+    x = layers.Conv2D(2, 3, name="first")(layers.RandomZoom(0.1)(image))
+    x = layers.SpatialDropout2D(0.5)(layers.GaussianDropout(0.5)(x))
+    model = keras.Model(image, layers.Dropout(0.5)(layers.Conv2D(2, 1, name="last")(x)))
+    description, _ = describe(model, [np.ones((2, 4, 4, 3), "float32")])
+    first, last = description["calls"]
+    assert [first["layer"], last["layer"]] == ["first", "last"]
+    assert (first["inputs"], last["inputs"]) == ([0], [first["output"]])
+    assert description["outputs"] == [last["output"]]

@@ -32,19 +32,6 @@ def per_position(layer, clip: Clip) -> Clip | None:
 
 
 @rewrites(
-    layers.AlphaDropout,
-    layers.Dropout,
-    layers.GaussianDropout,
-    layers.GaussianNoise,
-    layers.Identity,
-    layers.SpatialDropout3D,
-)
-def absent(layer, clip: Clip) -> Clip:
-    """What does nothing at inference."""
-    return clip
-
-
-@rewrites(
     layers.Add,
     layers.Average,
     layers.Maximum,

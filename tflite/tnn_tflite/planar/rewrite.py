@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_tnn.surgery.graph import Call, read_graph, substitute, tensors_in
+from keras_tnn.surgery.registry import rule_of
 from tnn_tflite.planar import convolution, per_position, separable
 from tnn_tflite.planar.clip import Clip
 from tnn_tflite.planar.registry import RULES
@@ -66,6 +67,8 @@ def repeat(call: Call, inputs: list) -> list:
     layer = call.operation
     on_clips = [len(x.shape) == 5 for x in call.inputs]
     if any(on_clips) and isinstance(layer, keras.layers.Layer):
+        if rule_of(call).at_training_only:
+            return inputs
         rule = RULES.get(type(layer))
         if rule is None:
             raise ValueError(_unknown(layer))

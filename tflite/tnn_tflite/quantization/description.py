@@ -20,6 +20,8 @@ def describe(
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Lists the calls of a network, with its weights and what it computes on some samples.
 
+    What works at training only, such as dropout, is left out.
+
     Args:
         model: A functional model of layers.
         samples: An array for each input.
@@ -34,11 +36,15 @@ def describe(
     import keras
 
     from keras_tnn.surgery.graph import read_graph, tensors_in
+    from keras_tnn.surgery.registry import rule_of
 
     graph = read_graph(model)
     numbers = {id(x): number for number, x in enumerate(graph.inputs)}
     calls, weights, tensors = [], {}, []
     for call in graph.calls:
+        if rule_of(call).at_training_only:
+            numbers[id(call.output)] = numbers[id(call.inputs[0])]
+            continue
         _check(call, {one["layer"] for one in calls})
         numbers[id(call.outputs[0])] = len(numbers)
         tensors.append(call.outputs[0])

@@ -11,7 +11,6 @@ import numpy as np
 if TYPE_CHECKING:
     import tf_keras
 
-AT_TRAINING_ONLY = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise")
 FUSED = ("linear", "relu", "swish", "silu")  # activations that are quantized after they ran
 TOLERANCE = 1e-5  # of the largest value: both run the same kernels on the same weights
 
@@ -20,9 +19,8 @@ def rebuild(description: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> tf
     """Makes the network layer by layer, class by name.
 
     A separable convolution becomes its two halves and an activation that is no `FUSED` one a
-    layer of its own, so that every tensor to be rounded is some layer's output. What works at
-    training only is left out, and batch normalizations are frozen: the level's statistics are
-    settled.
+    layer of its own, so that every tensor to be rounded is some layer's output. Batch
+    normalizations are frozen: the level's statistics are settled.
 
     Args:
         description, arrays: As `describe` returns them.
@@ -52,8 +50,6 @@ def _called(call: dict[str, Any], x: Any, weights: list[np.ndarray]) -> Any:
     from tf_keras import layers
 
     name, kind, config = call["layer"], call["class_name"], dict(call["config"])
-    if kind in AT_TRAINING_ONLY:
-        return x
     activation = config.get("activation") if kind != "Activation" else None
     if activation is not None and activation not in FUSED:
         config["activation"] = "linear"
