@@ -44,6 +44,7 @@ def check_is_the_model(model, x):
     return dialled, level
 
 
+@pytest.mark.filterwarnings("ignore:No rule is known for the layers:UserWarning")
 @pytest.mark.parametrize(
     "layer",
     [
