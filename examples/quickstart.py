@@ -17,7 +17,7 @@ def main(samples: int = 256):
     model = tnn.models.VGG((32, 32, 3), 10, num_groups=8, filters=((32, 32), (64,)), dense_units=64)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(x, y, epochs=2, callbacks=[tnn.callbacks.SandwichRule((0.25, 0.5, 1.0))])
-    model.evaluate(x, y, utilization=0.5)
+    model.evaluate(x, y, utilization=0.5, calibration_data=x)
     model.save("net.keras")
 
     model = keras.saving.load_model("net.keras")
