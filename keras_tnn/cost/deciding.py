@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from keras import ops
 
-from keras_tnn.cost.closing import Closing
 from keras_tnn.cost.obeyed_groups import obeyed_groups
+from keras_tnn.cost.remainder import Remainder
 from keras_tnn.surgery.blocks import find_blocks
 from keras_tnn.surgery.graph import Call
 
@@ -45,21 +45,21 @@ class Deciding:
         return sum(terms, start=0 * one)
 
 
-def deciding_of(closing: Closing, of_gate: Callable[[Call], float]) -> Deciding:
+def deciding_of(remainder: Remainder, of_gate: Callable[[Call], float]) -> Deciding:
     """What the gates of a model cost.
 
     Args:
-        closing: the model.
+        remainder: the model.
         of_gate: from the call of a gate, its cost.
     """
     around: dict[int, list[int]] = {}  # for the `id` of a tensor, the gates of the blocks around
-    for block in find_blocks(closing.graph):
-        groups = obeyed_groups(block.gate, closing)
+    for block in find_blocks(remainder.graph):
+        groups = obeyed_groups(block.gate, remainder)
         if groups is not None:
             group = int(groups[block.gate.operation.index])
             for x in (x for call in block.calls for x in call.outputs):
                 around.setdefault(id(x), []).append(group)
     costs = Counter()
-    for site in closing.sites:
+    for site in remainder.sites:
         costs[tuple(sorted({*around.get(id(site.place), ())}))] += of_gate(site.call)
     return Deciding({groups: cost for groups, cost in costs.items() if cost})

@@ -12,7 +12,7 @@ from collections import Counter
 import numpy as np
 from keras import ops
 
-from keras_tnn.cost.openings import Condition, Conditions, Openings, simplest
+from keras_tnn.cost.part_conditions import Condition, Conditions, PartConditions, simplest
 
 ALWAYS: Conditions = frozenset()
 
@@ -21,7 +21,7 @@ class GatePolynomial:
     """Sum over terms of weight x prod z x (sum of products of z) x (sum of products of z).
 
     Args:
-        openings: the parts of the cost, and when each is there.
+        conditions: the parts of the cost, and when each is there.
 
     Call arguments:
         values: which groups are open, float tensor `(batch, num_groups)`.
@@ -32,13 +32,13 @@ class GatePolynomial:
         repairs: pairs of channels of a call that need the same gate, as weights and columns.
     """
 
-    def __init__(self, openings: Openings):
-        self.num_groups = openings.num_groups
+    def __init__(self, conditions: PartConditions):
+        self.num_groups = conditions.num_groups
         self.whole = self.constant = 0.0
         self.columns: dict[Conditions, int] = {ALWAYS: 0}
         self.terms, self.repairs = [], []
-        for part, axes in zip(openings.parts, openings.indices, strict=True):
-            counts = [Counter(openings.sets[i] for i in axis if i >= 0) for axis in axes]
+        for part, axes in zip(conditions.parts, conditions.indices, strict=True):
+            counts = [Counter(conditions.sets[i] for i in axis if i >= 0) for axis in axes]
             if all(counts):
                 self.add(part.weight, counts)
         self.arrange()

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
-from keras_tnn.cost.closing import Closing, Product
 from keras_tnn.cost.deciding import Deciding, deciding_of
 from keras_tnn.cost.energy import EnergyModel
 from keras_tnn.cost.gate_polynomial import GatePolynomial
 from keras_tnn.cost.layer_costs import cost_of, sum_of
 from keras_tnn.cost.memory import moved_bytes, tensor_bytes, weight_bytes
-from keras_tnn.cost.openings import find_openings
+from keras_tnn.cost.part_conditions import find_conditions
+from keras_tnn.cost.remainder import Product, Remainder
 from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.gate_calls import GateCall, find_gates
 from keras_tnn.surgery.graph import Call, Graph, read_graph
@@ -109,15 +109,15 @@ def gated_cost(model: keras.Model, products, of_gate) -> GatedCost:
 
     Args:
         model: functional model with gates.
-        products: as `Closing` takes it.
+        products: as `Remainder` takes it.
         of_gate: from the call of a gate, its cost.
     """
     graph = read_graph(model)
     sites = find_gates(graph, model.name)
     check_known(graph, sites)
-    closing = Closing(graph, sites, products)
-    polynomial = GatePolynomial(find_openings(closing))
-    return GatedCost(tuple(sites), polynomial, deciding_of(closing, of_gate))
+    remainder = Remainder(graph, sites, products)
+    polynomial = GatePolynomial(find_conditions(remainder))
+    return GatedCost(tuple(sites), polynomial, deciding_of(remainder, of_gate))
 
 
 def check_known(graph: Graph, sites: list[GateCall]):

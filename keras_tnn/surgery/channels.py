@@ -38,7 +38,7 @@ class Channels:
 
 
 @dataclass
-class Piece:
+class CutTensor:
     """A tensor of the cut model: which channels of the original it holds, in rising order.
 
     Attributes:

@@ -15,7 +15,7 @@ import keras_tnn.surgery.rules  # noqa: F401  (registers the rules)
 from keras_tnn.gates import Gate
 from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.builder import Builder
-from keras_tnn.surgery.channels import Channels, Piece
+from keras_tnn.surgery.channels import Channels, CutTensor
 from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in, width
 from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.gating import check_known
@@ -138,7 +138,7 @@ def build(graph, calls, channels, needed, known, name, builder=None) -> Cut:
         if id(x) not in known:
             fresh = keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
             whole = channels[id(x)]
-            pieces[id(x)] = Piece(fresh, np.arange(whole.size), whole)
+            pieces[id(x)] = CutTensor(fresh, np.arange(whole.size), whole)
     inputs = without_known(graph.input_structure, {key: p.tensor for key, p in pieces.items()})
     for call in calls:
         read = [pieces[id(x)] for x in call.inputs]
@@ -152,14 +152,14 @@ def build(graph, calls, channels, needed, known, name, builder=None) -> Cut:
     return Cut(keras.Model(inputs, outputs, name=name), builder.slices)
 
 
-def piece_of(call: Call, read: list[Piece], channels, needed, builder) -> Piece:
+def piece_of(call: Call, read: list[CutTensor], channels, needed, builder) -> CutTensor:
     made, wanted = channels[id(call.output)], needed[id(call.output)]
     if not (made.alive & wanted).any():
-        return Piece(None, np.array([], int), made)
+        return CutTensor(None, np.array([], int), made)
     return rule_of(call).build(call, read, made, wanted, builder)
 
 
-def several_pieces(call: Call, read: list[Piece], channels, needed, builder) -> dict:
+def several_pieces(call: Call, read: list[CutTensor], channels, needed, builder) -> dict:
     """The outputs of a layer that returns several tensors: all whole, or none."""
     if any(needed[id(x)].any() for x in call.outputs):
         whole = [p.align(np.arange(p.channels.size), call.name) for p in read]
@@ -168,7 +168,7 @@ def several_pieces(call: Call, read: list[Piece], channels, needed, builder) -> 
         tensors = [None] * len(call.outputs)
     made = [channels[id(x)] for x in call.outputs]
     return {
-        id(x): Piece(tensor, np.arange(known.size if tensor is not None else 0), known)
+        id(x): CutTensor(tensor, np.arange(known.size if tensor is not None else 0), known)
         for x, tensor, known in zip(call.outputs, tensors, made, strict=True)
     }
 

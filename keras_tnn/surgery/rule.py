@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_tnn.surgery.channels import Channels, Piece
+from keras_tnn.surgery.channels import Channels, CutTensor
 from keras_tnn.surgery.graph import Call, width
 from keras_tnn.surgery.ties import Ties
 
@@ -105,7 +105,9 @@ class Rule:
     def offset(self, call: Call, inputs: list[Channels], kept: Kept) -> np.ndarray | None:
         """Constants to add to the bias of the layer, or None."""
 
-    def build(self, call: Call, inputs: list[Piece], output: Channels, needed, builder) -> Piece:
+    def build(
+        self, call: Call, inputs: list[CutTensor], output: Channels, needed, builder
+    ) -> CutTensor:
         """Makes the call again in the cut model, as `keep` says."""
         channels = [piece.channels for piece in inputs]
         kept = self.keep(call, channels, output.alive & needed)
@@ -117,7 +119,7 @@ class Rule:
             self.changes(call, kept),
             self.offset(call, channels, kept),
         )
-        return Piece(tensor, np.flatnonzero(kept.makes), output)
+        return CutTensor(tensor, np.flatnonzero(kept.makes), output)
 
     def kernels(self, call: Call) -> list:
         """The weights that are multiplied, at each of the `positions`: the first of the layer's."""

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_tnn.cost.closing import Closing
 from keras_tnn.cost.gated_cost import mac_products
 from keras_tnn.cost.obeyed_groups import obeyed_groups
-from keras_tnn.cost.openings import find_openings
+from keras_tnn.cost.part_conditions import find_conditions
+from keras_tnn.cost.remainder import Remainder
 from keras_tnn.layers.gated import Gated
 from keras_tnn.losses.complexity.complexity import Complexity
 from keras_tnn.surgery import read_graph
@@ -43,18 +43,18 @@ class MacroAverage(Complexity):
     def __init__(self, model: keras.Model):
         graph = read_graph(model)
         super().__init__(find_gates(graph, model.name))
-        closing = Closing(graph, self.sites, mac_products)
-        gated = iter(find_openings(closing).gated)
-        touched = [any([next(gated) for _ in parts]) for parts in closing.parts if parts]
+        remainder = Remainder(graph, self.sites, mac_products)
+        gated = iter(find_conditions(remainder).gated)
+        touched = [any([next(gated) for _ in parts]) for parts in remainder.parts if parts]
         blocks = [call for call in graph.calls if isinstance(call.operation, Gated)]
-        shares = sum(self.share(call, closing) for call in blocks)  # (groups + 1,)
+        shares = sum(self.share(call, remainder) for call in blocks)  # (groups + 1,)
         shares[-1] += touched.count(False)
         self.shares = (shares / (len(blocks) + touched.count(False))).astype("float32")
 
-    def share(self, call: Call, closing: Closing) -> np.ndarray:
+    def share(self, call: Call, remainder: Remainder) -> np.ndarray:
         """How much of a block each group of the model is; last what is always open."""
         groups = call.operation.groups_of(call.output.shape[-1])
-        found = obeyed_groups(call, closing)
+        found = obeyed_groups(call, remainder)
         if found is None:
             raise ValueError(
                 f"The cost of the gates is unknown: layer '{call.name}' obeys what was computed "

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_tnn.surgery.channels import Channels, Piece
+from keras_tnn.surgery.channels import Channels, CutTensor
 from keras_tnn.surgery.graph import substitute, width
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule, indices
@@ -117,10 +117,10 @@ class Elementwise(Rule):
         if isinstance(call.operation, keras.layers.Layer):
             left = Kept((), output.alive & needed)
             cut = indices(self.weights(call, left)), self.changes(call, left)
-            return Piece(builder.repeat(call, tensors, *cut), kept, output)
+            return CutTensor(builder.repeat(call, tensors, *cut), kept, output)
         if len(kept) < output.size:
             call = with_cut_arrays(call, kept, output.size)
-        return Piece(builder.repeat(call, tensors), kept, output)
+        return CutTensor(builder.repeat(call, tensors), kept, output)
 
     def operands(self, call, inputs, kept, size) -> list:
         """Each input with the kept channels; one of which nothing is left, as constants."""
@@ -185,7 +185,7 @@ class AddRule(Elementwise):
             return super().build(call, inputs, output, needed, builder)
         tensors = self.operands(call, terms, kept, output.size)
         total = builder.repeat(call, tensors) if len(tensors) > 1 else tensors[0]
-        return Piece(total, kept, output)
+        return CutTensor(total, kept, output)
 
 
 @rule(layers.Activation)

@@ -9,7 +9,7 @@ from keras_tnn.layers.grouped_sum import GroupedSum
 from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.layers.throttleable import Throttleable
 from keras_tnn.layers.throttleable_normalization import ThrottleableLayerNormalization
-from keras_tnn.surgery.channels import Channels, Piece
+from keras_tnn.surgery.channels import Channels, CutTensor
 from keras_tnn.surgery.graph import Call
 from keras_tnn.surgery.registry import rule, rule_of
 from keras_tnn.surgery.rule import Kept, Rule
@@ -54,10 +54,10 @@ class GatedRule(Rule):
     def inner_backward(self, call, inputs, needed):
         return [needed]
 
-    def inner_build(self, call, inputs, output, needed, builder) -> Piece:
+    def inner_build(self, call, inputs, output, needed, builder) -> CutTensor:
         kept = np.flatnonzero(output.alive & needed)
         tensor = inputs[0].align(kept, call.name) if len(kept) else None
-        return Piece(tensor, kept, output)
+        return CutTensor(tensor, kept, output)
 
     in_cut = False
 
@@ -80,7 +80,7 @@ class GatedRule(Rule):
         scale = values[piece.kept].astype("float32")
         if piece.tensor is None or np.all(scale == 1):
             return piece
-        return Piece(piece.tensor * scale, piece.kept, output)
+        return CutTensor(piece.tensor * scale, piece.kept, output)
 
 
 @rule(ChannelGate)
@@ -89,7 +89,7 @@ class ChannelGateRule(GatedRule):
 
 
 @rule(ThrottleableLayerNormalization)
-class LayerNormalizationRule(ChannelGateRule):
+class GatedLayerNormalizationRule(ChannelGateRule):
     """All open channels are read; the plain layer normalises those that are left."""
 
     in_cut = True
@@ -174,7 +174,7 @@ class GroupedSumRule(Rule):
     def build(self, call, inputs, output, needed, builder):
         kept = np.flatnonzero(output.alive & needed)
         if not len(kept):
-            return Piece(None, kept, output)
+            return CutTensor(None, kept, output)
         values = gate_values(call)
         (wanted,) = self.keep(call, inputs, output.alive & needed).reads
         tensor = inputs[0].align(np.flatnonzero(wanted), call.name)
@@ -184,4 +184,4 @@ class GroupedSumRule(Rule):
         branches = ops.reshape(tensor, (-1, *shape, len(scale), len(kept)))
         if not np.all(scale == 1):
             branches = branches * scale[:, None]
-        return Piece(ops.sum(branches, axis=-2), kept, output)
+        return CutTensor(ops.sum(branches, axis=-2), kept, output)

@@ -4,7 +4,7 @@ import numpy as np
 from keras import layers
 
 from keras_tnn.surgery.arguments import product
-from keras_tnn.surgery.channels import Channels, Piece
+from keras_tnn.surgery.channels import Channels, CutTensor
 from keras_tnn.surgery.graph import width
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule
@@ -47,7 +47,7 @@ class ConcatenateRule(Rule):
             if mask.any()
         ]
         tensor = builder.repeat(call, parts) if len(parts) > 1 else parts[0]
-        return Piece(tensor, np.flatnonzero(output.alive & needed), output)
+        return CutTensor(tensor, np.flatnonzero(output.alive & needed), output)
 
 
 @rule(layers.Concatenate, "Concatenate")

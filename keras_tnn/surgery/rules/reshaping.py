@@ -4,7 +4,7 @@ import numpy as np
 from keras import layers
 
 from keras_tnn.layers import ChannelShuffle
-from keras_tnn.surgery.channels import Piece, take_channels
+from keras_tnn.surgery.channels import CutTensor, take_channels
 from keras_tnn.surgery.graph import width
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Counted
@@ -78,4 +78,4 @@ class ChannelShuffleRule(PerChannel):
             tensor = builder.repeat(call, [tensor], changes={"groups": len(present)})
         else:
             tensor = take_channels(tensor, np.searchsorted(read, source[kept]))
-        return Piece(tensor, kept, output)
+        return CutTensor(tensor, kept, output)

@@ -49,7 +49,7 @@ def kept_of(call: Call, channels: dict[int, Channels], needed: dict[int, np.ndar
     return kept if any(one.any() for one in wanted) else kept.nothing()
 
 
-class Closing:
+class Remainder:
     """Closes groups of a model's gates and sees what is left.
 
     Args:

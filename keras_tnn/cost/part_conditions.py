@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_tnn.cost.closing import Closing, Product
+from keras_tnn.cost.remainder import Product, Remainder
 
 CHECKED_PATTERNS = 8
 
@@ -20,7 +20,7 @@ Conditions = frozenset[Condition]  # all of them hold
 
 
 @dataclass(frozen=True)
-class Openings:
+class PartConditions:
     """When each part of a model's cost is there.
 
     Attributes:
@@ -42,46 +42,46 @@ class Openings:
         return [any(self.sets[i] for a in axes for i in {*a} - {-1}) for axes in self.indices]
 
 
-def find_openings(closing: Closing) -> Openings:
+def find_conditions(remainder: Remainder) -> PartConditions:
     """Closes each group in turn, then groups that together are all that a layer reads or makes.
 
     Args:
-        closing: the model.
+        remainder: the model.
 
     Raises:
         ValueError: if the conditions do not explain when a channel is computed.
     """
-    pairs = list(zip(closing.sites, closing.groups, strict=True))
+    pairs = list(zip(remainder.sites, remainder.groups, strict=True))
     single = [frozenset([int(groups[i])]) for site, groups in pairs for i in site.free]
-    dead = closed(closing, single)
-    sets, index = conditions_of(dead, single, closing)
-    axes = [axis for part in like(closing.parts, index) for axis in part]
-    several = {one for axis in axes for one in jointly(sets, axis, closing.groups)}
-    several = sorted((one for one in several if may_fail(one, closing)), key=sorted)
+    dead = closed(remainder, single)
+    sets, index = conditions_of(dead, single, remainder)
+    axes = [axis for part in like(remainder.parts, index) for axis in part]
+    several = {one for axis in axes for one in jointly(sets, axis, remainder.groups)}
+    several = sorted((one for one in several if may_fail(one, remainder)), key=sorted)
     if several:
-        dead = np.concatenate([dead, closed(closing, several)], axis=1)
-        sets, index = conditions_of(dead, single + several, closing)
-    check(closing, sets, index)
-    parts = [part for one in closing.parts for part in one]
-    return Openings(closing.num_groups, parts, sets, like(closing.parts, index))
+        dead = np.concatenate([dead, closed(remainder, several)], axis=1)
+        sets, index = conditions_of(dead, single + several, remainder)
+    check(remainder, sets, index)
+    parts = [part for one in remainder.parts for part in one]
+    return PartConditions(remainder.num_groups, parts, sets, like(remainder.parts, index))
 
 
-def closed(closing: Closing, conditions: list[Condition]) -> np.ndarray:
+def closed(remainder: Remainder, conditions: list[Condition]) -> np.ndarray:
     """Which channels go where a condition fails: bool array `(channels, conditions)`."""
-    computed = flat(closing.parts)
-    ends = np.cumsum([0, *(len(flat([parts])) for parts in closing.parts)])
+    computed = flat(remainder.parts)
+    ends = np.cumsum([0, *(len(flat([parts])) for parts in remainder.parts)])
     dead = np.zeros((len(computed), len(conditions)), bool)
     for column, condition in enumerate(conditions):
-        is_open = np.ones(closing.num_groups, bool)
+        is_open = np.ones(remainder.num_groups, bool)
         is_open[list(condition)] = False
-        for i, parts in closing.changed_parts(is_open).items():
+        for i, parts in remainder.changed_parts(is_open).items():
             place = slice(ends[i], ends[i + 1])
             dead[place, column] = computed[place] & ~flat([parts])
     return dead
 
 
 def conditions_of(
-    dead: np.ndarray, conditions: list[Condition], closing: Closing
+    dead: np.ndarray, conditions: list[Condition], remainder: Remainder
 ) -> tuple[list[Conditions], np.ndarray]:
     """The different conditions of channels, and for each channel the index of its own."""
     numbers: dict[bytes, int] = {}
@@ -90,7 +90,7 @@ def conditions_of(
     packed = np.array([[*key] for key in numbers], "uint8")
     different = np.unpackbits(packed, axis=1, count=len(conditions))
     sets = [simplest(conditions[i] for i in np.flatnonzero(row)) for row in different]
-    return sets, np.where(flat(closing.parts), index, -1)
+    return sets, np.where(flat(remainder.parts), index, -1)
 
 
 def simplest(conditions: Iterable[Condition]) -> Conditions:
@@ -112,16 +112,16 @@ def jointly(sets: list[Conditions], axis: np.ndarray, gates: list[np.ndarray]) -
     return {frozenset().union(*cover) for cover in covers if all(cover)}
 
 
-def may_fail(condition: Condition, closing: Closing) -> bool:
+def may_fail(condition: Condition, remainder: Remainder) -> bool:
     """Whether all groups of a condition may be closed at once."""
-    pairs = zip(closing.sites, closing.groups, strict=True)
+    pairs = zip(remainder.sites, remainder.groups, strict=True)
     return all(
         len(condition.intersection(groups.tolist())) <= len(groups) - site.gate.min_groups
         for site, groups in pairs
     )
 
 
-def check(closing: Closing, sets: list[Conditions], index: np.ndarray):
+def check(remainder: Remainder, sets: list[Conditions], index: np.ndarray):
     """Compares with the whole pass on random patterns.
 
     Raises:
@@ -130,13 +130,13 @@ def check(closing: Closing, sets: list[Conditions], index: np.ndarray):
     rng = np.random.default_rng(0)
     wrong: set[str] = set()
     for share in np.linspace(0.3, 0.9, CHECKED_PATTERNS):
-        is_open = rng.random(closing.num_groups) < share
-        for site, groups in zip(closing.sites, closing.groups, strict=True):
+        is_open = rng.random(remainder.num_groups) < share
+        for site, groups in zip(remainder.sites, remainder.groups, strict=True):
             always = {*range(site.gate.num_groups)} - {*site.free}
             is_open[groups[[*always, *range(site.gate.min_groups)]]] = True
         holds = np.array([all(is_open[list(c)].any() for c in one) for one in sets])
-        expected = like(closing.parts, np.where(index < 0, False, holds[index]))
-        actual = [part for parts in closing.parts_at(is_open) for part in parts]
+        expected = like(remainder.parts, np.where(index < 0, False, holds[index]))
+        actual = [part for parts in remainder.parts_at(is_open) for part in parts]
         for part, axes in zip(actual, expected, strict=True):
             if any(np.any(a != b) for a, b in zip(part.axes, axes, strict=True)):
                 wrong.add(part.layer)

@@ -7,7 +7,7 @@ import numpy as np
 from keras_tnn.layers.channel_gate import ChannelGate
 from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.layers.throttleable import Throttleable
-from keras_tnn.surgery.channels import Channels, Piece
+from keras_tnn.surgery.channels import Channels, CutTensor
 from keras_tnn.surgery.graph import Call
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Rule
@@ -15,7 +15,7 @@ from keras_tnn.surgery.rules.gating import ThrottleableRule
 
 
 @rule(ChannelGate)
-class Obeying(Rule):
+class KeptGate(Rule):
     """y = g(x) * h, with a gate that is another tensor of the model, `(batch, num_groups)`."""
 
     def applies(self, call):
@@ -45,11 +45,11 @@ class Obeying(Rule):
         features = inputs[0].align(kept, call.name)
         control = inputs[1].align(np.arange(inputs[1].channels.size), call.name)
         layer = self.layer(call, kept, builder.free_name(call.name))
-        return Piece(layer([features, control]), kept, output)
+        return CutTensor(layer([features, control]), kept, output)
 
 
 @rule(ResidualGate)
-class ObeyingBlock(Obeying):
+class KeptBlockGate(KeptGate):
     """One gate for all channels."""
 
     def layer(self, call, kept, name):
@@ -60,7 +60,7 @@ class ObeyingBlock(Obeying):
 
 
 @rule(Throttleable)
-class ObeyingThrottleable(Obeying):
+class KeptThrottleable(KeptGate):
     """A plain Keras layer, by its own rule, with a `ChannelGate` behind it."""
 
     def plain(self, call) -> tuple[Rule, Call]:
