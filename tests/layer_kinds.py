@@ -140,9 +140,7 @@ UNFOLLOWED = on_images(
     ops_tensordot=lambda x: ops.tensordot(x, np.ones((16, 4), "float32"), 1),
     ops_einsum=lambda x: ops.einsum("abcd,de->abce", x, np.ones((16, 4), "float32")),
     ops_conv=lambda x: ops.conv(x, np.ones((2, 2, 16, 4), "float32")),
-    ops_conv_transpose=lambda x: ops.conv_transpose(
-        x, ops.ones((2, 2, 4, 16)), 2, data_format="channels_last"
-    ),
+    ops_conv_transpose=lambda x: ops.conv_transpose(x, np.ones((2, 2, 4, 16), "float32"), 2),
     ops_depthwise_conv=lambda x: ops.depthwise_conv(x, np.ones((2, 2, 16, 1), "float32")),
     ops_separable_conv=lambda x: ops.separable_conv(
         x, np.ones((2, 2, 16, 1), "float32"), np.ones((1, 1, 16, 4), "float32")

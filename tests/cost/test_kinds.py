@@ -33,7 +33,8 @@ def between_two(rank, between) -> keras.Model:
 @pytest.mark.parametrize("name", [name for name in CASES if "activation_" not in name])
 def test_gates_cost_what_the_cut_network_costs(name):
     plain = between_two(*CASES[name])
-    model = tnn.throttle(plain, num_groups=4, gate=tnn.gates.DataIndependent)
+    # Keras 3.15 cannot run `ops.conv_transpose` of a functional model, plain or throttled.
+    model = tnn.throttle(plain, num_groups=4, gate=tnn.gates.DataIndependent, check=False)
     macs, joules = gated_macs(model), gated_energy(model)
     for pattern in ([1, 0, 0, 0], [1, 0, 1, 1], [1, 1, 1, 1]):
         small = tnn.materialize(model, gates={site.name: pattern for site in macs.sites})
