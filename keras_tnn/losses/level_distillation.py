@@ -1,12 +1,11 @@
 """Which loss distils which output of a model: one that fits the output's own loss."""
 
-import warnings
-
 import keras
 from keras import losses
 
 from keras_tnn.losses.added import added_losses
 from keras_tnn.losses.distillation import InPlaceBinaryDistillation, InPlaceDistillation
+from keras_tnn.losses.outputs_model import BY_SHAPE, OutputsModel
 
 CATEGORICAL = (
     losses.CategoricalCrossentropy,
@@ -25,11 +24,8 @@ BY_FUNCTION = {
 }
 
 
-class LevelDistillation(keras.Model):
+class LevelDistillation(OutputsModel):
     """The loss by which each output of a level learns from the same output of the full level.
-
-    It is the compiled loss of a model that hands outputs on, so that lists, dictionaries and
-    weights of losses, and sample weights, mean what they mean to `fit`.
 
     Args:
         model: a compiled model.
@@ -56,20 +52,7 @@ class LevelDistillation(keras.Model):
     """
 
     def __init__(self, model: keras.Model, loss: keras.losses.Loss | None = None):
-        outputs = keras.tree.flatten(model.output)
-        inputs = [keras.Input(batch_shape=x.shape, dtype=x.dtype) for x in outputs]
-        handed_on = [
-            keras.layers.Identity(name=name, dtype=x.dtype)(x)
-            for name, x in zip(model.output_names, inputs, strict=True)
-        ]
-        super().__init__(inputs, keras.tree.pack_sequence_as(model.output, handed_on))
-        with warnings.catch_warnings():  # Keras serialises all of it, and warns of functions
-            warnings.simplefilter("ignore")
-            config = model.get_compile_config() or {}
-        self.compile(
-            loss=keras.tree.map_structure(lambda one: loss_for(one, loss), model.loss),
-            loss_weights=config.get("loss_weights"),
-        )
+        super().__init__(model, lambda own: loss_for(own, loss))
 
     @property
     def losses(self):
@@ -84,6 +67,8 @@ def loss_for(own, given: keras.losses.Loss | None):
     """The loss that distils an output whose own loss is `own`; None where it has none."""
     if own is None or given is not None:
         return None if own is None else given
+    if isinstance(own, str) and own.lower() in BY_SHAPE:
+        return ByShape()
     own = losses.get(own) if isinstance(own, str) else own
     config = own.get_config() if isinstance(own, losses.Loss) else {}
     from_logits = bool(config.get("from_logits", False))
@@ -101,3 +86,11 @@ def loss_for(own, given: keras.losses.Loss | None):
             "outputs, outputs). Received: distillation=True"
         )
     return losses.MeanSquaredError()
+
+
+class ByShape(losses.Loss):
+    """Cross-entropy of yes and no for one number a sample, else of classes, as Keras chooses."""
+
+    def call(self, y_true, y_pred):
+        one = y_pred.shape[-1] == 1
+        return (InPlaceBinaryDistillation() if one else InPlaceDistillation()).call(y_true, y_pred)

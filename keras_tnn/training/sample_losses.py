@@ -5,14 +5,13 @@ import copy
 import keras
 from keras import losses, ops
 
-BY_SHAPE = ("crossentropy", "ce")  # Keras chooses which by the shapes
+from keras_tnn.losses.outputs_model import BY_SHAPE, OutputsModel
 
 
-class SampleLosses(keras.Model):
+class SampleLosses(OutputsModel):
     """What each sample adds to a model's compiled loss: their mean is that loss.
 
-    It is the compiled loss of a model that hands outputs on, with every loss left unreduced: so
-    lists, dictionaries and weights of losses, and sample weights, mean what they mean to `fit`.
+    It is the compiled loss with every loss left unreduced.
 
     Args:
         model: a compiled model.
@@ -28,16 +27,7 @@ class SampleLosses(keras.Model):
     """
 
     def __init__(self, model: keras.Model):
-        outputs = keras.tree.flatten(model.output)
-        inputs = [keras.Input(batch_shape=x.shape, dtype=x.dtype) for x in outputs]
-        handed_on = [
-            keras.layers.Identity(name=name, dtype=x.dtype)(x)
-            for name, x in zip(model.output_names, inputs, strict=True)
-        ]
-        super().__init__(inputs, keras.tree.pack_sequence_as(model.output, handed_on))
-        config = model.get_compile_config() or {}
-        of_each = keras.tree.map_structure(lambda one: one and OfSamples(one), model.loss)
-        self.compile(loss=of_each, loss_weights=config.get("loss_weights"))
+        super().__init__(model, lambda one: one and OfSamples(one))
 
     def of(self, y, y_pred, sample_weight=None):
         """Float tensor `(batch,)`, of what `fit` gives to the loss."""

@@ -48,6 +48,7 @@ def squared(teacher, student):
         ("sparse_categorical_crossentropy", softmax, of_classes),
         (losses.categorical_crossentropy, softmax, of_classes),
         (losses.KLDivergence(), softmax, of_classes),
+        ("crossentropy", softmax, of_classes),
         ("binary_crossentropy", sigmoid, of_yes_and_no),
         (losses.BinaryCrossentropy(from_logits=True), lambda x: x, of_yes_and_no),
         (losses.BinaryFocalCrossentropy(), sigmoid, of_yes_and_no),
@@ -62,9 +63,10 @@ def test_fits_the_loss_of_an_output(own, values, expected):
     assert float(found) == pytest.approx(expected(TEACHER, STUDENT), rel=1e-4)  # float32
 
 
-def test_one_yes_or_no_output():
+@pytest.mark.parametrize("own", ["binary_crossentropy", "crossentropy"])
+def test_one_yes_or_no_output(own):
     model = network(1)
-    model.compile(loss="binary_crossentropy")
+    model.compile(loss=own)
     found = LevelDistillation(model).judge(sigmoid(TEACHER[:, :1]), sigmoid(STUDENT[:, :1]))
     assert float(found) == pytest.approx(of_yes_and_no(TEACHER[:, :1], STUDENT[:, :1]), rel=1e-4)
 
