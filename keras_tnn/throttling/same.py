@@ -10,8 +10,8 @@ from keras_tnn.gates import AlwaysOn, Independent, LearnedGate, Nested
 TOLERANCE = {"float16": 2e-2, "bfloat16": 1e-1, "float64": 1e-4, "float32": 1e-4}
 
 
-def check_same(model: keras.Model, throttled: keras.Model):
-    """Raises ValueError if outputs differ.
+def check_same(model: keras.Model, throttled: keras.Model, structure):
+    """Raises ValueError if outputs differ. `structure` is the model's inputs, as it takes them.
 
     Inputs of unknown size, and texts, are not made up: such a model is not compared. Learned gates
     are all open for it; what a gate of the user's own, or one that normalises, gives at u = 1 is
@@ -20,10 +20,11 @@ def check_same(model: keras.Model, throttled: keras.Model):
     known = (Nested, Independent, LearnedGate)
     if any(not isinstance(gate, known) or gate.normalize for gate in throttled.gates):
         return
-    inputs = [random_input(x) for x in keras.tree.flatten(model.input)]
+    inputs = [random_input(x) for x in keras.tree.flatten(structure)]
     if any(x is None for x in inputs):
         return
-    inputs = keras.tree.pack_sequence_as(model.input, inputs)
+    one = len(inputs) == 1 and not isinstance(structure, dict)
+    inputs = inputs[0] if one else keras.tree.pack_sequence_as(structure, inputs)
     with throttled.gating(AlwaysOn() if throttled.learned_gates else None):
         pairs = zip(outputs_of(model, inputs), outputs_of(throttled, inputs), strict=True)
     if all(alike(*pair) for pair in pairs):

@@ -139,7 +139,7 @@ def throttle(
     copy.gate(width, stages, Placer(places, graph, copy.utilization, copy.unused))
     throttled = copy.build()
     if check or check is None and len(graph.calls) <= 100:
-        check_same(model, throttled)
+        check_same(model, throttled, graph.input_structure)
     return throttled
 
 

@@ -194,8 +194,9 @@ def test_what_gates_close_is_cut_exactly(steps, head, seed):
     model = tnn.throttle(network(steps, head), num_groups=4, gate=gates.DataIndependent)
     patterns = sure(model, seed)
     masked = model(IMAGES)  # the threshold decides as the pattern does
-    np.testing.assert_allclose(tnn.materialize(model, 1.0)(IMAGES), masked, **TOLERANCE)
-    np.testing.assert_allclose(tnn.materialize(model, gates=patterns)(IMAGES), masked, **TOLERANCE)
+    # Left to Keras, a norm behind a preprocessing layer would take up that layer's training=True.
+    for cut in (tnn.materialize(model, 1.0), tnn.materialize(model, gates=patterns)):
+        np.testing.assert_allclose(cut(IMAGES, training=False), masked, **TOLERANCE)
 
 
 @settings(max_examples=10)
@@ -208,7 +209,7 @@ def test_any_network_takes_data_dependent_gates(steps, head):
         assert "no channels that `gate` may close" in str(error)
         return
     with model.gating(gates.AlwaysOn()):
-        np.testing.assert_allclose(model(IMAGES), plain(IMAGES), **TOLERANCE)
+        np.testing.assert_allclose(model(IMAGES), plain(IMAGES, training=False), **TOLERANCE)
 
 
 @pytest.mark.parametrize("gate", [gates.DataIndependent, gates.DataDependent, gates.Blind])
