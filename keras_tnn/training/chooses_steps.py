@@ -77,7 +77,8 @@ class ChoosesSteps(keras.Model):
             del self.test_step
 
     def train_step(self, *args):
-        with open_step(CHOSEN.get()):
+        levels = CHOSEN.get()
+        with open_step(self.own_step().levels if levels is None else levels):
             return super().train_step(*args)
 
     def test_step(self, *args):
