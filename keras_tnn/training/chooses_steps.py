@@ -4,7 +4,7 @@ import keras
 
 from keras_tnn.training.gate_objective import GateObjective
 from keras_tnn.training.regimes import PerSample, Regime
-from keras_tnn.training.step import CHOSEN, Step, StepOfChoice, chosen, open_step
+from keras_tnn.training.step import CHOSEN, Step, StepOfChoice, open_step
 
 
 class ChoosesSteps(keras.Model):
@@ -51,30 +51,41 @@ class ChoosesSteps(keras.Model):
 
         def compiled(levels):
             self.regime.ready(levels)
+            return self.compiled_function("train", super(ChoosesSteps, self).make_train_function)
 
-            def train_step(*args):  # a function of its own, by which JAX knows what it compiled
-                with chosen(levels):
-                    return type(self).train_step(self, *args)
-
-            self.train_step = train_step
-            try:
-                super(ChoosesSteps, self).make_train_function(force=True)
-                return self.train_function
-            finally:
-                del self.train_step
-                self.train_function = steps
-
-        self.train_function = steps = StepOfChoice(self.regime.choose, compiled)
+        self.train_function = StepOfChoice(self.regime.choose, compiled)
 
     def make_test_function(self, force=False):
-        """As Keras makes it, of a function of its own, by which JAX knows what it compiled."""
-        if self.test_function is not None and not force:
-            return
-        self.test_step = lambda *args: type(self).test_step(self, *args)
+        """As Keras makes it, one for the whole network and one for all other levels."""
+        if self.test_function is None or force:
+            make = super().make_test_function
+            self.test_function = StepOfChoice(
+                self.constant_level, lambda _: self.compiled_function("test", make)
+            )
+
+    def make_predict_function(self, force=False):
+        """As Keras makes it, one for the whole network and one for all other levels."""
+        if self.predict_function is None or force:
+            make = super().make_predict_function
+            self.predict_function = StepOfChoice(
+                self.constant_level, lambda _: self.compiled_function("predict", make)
+            )
+
+    def compiled_function(self, kind: str, make):
+        """What Keras makes of a step, from a function of its own, by which JAX knows it again."""
+        step, function = f"{kind}_step", f"{kind}_function"
+        kept = getattr(self, function)
+
+        def own(*args):
+            return getattr(type(self), step)(self, *args)
+
+        setattr(self, step, own)
         try:
-            super().make_test_function(force=True)
+            make(force=True)
+            return getattr(self, function)
         finally:
-            del self.test_step
+            delattr(self, step)
+            setattr(self, function, kept)
 
     def train_step(self, *args):
         levels = CHOSEN.get()

@@ -60,7 +60,7 @@ def chosen(levels: tuple[float, ...]) -> Iterator[None]:
 
 
 class StepOfChoice:
-    """A training function that compiles one step for each choice of levels, when it first occurs.
+    """Keras' function of a step that compiles one for each choice of levels, when it first occurs.
 
     Which levels a step runs is chosen before it, not in it: so each compiled step holds the levels
     that it computes, and no other. A choice inside it would trace all of them, forward and
@@ -68,7 +68,7 @@ class StepOfChoice:
 
     Args:
         choose: gives the levels of the next step.
-        compile: from levels, the training function of their step.
+        compile: from levels, the function of their step.
     """
 
     def __init__(self, choose, compile):

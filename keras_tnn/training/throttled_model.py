@@ -100,7 +100,8 @@ class ThrottledModel(ChoosesSteps, ControlsGates):
         if utilization is None and training:
             return self.regime.outputs(self, features, step or self.own_step())
         if utilization is None:
-            utilization = self.level.state[0]
+            # As a constant, the backend computes nothing for gates that are open anyway.
+            utilization = 1.0 if self.constant_level() else self.level.state[0]
         elif self.level.values != [1.0]:
             raise ValueError(
                 "Utilization is given twice: as an argument and as an input. Leave one out."
@@ -114,6 +115,10 @@ class ThrottledModel(ChoosesSteps, ControlsGates):
         runs = 1 if training else self.ensemble_runs
         outputs = [self.masked(features, utilization, training, step) for _ in range(runs)]
         return outputs[0] if runs == 1 else keras.tree.map_structure(mean_of, *outputs)
+
+    def constant_level(self) -> tuple[float, ...]:
+        """The level at inference that is compiled as a constant: the whole network's, or none."""
+        return (1.0,) if self.level.values == [1.0] else ()
 
     def task_loss(self, x, y, y_pred, sample_weight):
         """The compiled loss of some outputs, with the losses that layers added."""
