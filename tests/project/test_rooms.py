@@ -14,6 +14,7 @@ ORDER += ["throttling", "callbacks", "models"]
 OBSERVERS = {
     "analysis": {"utilization", "gates", "layers", "surgery", "training", "cost", "losses"},
 }
+OBSERVERS["controllers"] = {*OBSERVERS["analysis"], "analysis"}
 ALLOWED = {room: {*ORDER[:place], room} for place, room in enumerate(ORDER)}
 ALLOWED |= {room: {*rooms, room} for room, rooms in OBSERVERS.items()}
 
