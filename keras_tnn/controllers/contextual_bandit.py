@@ -1,5 +1,6 @@
 """A controller learns which level each sample needs (liu2022, 3.3 and Algorithm 1)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ from keras_tnn.analysis.outcomes import LevelNetworks
 from keras_tnn.controllers.choice import check_controller, choice_of
 from keras_tnn.controllers.judged import Judged, kept_table
 from keras_tnn.controllers.level_costs import level_costs
+from keras_tnn.controllers.policy_gradient import entropy_of, policy_losses, weighted_mean
 from keras_tnn.controllers.reward import Reward
 from keras_tnn.training.feeding import is_arrays
 from keras_tnn.utilization import check_levels
@@ -111,17 +113,15 @@ class ContextualBandit(keras.Model):
         return choice_of(self.controller(inputs, training=training))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        rewards = self.reward(y["right"], y["confidence"], ops.array(self.costs, "float32"))
-        log_pi = ops.log(ops.maximum(y_pred, keras.config.epsilon()))
+        right, confidence = y["right"], y["confidence"]
+        rewards = self.reward(right, confidence, ops.array(self.costs, "float32"))
         if self.exact:
             losses = -ops.sum(y_pred * rewards, axis=-1)
         else:
-            taken = ops.one_hot(self.explore(y_pred), len(self.levels))
-            losses = -ops.sum(taken * rewards * log_pi, axis=-1)
-        losses += self.entropy * ops.sum(y_pred * log_pi, axis=-1)
-        if sample_weight is not None:
-            losses *= ops.cast(sample_weight, losses.dtype)
-        return ops.mean(losses)
+            level = self.explore(y_pred) if training else ops.argmax(y_pred, axis=-1)
+            taken = ops.take_along_axis(rewards, level[:, None], axis=-1)[:, 0]
+            losses = policy_losses(taken, y_pred, level)
+        return weighted_mean(losses - self.entropy * entropy_of(y_pred), sample_weight)
 
     def explore(self, pi):
         """Epsilon-greedy: the level to run for each sample, integers `(batch,)`."""
@@ -138,15 +138,22 @@ class ContextualBandit(keras.Model):
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """What the controller's favourites are worth."""
-        best = ops.one_hot(ops.argmax(y_pred, axis=-1), len(self.levels))
-        costs = ops.array(self.costs, "float32")
+        best = ops.argmax(y_pred, axis=-1)[:, None]
+        right, confidence = (
+            ops.take_along_axis(y[name], best, axis=-1)[:, 0] for name in ("right", "confidence")
+        )
+        return self.report(right, confidence, best[:, 0], sample_weight)
+
+    def report(self, right, confidence, level, sample_weight) -> dict:
+        """The metrics, after one level a sample has answered."""
+        cost = ops.take(ops.array(self.costs, "float32"), level)
         values = {
-            "reward": self.reward(y["right"], y["confidence"], costs),
-            "accuracy": ops.cast(y["right"], "float32"),
-            "cost": costs,
+            "reward": self.reward(right, confidence, cost),
+            "accuracy": ops.cast(right, "float32"),
+            "cost": cost,
         }
         for name, value in values.items():
-            self.means[name].update_state(ops.sum(best * value, axis=-1), sample_weight)
+            self.means[name].update_state(value, sample_weight)
         return self.get_metrics_result()
 
     def fit(self, x=None, y=None, batch_size=None, *args, validation_data=None, **kwargs):
@@ -156,48 +163,52 @@ class ContextualBandit(keras.Model):
             x: arrays, a `keras.utils.PyDataset` or a `tf.data.Dataset`, without utilization.
             y: labels, where `x` is arrays: class numbers or one-hot.
         """
-        levels = LevelNetworks(self.network, self.levels, self.calibration_data)
-        x, y = self.judged(x, y, batch_size, levels)
+        judge = self.judge()
+        x, y = judge(x, y, batch_size)
         if isinstance(validation_data, tuple):
-            pair = self.judged(*validation_data[:2], batch_size, levels)
+            pair = judge(*validation_data[:2], batch_size)
             validation_data = (*pair, *validation_data[2:])
         elif validation_data is not None:
-            validation_data, _ = self.judged(validation_data, None, batch_size, levels)
+            validation_data, _ = judge(validation_data, None, batch_size)
         return super().fit(x, y, batch_size, *args, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, *args, **kwargs):
         """As `keras.Model.evaluate`, on what `fit` takes."""
-        return super().evaluate(*self.judged(x, y, batch_size), batch_size, *args, **kwargs)
+        if not isinstance(x, Judged) and not isinstance(y, dict):  # as `fit` validates
+            x, y = self.judge()(x, y, batch_size)
+        return super().evaluate(x, y, batch_size, *args, **kwargs)
 
-    def judged(self, x, y, batch_size, levels: LevelNetworks | None = None) -> tuple:
-        """Data with what the levels answer in place of labels; `fit` validates on such data."""
-        if isinstance(x, Judged) or isinstance(y, dict):
-            return x, y
-        levels = levels or LevelNetworks(self.network, self.levels, self.calibration_data)
-        if self.cache and is_arrays(x):
-            return x, kept_table(levels, x, y)
-        return Judged(levels, x, y, batch_size or 32), None
+    def judge(self) -> Callable:
+        """From `x`, `y` and a batch size to data with what levels answer in place of labels."""
+        levels = LevelNetworks(self.network, self.levels, self.calibration_data)
+
+        def judged(x, y, batch_size) -> tuple:
+            if self.cache and is_arrays(x):
+                return x, kept_table(levels, x, y)
+            return Judged(levels, x, y, batch_size or 32), None
+
+        return judged
+
+    @property
+    def frozen(self) -> list:
+        """Trainable weights that stay as they are."""
+        return self.network.trainable_weights
 
     @property
     def trainable_weights(self):
-        return self.without_network(super().trainable_weights)
+        return without(self.frozen, super().trainable_weights)
 
     @property
     def trainable_variables(self):
-        return self.without_network(super().trainable_variables)
+        return without(self.frozen, super().trainable_variables)
 
     @property
     def non_trainable_weights(self):
-        return [*super().non_trainable_weights, *self.network.trainable_weights]
+        return [*super().non_trainable_weights, *self.frozen]
 
     @property
     def non_trainable_variables(self):
-        return [*super().non_trainable_variables, *self.network.trainable_variables]
-
-    def without_network(self, weights: list) -> list:
-        """The weights that are learned: the network's stay as they are."""
-        frozen = {id(weight) for weight in self.network.weights}
-        return [weight for weight in weights if id(weight) not in frozen]
+        return [*super().non_trainable_variables, *self.frozen]
 
     def get_config(self):
         kept = {name: getattr(self, name) for name in ("levels", "exact", "entropy", "cache")}
@@ -220,6 +231,12 @@ class ContextualBandit(keras.Model):
     def from_config(cls, config):
         config = {k: keras.saving.deserialize_keras_object(v) for k, v in config.items()}
         return cls(**{**config, "cost": dict(config["cost"])})
+
+
+def without(left_out: list, weights: list) -> list:
+    """The weights that are not among those left out."""
+    ids = {id(weight) for weight in left_out}
+    return [weight for weight in weights if id(weight) not in ids]
 
 
 def check_number(name: str, value, most: float):
