@@ -11,7 +11,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_tnn import analysis, callbacks, cost, gates, layers, losses, models, surgery, training
+from keras_tnn import (
+    analysis,
+    callbacks,
+    controllers,
+    cost,
+    gates,
+    layers,
+    losses,
+    models,
+    surgery,
+    training,
+)
 
 SAMPLES = 4
 UTILIZATION = np.array([0.25, 0.5, 0.75, 1.0], "float32")
@@ -182,8 +193,15 @@ ABSTRACT = [
 
 # Values and strategies without a property of their own here; their rooms test them.
 OTHERS = [
+    analysis.Choices,
+    analysis.ChoicesTable,
+    analysis.Escalation,
     analysis.LevelRow,
     analysis.LevelTable,
+    analysis.Outcomes,
+    controllers.ContextualBandit,
+    controllers.JointTuning,
+    controllers.Reward,
     gates.AlwaysOn,
     gates.Ensemble,
     gates.Decision,
