@@ -78,7 +78,7 @@ def evaluate_gating(
             f"be read once an evaluation. Received: {type(x).__name__}"
         )
     if calibration_data is None:
-        warn_without_calibration(model)
+        warn_of_drawn_gates(model)
     ways = [*map(Threshold, thresholds), Stochastic(), AlwaysOn(), Ensemble(runs)]
     share, unknown_cost = share_of(model)
     repeats = [runs if isinstance(way, Stochastic) else 1 for way in ways]
@@ -139,7 +139,7 @@ def counting(model: ThrottledModel, share: MacsShare | None) -> Iterator[None]:
         model.test_function = None
 
 
-def warn_without_calibration(model: ThrottledModel):
+def warn_of_drawn_gates(model: ThrottledModel):
     if normalizations(model):
         warnings.warn(
             f"Model '{model.name}' has BatchNormalization and `calibration_data` is None. Its "

@@ -30,11 +30,11 @@ def count_open_groups(model: keras.Model, utilization: float) -> tuple[int, int]
         id(x): np.array([utilization], "float32") for x in graph.inputs if x.name == "utilization"
     }
     calls, _ = forward(graph, known)
-    values = [groups_of(call) for call in calls if isinstance(call.operation, Gated)]
+    values = [decided_values(call) for call in calls if isinstance(call.operation, Gated)]
     return sum(np.count_nonzero(v) for v in values), sum(v.size for v in values)
 
 
-def groups_of(call) -> np.ndarray:
+def decided_values(call) -> np.ndarray:
     """The gate's values of the groups that this call decides on."""
     groups = {*call.operation.groups_of(call.output.shape[-1]).tolist()}
     return gate_values(call)[sorted(groups - {-1})]  # it may obey some groups of a larger gate

@@ -54,13 +54,13 @@ def find_conditions(remainder: Remainder) -> PartConditions:
     pairs = list(zip(remainder.sites, remainder.groups, strict=True))
     single = [frozenset([int(groups[i])]) for site, groups in pairs for i in site.free]
     dead = closed(remainder, single)
-    sets, index = conditions_of(dead, single, remainder)
+    sets, index = conditions_by_channel(dead, single, remainder)
     axes = [axis for part in like(remainder.parts, index) for axis in part]
     several = {one for axis in axes for one in jointly(sets, axis, remainder.groups)}
     several = sorted((one for one in several if may_fail(one, remainder)), key=sorted)
     if several:
         dead = np.concatenate([dead, closed(remainder, several)], axis=1)
-        sets, index = conditions_of(dead, single + several, remainder)
+        sets, index = conditions_by_channel(dead, single + several, remainder)
     check(remainder, sets, index)
     parts = [part for one in remainder.parts for part in one]
     return PartConditions(remainder.num_groups, parts, sets, like(remainder.parts, index))
@@ -80,7 +80,7 @@ def closed(remainder: Remainder, conditions: list[Condition]) -> np.ndarray:
     return dead
 
 
-def conditions_of(
+def conditions_by_channel(
     dead: np.ndarray, conditions: list[Condition], remainder: Remainder
 ) -> tuple[list[Conditions], np.ndarray]:
     """The different conditions of channels, and for each channel the index of its own."""

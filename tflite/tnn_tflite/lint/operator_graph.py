@@ -93,7 +93,7 @@ class OperatorGraph:
     parameter_bytes: int
 
 
-def read_graph(content: bytes) -> OperatorGraph:
+def read_operator_graph(content: bytes) -> OperatorGraph:
     """Reads a TFLite file.
 
     Args:

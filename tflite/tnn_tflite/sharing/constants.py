@@ -56,7 +56,7 @@ class Use:
 
 
 @dataclass(frozen=True, eq=False)
-class Tensor:
+class LocatedTensor:
     """A tensor, constant or not.
 
     Args:
@@ -86,12 +86,12 @@ class Subgraph:
         readers: For each tensor, how many operators read it.
     """
 
-    tensors: list[Tensor]
+    tensors: list[LocatedTensor]
     uses: dict[int, list[Use]]
     readers: dict[int, int]
 
     @property
-    def kernels(self) -> list[tuple[Tensor, list[Use]]]:
+    def kernels(self) -> list[tuple[LocatedTensor, list[Use]]]:
         """The constant kernels with the operators that read them, in order of the operators."""
         pairs = [(self.tensors[number], uses) for number, uses in self.uses.items()]
         return [(tensor, uses) for tensor, uses in pairs if tensor.constant is not None]
@@ -119,7 +119,7 @@ class TFLiteFile:
         model = self._model
         return [self._graph(model.Subgraphs(i)) for i in range(model.SubgraphsLength())]
 
-    def tensors(self) -> Iterator[Tensor]:
+    def tensors(self) -> Iterator[LocatedTensor]:
         """Every tensor of every subgraph."""
         for graph in self.graphs:
             yield from graph.tensors
@@ -152,7 +152,7 @@ class TFLiteFile:
     def _operator_name(self, operator: Any) -> str:
         return self._operators[self._model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()]
 
-    def _tensor(self, number: int, tensor: Any) -> Tensor:
+    def _tensor(self, number: int, tensor: Any) -> LocatedTensor:
         name = self._types[tensor.Type()]
         dtype = name.lower() if name in TYPES else None
         shape = tuple(int(tensor.Shape(i)) for i in range(tensor.ShapeLength()))
@@ -160,7 +160,7 @@ class TFLiteFile:
         if quantization is not None and quantization.ScaleLength():
             scales = self._located(quantization.ScaleAsNumpy(), "float32")
         constant = self._constant(tensor.Buffer(), shape, dtype)
-        return Tensor(number, tensor.Buffer(), shape, dtype, constant, scales)
+        return LocatedTensor(number, tensor.Buffer(), shape, dtype, constant, scales)
 
     def _constant(self, number: int, shape: tuple[int, ...], dtype: str | None) -> Located | None:
         buffer = self._model.Buffers(number)
