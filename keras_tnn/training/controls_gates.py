@@ -8,10 +8,10 @@ import keras
 from keras_tnn.gates import Ensemble, Gate, LearnedGate
 from keras_tnn.gates.inference import check_gating, deciding
 from keras_tnn.surgery import gate_calls, read_graph
+from keras_tnn.surgery.leaf_layers import leaf_layers
 from keras_tnn.training.feeding import is_arrays
 from keras_tnn.training.float_gates import warn_of_float, without_gates
 from keras_tnn.training.gate_activity import GateActivity
-from keras_tnn.training.leaf_layers import leaf_layers
 
 
 class ControlsGates(keras.Model):
