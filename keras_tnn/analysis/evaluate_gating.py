@@ -14,6 +14,7 @@ from keras_tnn.gates import AlwaysOn, Ensemble, Stochastic, Threshold
 from keras_tnn.gates.inference import Inference
 from keras_tnn.losses.complexity import MacsShare
 from keras_tnn.training import ThrottledModel
+from keras_tnn.training.controls_gates import check_learned_gates
 from keras_tnn.training.statistics import normalizations
 
 ACTIVITY = ("share", "activation_rate", "polarization")
@@ -106,12 +107,7 @@ def evaluate_gating(
 
 
 def check_model(model):
-    if not isinstance(model, ThrottledModel) or not model.learned_gates:
-        raise ValueError(
-            "Invalid value for `model`. Expected a keras_tnn.ThrottledModel with learned gates, "
-            "such as keras_tnn.throttle(model, gate=keras_tnn.gates.DataIndependent). "
-            f"Received: '{model.name}', a {type(model).__name__}"
-        )
+    check_learned_gates(model, "Invalid value for `model`. Expected")
     if not model.compiled:
         raise ValueError(
             f"Model '{model.name}' is not compiled, so there is nothing to measure. Call "

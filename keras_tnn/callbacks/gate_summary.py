@@ -5,6 +5,8 @@ from os import PathLike, fspath
 import keras
 import numpy as np
 
+from keras_tnn.training.controls_gates import check_learned_gates
+
 PIXELS = 8  # an epoch's width in the picture
 
 
@@ -44,11 +46,7 @@ class GateSummary(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.summary = summary_writers()
-        if not getattr(self.model, "learned_gates", []):
-            raise ValueError(
-                "GateSummary needs a keras_tnn.ThrottledModel with learned gates. "
-                f"Received: '{self.model.name}', a {type(self.model).__name__}"
-            )
+        check_learned_gates(self.model, "GateSummary needs")
         self.writer = self.summary.create_file_writer(self.log_dir)
         self.epochs = []
         self.seen = len(self.model.history.history.get("gate_rates", []))

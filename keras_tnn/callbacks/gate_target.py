@@ -10,7 +10,8 @@ from keras_tnn.callbacks.logged import Logged
 from keras_tnn.losses import complexity as complexities
 from keras_tnn.losses.activation import BatchActivation
 from keras_tnn.losses.complexity_penalty import DistanceComplexity
-from keras_tnn.training import Baseline, GateObjective, ThrottledModel
+from keras_tnn.training import Baseline, GateObjective
+from keras_tnn.training.controls_gates import check_learned_gates
 
 COMPLEXITIES = {
     "gates": complexities.GateActivation,
@@ -120,12 +121,7 @@ class GateTarget(Logged):
 
     def on_train_begin(self, logs=None):
         model = self.model
-        if not isinstance(model, ThrottledModel) or not model.learned_gates:
-            raise ValueError(
-                f"{type(self).__name__} needs a keras_tnn.ThrottledModel with learned gates, such "
-                "as keras_tnn.throttle(model, gate=keras_tnn.gates.DataIndependent). "
-                f"Received: '{model.name}', a {type(model).__name__}"
-            )
+        check_learned_gates(model, f"{type(self).__name__} needs")
         model.objective = GateObjective(
             self.loss,
             self.complexity(model),

@@ -82,6 +82,11 @@ class Gate(keras.layers.Layer):
         """Whether samples decide for themselves, so that the gate has no fixed pattern."""
         return not {"features", "image"}.isdisjoint(self.reads)
 
+    @property
+    def free(self) -> list[int]:
+        """The numbers of the groups that the gate decides on."""
+        return list(range(self.num_groups))
+
     def __call__(self, utilization, features=None, image=None, state=None, **kwargs):
         given = {"features": features, "image": image, "state": state}
         read = {name: value for name, value in given.items() if name in self.reads}

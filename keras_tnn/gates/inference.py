@@ -146,9 +146,9 @@ def check_gating(gating) -> Inference:
 
 
 @contextmanager
-def deciding(gates: Iterable, inference: Inference) -> Iterator[None]:
-    """Within it the learned ones among some gates decide at inference in one way."""
-    dials = [gate.inference for gate in gates if hasattr(gate, "inference")]
+def deciding(gates: Iterable, inference: Inference | None) -> Iterator[None]:
+    """Within it the learned ones among some gates decide at inference in one way; None: as ever."""
+    dials = [gate.inference for gate in gates if inference and hasattr(gate, "inference")]
     before = [dial.values for dial in dials]
     for dial in dials:
         dial.turn(inference.dial)

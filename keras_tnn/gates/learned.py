@@ -76,7 +76,6 @@ class LearnedGate(Gate):
 
     @property
     def free(self) -> list[int]:
-        """The numbers of the groups that the gate decides on."""
         always = range(self.min_groups) if self.always_open is None else self.always_open
         return sorted({*range(self.num_groups)} - {*always})
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_tnn.gates import Gate, Threshold
 from keras_tnn.gates.decision import call_key
-from keras_tnn.gates.inference import deciding
+from keras_tnn.gates.inference import check_threshold, deciding
 from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.cut import cut
 from keras_tnn.surgery.gate_calls import gates_of
@@ -73,9 +73,9 @@ def materialize(
         A `keras.Model` without the utilization input, with weights of its own.
 
     Raises:
-        ValueError: if `utilization` is not in (0, 1], if a pattern does not fit its gate, if the
-            model has no throttled layer or no graph, if a gate depends on the data, or if nothing
-            would be left of the network.
+        ValueError: if `utilization` or `threshold` is out of range, if a pattern does not fit its
+            gate, if the model has no throttled layer or no graph, if a gate depends on the data,
+            or if nothing would be left of the network.
 
     Example:
 
@@ -91,7 +91,8 @@ def materialize(
     graph = read_throttled_graph(model)
     patterns = patterns_by_call(graph, gates or {})
     name = f"{model.name}_{round(1000 * utilization):04d}"
-    with deciding(gates_of(graph) if threshold is not None else [], Threshold(threshold or 0.5)):
+    way = None if threshold is None else Threshold(check_threshold(threshold))
+    with deciding(gates_of(graph), way):
         result = cut(graph, utilization, name=name, gates=patterns)
     copy_all(result.slices, result.model)
     if calibration_data is not None:
