@@ -209,6 +209,7 @@ OTHERS = [
     cost.LayerCost,
     surgery.Elementwise,
     surgery.GateCall,
+    surgery.Kept,
     surgery.Mixing,
     surgery.PerChannel,
     surgery.Rule,
