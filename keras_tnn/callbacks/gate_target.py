@@ -5,8 +5,8 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_tnn.callbacks.counts import check_count
 from keras_tnn.callbacks.logged import Logged
+from keras_tnn.counts import check_count
 from keras_tnn.losses import complexity as complexities
 from keras_tnn.losses.activation import BatchActivation
 from keras_tnn.losses.complexity_penalty import DistanceComplexity

@@ -15,7 +15,7 @@ from keras_tnn.surgery.gate_calls import gates_of
 from keras_tnn.surgery.graph import Call, Graph, read_graph
 from keras_tnn.surgery.recalibrate import recalibrate
 from keras_tnn.surgery.slices import copy_all
-from keras_tnn.utilization import check_one
+from keras_tnn.utilization import check_one, has_dial
 
 
 def read_throttled_graph(model: keras.Model) -> Graph:
@@ -32,8 +32,7 @@ def read_throttled_graph(model: keras.Model) -> Graph:
             "model of floats: cut a level first and quantize that, "
             "`keras_tnn.materialize(model, u).quantize(...)`."
         )
-    has_input = any(x.name == "utilization" for x in graph.inputs)
-    if not has_input or not any(isinstance(call.operation, Gated) for call in graph.calls):
+    if not has_dial(graph) or not any(isinstance(call.operation, Gated) for call in graph.calls):
         raise ValueError(
             f"Model '{model.name}' has no throttled layer. Expected a model with an input named "
             "'utilization' that feeds at least one layer of keras_tnn.layers, for example "

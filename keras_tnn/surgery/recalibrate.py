@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_tnn.utilization import check_one
+from keras_tnn.utilization import check_one, has_dial
 
 
 def recalibrate(
@@ -100,7 +100,7 @@ def thawed(layers: list[keras.layers.Layer]) -> Iterator[None]:
 
 def batch_at(model: keras.Model, batch, utilization: float):
     """The batch as the model takes it, with utilization if it has that input."""
-    if not any(x.name == "utilization" for x in model.inputs):
+    if not has_dial(model):
         return batch
     features = [ops.convert_to_tensor(x) for x in keras.tree.flatten(batch)]
     filled = ops.full((len(features[0]),), utilization, "float32")

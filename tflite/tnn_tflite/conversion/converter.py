@@ -248,12 +248,12 @@ def _check_model(model: keras.Model) -> None:
 def _check_mapping(
     models: Mapping[float, keras.Model], levels: Sequence[float], calibration_data: Any
 ) -> None:
-    from keras_tnn.utilization import check_levels
+    from keras_tnn.utilization import check_levels, has_dial
 
     check_levels(tuple(models), name="model")
     for model in models.values():
         _check_model(model)
-        if any(x.name == "utilization" for x in getattr(model, "inputs", None) or ()):
+        if has_dial(model):
             raise ValueError(
                 "Invalid value for `model`. Expected a mapping from utilizations to plain models, "
                 f"as `keras_tnn.materialize` makes them. Received: {model.name!r}, which has a "

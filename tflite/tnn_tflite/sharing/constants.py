@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tnn_tflite.sharing.schema import load_schema
+from tnn_tflite.sharing.schema import load_schema, names_of
 
 # Operators whose second input is a kernel, and its axis of output channels.
 KERNEL_OPERATORS = {
@@ -108,10 +108,9 @@ class TFLiteFile:
     def __init__(self, content: bytes) -> None:
         self.content = content
         self._bytes = np.frombuffer(content, np.uint8)
-        self._schema = load_schema()
-        self._model = self._schema.Model.GetRootAs(content, 0)
-        self._operators = _names(self._schema.BuiltinOperator)
-        self._types = _names(self._schema.TensorType)
+        self._model = load_schema().Model.GetRootAs(content, 0)
+        self._operators = names_of("BuiltinOperator")
+        self._types = names_of("TensorType")
 
     @cached_property
     def graphs(self) -> list[Subgraph]:
@@ -185,7 +184,3 @@ def _use(name: str, inputs: list[int]) -> Use:
         (inputs[2], inputs[3:4]) if name == "TRANSPOSE_CONV" else (inputs[0], inputs[2:3])
     )
     return Use(name, source, bias[0] if bias and bias[0] >= 0 else None)
-
-
-def _names(enumeration: type) -> dict[int, str]:
-    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
