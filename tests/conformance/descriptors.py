@@ -135,7 +135,7 @@ CALLBACKS = [
 
 # For models with learned gates.
 GATE_CALLBACKS = [
-    Descriptor(callbacks.BatchActivation, {"target": 0.5, "start": 0.7, "every": 1}),
+    Descriptor(callbacks.GateTarget, {"target": 0.5, "start": 0.7, "every": 1}),
 ]
 
 IMAGE = {"input_shape": (8, 8, 3), "num_classes": 3}
@@ -227,6 +227,7 @@ OTHERS = [
     cost.LayerCost,
     surgery.Elementwise,
     surgery.GateCall,
+    surgery.Kept,
     surgery.Mixing,
     surgery.PerChannel,
     surgery.Rule,

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 # A room may import itself and the rooms that stand before it.
-ORDER = ["utilization", "gates", "layers", "surgery", "cost", "losses", "training"]
+ORDER = ["counts", "utilization", "gates", "layers", "surgery", "cost", "losses", "training"]
 ORDER += ["throttling", "callbacks", "models"]
 # These look at models from outside; no room above imports them.
 OBSERVERS = {

@@ -17,7 +17,6 @@ its own. The file, version 1::
 
 import dataclasses
 import json
-import math
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tnn_tflite.latency.table import Conditions, DeviceTable, LevelMeasurement
+from tnn_tflite.positive import is_positive
 
 FORMAT = "tnn_tflite_latency"
 FORMAT_VERSION = 1
@@ -112,24 +112,19 @@ def _measurement(path: Path, record: Any) -> LevelMeasurement:
         raise _error(path, "an object for each level", record)
     names = [field.name for field in dataclasses.fields(LevelMeasurement)]
     for name in names:
-        is_good = _is_positive if name in names[:3] else _is_positive_or_none
+        is_good = is_positive if name in names[:3] else _is_positive_or_none
         if name == "accuracy":
             is_good = _is_share_or_none
         _check(path, record, name, is_good, "a number that was measured")
     return LevelMeasurement(**{name: record[name] for name in names})
 
 
-def _is_positive(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0.0 < value < math.inf
-
-
 def _is_positive_or_none(value: Any) -> bool:
-    return value is None or _is_positive(value)
+    return value is None or is_positive(value)
 
 
 def _is_share_or_none(value: Any) -> bool:
-    return value is None or value == 0 or _is_positive(value) and value <= 1
+    return value is None or value == 0 or is_positive(value) and value <= 1
 
 
 def _check(

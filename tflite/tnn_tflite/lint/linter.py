@@ -8,7 +8,7 @@ from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.lint.coral import CORAL
 from tnn_tflite.lint.micro import MICRO
-from tnn_tflite.lint.operator_graph import OperatorGraph, read_graph
+from tnn_tflite.lint.operator_graph import OperatorGraph, read_operator_graph
 from tnn_tflite.lint.operator_rule import Finding
 from tnn_tflite.lint.target import Graphs, Target
 from tnn_tflite.lint.xnnpack import XNNPACK
@@ -133,7 +133,9 @@ def _index(finding: Finding) -> float:
 
 def _graphs(bundle: Bundle, order: Sequence[float] | None) -> dict[float, OperatorGraph]:
     levels = {level.utilization: level for level in bundle.levels}
-    return {u: read_graph(bundle.read_level(levels[u])) for u in _ordered(tuple(levels), order)}
+    return {
+        u: read_operator_graph(bundle.read_level(levels[u])) for u in _ordered(tuple(levels), order)
+    }
 
 
 def _ordered(levels: Sequence[float], order: Sequence[float] | None) -> Iterator[float]:

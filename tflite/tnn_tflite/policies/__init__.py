@@ -6,7 +6,7 @@ learns; see `policy.py`.
 
 from tnn_tflite.policies.accuracy_floor import AccuracyFloor
 from tnn_tflite.policies.battery import Battery
-from tnn_tflite.policies.fixed import FixedUtilization
+from tnn_tflite.policies.fixed import Fixed
 from tnn_tflite.policies.from_function import FromFunction
 from tnn_tflite.policies.latency_budget import LatencyBudget
 from tnn_tflite.policies.latency_target import LatencyTarget
@@ -18,7 +18,7 @@ __all__ = [
     "AccuracyFloor",
     "Battery",
     "Choice",
-    "FixedUtilization",
+    "Fixed",
     "FromFunction",
     "Inputs",
     "KnownLevel",
