@@ -38,7 +38,7 @@ class Choices:
         return np.bincount(self.level, minlength=levels) / len(self.level)
 
 
-def chosen(outcomes: Outcomes, name: str, level: np.ndarray, overhead=0.0) -> Choices:
+def one_level_each(outcomes: Outcomes, name: str, level: np.ndarray, overhead=0.0) -> Choices:
     """The choices of somebody who runs one level a sample.
 
     Args:
@@ -65,4 +65,4 @@ def oracle(outcomes: Outcomes) -> Choices:
     >>> best.level.tolist(), best.accuracy, best.mean_cost
     ([1, 0], 0.5, 0.625)
     """
-    return chosen(outcomes, "oracle", outcomes.right.argmax(1))
+    return one_level_each(outcomes, "oracle", outcomes.right.argmax(1))

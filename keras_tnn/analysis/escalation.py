@@ -1,6 +1,6 @@
 """Escalation: run a low level, keep its answer if it is sure, else run the next."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -21,23 +21,27 @@ class Escalation:
 
     Args:
         levels: rising utilizations in (0, 1], two or more.
-        thresholds: probabilities in [0, 1], one for each level but the last: an answer is kept if
-            its class has at least this probability.
+        thresholds: floats in [0, 1], one for each level but the last: an answer is kept if the
+            level is at least so sure of it.
+        measure: of how sure a level is: "margin", by how much its answer is above the next class
+            in probability, or "probability", that of its answer.
 
     Raises:
-        ValueError: if the levels do not rise or the thresholds do not fit them.
+        ValueError: if the levels do not rise, the thresholds do not fit them, or `measure` is
+            neither of the two.
 
     Example:
 
     >>> answers = np.array([[[0.6, 0.4], [0.2, 0.8]], [[0.9, 0.1], [0.6, 0.4]]])
     >>> outcomes = Outcomes((0.5, 1.0), answers, np.array([1, 0]), (25, 100), (1e-6, 4e-6))
-    >>> made = Escalation((0.5, 1.0), (0.7,)).on(outcomes)
+    >>> made = Escalation((0.5, 1.0), (0.4,)).on(outcomes)
     >>> made.level.tolist(), made.accuracy, made.mean_cost  # the first pays for both levels
     ([1, 0], 1.0, 0.75)
     """
 
     levels: tuple[float, ...]
     thresholds: tuple[float, ...]
+    measure: str = "margin"
 
     def __post_init__(self):
         object.__setattr__(self, "levels", check_levels(self.levels))
@@ -63,23 +67,25 @@ class Escalation:
                 f"Missing: {sorted(missing)}"
             )
         places = [outcomes.levels.index(u) for u in self.levels]
-        return climbed(outcomes, places, self.thresholds)
+        return climbed(outcomes, places, self.thresholds, outcomes.certainty(self.measure))
 
 
-def climbed(outcomes: Outcomes, places: Sequence[int], thresholds: Sequence[float]) -> Choices:
+def climbed(outcomes: Outcomes, places, thresholds, certainty: np.ndarray) -> Choices:
     """Escalation over the levels at these places of the outcomes."""
     samples = np.arange(len(outcomes.labels))
     level = np.full(len(samples), places[0])
     cost = np.full(len(samples), outcomes.shares[places[0]])
     going = np.ones(len(samples), bool)
     for here, up, threshold in zip(places[:-1], places[1:], thresholds, strict=True):
-        going &= outcomes.confidence[:, here] < threshold
+        going &= certainty[:, here] < threshold
         level[going] = up
         cost[going] += outcomes.shares[up]
     return Choices("escalation", level, outcomes.right[samples, level], cost)
 
 
-def escalation(outcomes: Outcomes, budget: float, *, most_levels: int = 3) -> Escalation:
+def escalation(
+    outcomes: Outcomes, budget: float, *, most_levels: int = 3, measure: str = "margin"
+) -> Escalation:
     """The escalation that is most often right within an average budget.
 
     All pairs of levels are tried, and all triples if `most_levels` is 3, with thresholds that use
@@ -90,6 +96,7 @@ def escalation(outcomes: Outcomes, budget: float, *, most_levels: int = 3) -> Es
             the result is judged on.
         budget: mean MACs over those of the last level, in (0, 1].
         most_levels: 2 or 3.
+        measure: as for `Escalation`.
 
     Raises:
         ValueError: if `budget` is not in (0, 1] or below every escalation, or `most_levels` is
@@ -111,11 +118,12 @@ def escalation(outcomes: Outcomes, budget: float, *, most_levels: int = 3) -> Es
             "Invalid value for `most_levels`. Expected 2 or 3. "
             f"Received: most_levels={most_levels!r}"
         )
+    certainty = outcomes.certainty(measure)
     tried = [
-        (climbed(outcomes, places, thresholds), places, thresholds)
+        (climbed(outcomes, places, thresholds, certainty), places, thresholds)
         for count in range(2, most_levels + 1)
         for places in combinations(range(len(outcomes.levels)), count)
-        for thresholds in within(outcomes, places, budget)
+        for thresholds in within(outcomes, places, budget, certainty)
     ]
     if not tried:
         raise ValueError(
@@ -123,27 +131,20 @@ def escalation(outcomes: Outcomes, budget: float, *, most_levels: int = 3) -> Es
             f"lowest level costs. Received: budget={budget!r}"
         )
     _, places, thresholds = max(tried, key=lambda one: (one[0].accuracy, -one[0].mean_cost))
-    return Escalation(tuple(outcomes.levels[i] for i in places), thresholds)
+    return Escalation(tuple(outcomes.levels[i] for i in places), thresholds, measure)
 
 
-def within(outcomes: Outcomes, places, budget: float) -> Iterator[tuple[float, ...]]:
+def within(outcomes: Outcomes, places, budget: float, certainty) -> Iterator[tuple[float, ...]]:
     """Thresholds with which climbing these places costs the budget on average, or less."""
     if len(places) == 2:
         first = ()
     else:
-        first = (np.quantile(outcomes.confidence[:, places[0]], k / GRID) for k in range(GRID + 1))
+        first = (np.quantile(certainty[:, places[0]], k / GRID) for k in range(GRID + 1))
     for thresholds in [(one,) for one in first] or [()]:
-        before = climbed(outcomes, places[:-1], thresholds)
+        before = climbed(outcomes, places[:-1], thresholds, certainty)
         left = budget - before.mean_cost
         if left >= 0:
             going = before.level == places[-2]
-            confidence = outcomes.confidence[going, places[-2]]
-            yield (*thresholds, threshold_of(confidence, left, outcomes, places[-1]))
-
-
-def threshold_of(confidence: np.ndarray, left: float, outcomes: Outcomes, last: int) -> float:
-    """Below it lie as many of the confidences as may go on to the last level."""
-    may = int(left * len(outcomes.labels) / outcomes.shares[last])
-    if may >= len(confidence):
-        return 1.0
-    return float(np.sort(confidence)[may])
+            may = int(left * len(going) / outcomes.shares[places[-1]])  # so many may go on
+            rising = np.sort(certainty[going, places[-2]])
+            yield (*thresholds, float(rising[may]) if may < len(rising) else 1.0)

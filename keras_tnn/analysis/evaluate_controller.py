@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_tnn.analysis.choices import Choices, chosen, oracle
+from keras_tnn.analysis.choices import Choices, one_level_each, oracle
 from keras_tnn.analysis.choices_table import ChoicesTable
 from keras_tnn.analysis.escalation import escalation
 from keras_tnn.analysis.outcomes import Outcomes
@@ -67,7 +67,7 @@ def choices_of(controller, name: str, x, outcomes: Outcomes, batch_size: int) ->
             f"Received: '{name}' with choices of shape {probabilities.shape}"
         )
     overhead = count_macs(controller) / outcomes.macs[-1]
-    made = chosen(outcomes, name, probabilities.argmax(-1), overhead)
+    made = one_level_each(outcomes, name, probabilities.argmax(-1), overhead)
     if holds_lowest:
         made.cost[made.level == 0] = overhead
     return made

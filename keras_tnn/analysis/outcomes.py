@@ -14,6 +14,8 @@ from keras_tnn.losses import class_probabilities
 from keras_tnn.surgery import materialize
 from keras_tnn.utilization import check_levels
 
+MEASURES = ("probability", "margin")
+
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
@@ -42,6 +44,26 @@ class Outcomes:
     def confidence(self) -> np.ndarray:
         """The probability of that class, floats `(n, K)`."""
         return self.probabilities.max(-1)
+
+    def certainty(self, measure: str = "margin") -> np.ndarray:
+        """How sure each level is of its answer, floats in [0, 1], `(n, K)`.
+
+        Args:
+            measure: "probability", that of the answer, or "margin", by how much it is above the
+                next class.
+
+        Raises:
+            ValueError: if `measure` is neither.
+        """
+        if measure not in MEASURES:
+            raise ValueError(
+                f"Invalid value for `measure`. Expected one of {MEASURES}. "
+                f"Received: measure={measure!r}"
+            )
+        if measure == "probability":
+            return self.confidence
+        ranked = np.sort(self.probabilities, axis=-1)
+        return ranked[..., -1] - ranked[..., -2]
 
     @cached_property
     def right(self) -> np.ndarray:

@@ -37,7 +37,8 @@ class ContextualBandit(keras.Model):
         controller: `keras.Model` from the network's inputs without utilization to probabilities of
             the levels, `(batch, K)`, or to outputs "choice" and "answer" as `BehindLevel` has.
         levels: rising utilizations in (0, 1]; k / K for k = 1 to K by default (3.3.3).
-        reward: `Reward`; by default that of the paper.
+        reward: `Reward`, or any function of `(right, confidence, cost)` that gives a tensor of
+            their shape; by default that of the paper.
         cost: of a level, in the reward: "utilization", "macs", "energy" or a measured table, as
             `level_costs` takes it.
         epsilon: how often a level is drawn at random: float in [0, 1], or a
@@ -196,11 +197,11 @@ class ContextualBandit(keras.Model):
 
     @property
     def trainable_weights(self):
-        return without(self.frozen, super().trainable_weights)
+        return other_weights(self.frozen, super().trainable_weights)
 
     @property
     def trainable_variables(self):
-        return without(self.frozen, super().trainable_variables)
+        return other_weights(self.frozen, super().trainable_variables)
 
     @property
     def non_trainable_weights(self):
@@ -233,7 +234,7 @@ class ContextualBandit(keras.Model):
         return cls(**{**config, "cost": dict(config["cost"])})
 
 
-def without(left_out: list, weights: list) -> list:
+def other_weights(left_out: list, weights: list) -> list:
     """The weights that are not among those left out."""
     ids = {id(weight) for weight in left_out}
     return [weight for weight in weights if id(weight) not in ids]

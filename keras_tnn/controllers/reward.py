@@ -33,7 +33,7 @@ class Reward:
 
     >>> reward = Reward()
     >>> worth = reward(np.array([True, True, False]), np.ones(3), np.array([0.5, 1.0, 1.0]))
-    >>> worth.numpy().round(3).tolist()
+    >>> [round(float(one), 3) for one in worth]
     [0.824, 0.0, -3.75]
     """
 
