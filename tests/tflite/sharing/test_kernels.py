@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tnn_tflite.sharing.kernels import KernelFinder, factor_between
+from tnn_tflite.sharing.kernels import Kernel, KernelFinder, factor_between
 
 RNG = np.random.default_rng(0)
 
@@ -25,19 +25,20 @@ LAYOUTS = {
 
 @pytest.mark.parametrize(("shape", "order", "axis"), LAYOUTS.values(), ids=list(LAYOUTS))
 def test_finds_a_folded_kernel(shape, order, axis):
-    kernels = [normal(*shape) for _ in range(3)]
-    own = order(kernels[1])
+    kernels = [Kernel(normal(*shape)) for _ in range(3)]
+    own = order(kernels[1].values)
     factor = normal(own.shape[axis])  # of both signs
     spread = np.moveaxis(factor.reshape(-1, *[1] * (own.ndim - 1)), 0, axis)
-    found = KernelFinder(kernels).find(own * spread, axis)
+    found = KernelFinder(kernels).find(own * spread, axis).array
     np.testing.assert_array_equal(found, own)
     # Two roundings to float32, 6e-8 each.
     np.testing.assert_allclose(factor_between(found, own * spread, axis), factor, rtol=2e-7)
 
 
 def test_another_kernel_is_not_found():
-    assert KernelFinder([normal(3, 3, 4, 6)]).find(normal(6, 3, 3, 4), 0) is None
-    assert KernelFinder([normal(3, 3, 4, 6)]).find(normal(6, 3, 3, 5), 0) is None
+    finder = KernelFinder([Kernel(normal(3, 3, 4, 6))])
+    assert finder.find(normal(6, 3, 3, 4), 0) is None
+    assert finder.find(normal(6, 3, 3, 5), 0) is None
 
 
 def test_one_number_that_differs():
