@@ -80,7 +80,8 @@ class OrderedKernel:
             whole: The kernel of the higher level.
 
         Returns:
-            Indices along each axis in TFLite, None if the two are not known to be of one source.
+            Indices along each axis in TFLite; None if the two are not known to be of one source, or
+            if this one kept what the other did not.
         """
         own, other = self.kernel, whole.kernel
         if own.source is None or (own.source, self.axes) != (other.source, whole.axes):
@@ -89,6 +90,8 @@ class OrderedKernel:
             np.flatnonzero(np.isin(all_kept, kept))
             for kept, all_kept in zip(own.kept, other.kept, strict=True)
         ]
+        if [len(found) for found in places] != list(own.values.shape):
+            return None
         return [_joined(axis, places, other.values.shape) for axis in self.axes]
 
 
@@ -128,20 +131,29 @@ class KernelFinder:
                 self._by_shape[ordered.shape].append(ordered)
 
     def find(self, array: np.ndarray, axis: int) -> OrderedKernel | None:
-        """Returns the Keras kernel.
+        """Returns the Keras kernel, known by some numbers of each channel.
 
         Args:
             array: A float32 kernel of a TFLite file.
             axis: Its axis of output channels.
 
         Returns:
-            A kernel of the same shape, to which `array` is proportional channel by channel, or
-            None if there is none.
+            A kernel of the same shape, to which `array` is proportional channel by channel where
+            they were compared, or None if there is none.
         """
+        some = _samples(array, axis)
         for kernel in self._by_shape[array.shape]:
-            if factor_between(kernel.array, array, axis) is not None:
+            if _ratio(_samples(kernel.array, axis), some) is not None:
                 return kernel
         return None
+
+
+def _samples(array: np.ndarray, axis: int) -> np.ndarray:
+    """Some numbers of each channel, `(channels, SAMPLES)` or less."""
+    channels = np.moveaxis(array, axis, 0)
+    size = array.size // len(channels)
+    places = np.linspace(0, size - 1, min(SAMPLES, size)).astype(int)
+    return channels[(slice(None), *np.unravel_index(places, channels.shape[1:]))]
 
 
 def factor_between(whole: np.ndarray, array: np.ndarray, axis: int) -> np.ndarray | None:
@@ -157,9 +169,6 @@ def factor_between(whole: np.ndarray, array: np.ndarray, axis: int) -> np.ndarra
     """
     channels = np.moveaxis(whole, axis, 0).reshape(whole.shape[axis], -1)
     others = np.moveaxis(array, axis, 0).reshape(whole.shape[axis], -1)
-    some = slice(None, None, max(1, channels.shape[1] // SAMPLES))
-    if _ratio(channels[:1, some], others[:1, some]) is None:
-        return None
     return _ratio(channels, others)
 
 

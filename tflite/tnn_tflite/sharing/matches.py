@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -21,23 +22,25 @@ SMALLEST = 128  # bytes; less is stored as it is
 
 @dataclass(frozen=True, eq=False)
 class Original:
-    """A constant and the numbers in which its slices are exact.
+    """A constant, and the Keras kernel behind it.
 
     Args:
         tensor: The constant.
-        values: The Keras kernel behind it, or its own numbers.
         axis: Its axis of output channels if it is a kernel, else None.
-        kernel: The Keras kernel behind it, or None.
+        kernel: The Keras kernel, in which slices are exact, or None.
     """
 
     tensor: Tensor
-    values: Whole
-    axis: int | None
-    kernel: OrderedKernel | None
+    axis: int | None = None
+    kernel: OrderedKernel | None = None
 
     @property
     def array(self) -> np.ndarray:
         return self.tensor.constant.array
+
+    @cached_property
+    def values(self) -> Whole:
+        return Whole(self.array if self.kernel is None else self.kernel.array)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +76,13 @@ def originals(file: TFLiteFile, kernels: Sequence[Kernel]) -> list[Original]:
             place = tensor.constant
             if place is None or not tensor.shape or place.array.nbytes < SMALLEST:
                 continue
-            uses, kernel, axis = graph.uses.get(tensor.number), None, None
+            found[place.at] = Original(tensor)
+            uses = graph.uses.get(tensor.number)
             if uses and tensor.type == "float32":
                 axis = KERNEL_OPERATORS[uses[0].operator]
                 kernel = finder.find(place.array, axis)
-            if kernel is None:
-                found[place.at] = Original(tensor, Whole(place.array), None, None)
-            else:
-                found[place.at] = Original(tensor, Whole(kernel.array), axis, kernel)
+                if kernel is not None:
+                    found[place.at] = Original(tensor, axis, kernel)
     return list(found.values())
 
 
@@ -92,7 +94,7 @@ def matches(parts: Sequence[Original], wholes: Sequence[Original]) -> Iterator[M
         wholes: The full level's.
     """
     for part in parts:
-        # All wholes are tried the quick way before one is searched, which sorts its numbers.
+        # All are tried by what surgery kept before one is searched, which sorts its numbers.
         found = chain(
             (match_of(part, whole, traced(part, whole)) for whole in wholes),
             (match_of(part, whole, searched(part, whole)) for whole in wholes),
@@ -103,17 +105,14 @@ def matches(parts: Sequence[Original], wholes: Sequence[Original]) -> Iterator[M
 
 
 def traced(part: Original, whole: Original) -> list[np.ndarray] | None:
-    """Returns the indices that surgery kept, if they are true; else None."""
+    """Where surgery says that one constant stands in another along each axis, or None."""
     if part.kernel is None or whole.kernel is None:
         return None
-    indices = part.kernel.indices_in(whole.kernel)
-    if indices is None or not whole.values.has(part.values.array, indices):
-        return None
-    return indices
+    return part.kernel.indices_in(whole.kernel)
 
 
 def searched(part: Original, whole: Original) -> list[np.ndarray] | None:
-    """Returns the indices of one constant in another, found by their numbers; else None."""
+    """Where the numbers of one constant stand in another along each axis, or None."""
     return whole.values.find(part.values.array) if part.axis == whole.axis else None
 
 
@@ -122,7 +121,7 @@ def match_of(part: Original, whole: Original, indices: list[np.ndarray] | None) 
 
     Args:
         part, whole: The constants.
-        indices: Where the numbers of `part` stand in `whole`, None if they do not.
+        indices: Where it may stand along each axis, None for nowhere.
     """
     if indices is None:
         return None

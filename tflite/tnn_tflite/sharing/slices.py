@@ -51,11 +51,7 @@ class Whole:
         if not self._has_some_of(part):
             return None
         indices = [self._indices(part, axis) for axis in range(part.ndim)]
-        return indices if self.has(part, indices) else None
-
-    def has(self, part: np.ndarray, indices: list[np.ndarray]) -> bool:
-        """Whether `part` is what stands at some indices along each axis, bit by bit."""
-        return same_bits(self.array[np.ix_(*indices)], part)
+        return indices if same_bits(array[np.ix_(*indices)], part) else None
 
     def _has_some_of(self, part: np.ndarray) -> bool:
         """A quick test that turns away most arrays of other layers."""
