@@ -107,6 +107,10 @@ def test_lora_goes_on_in_the_copy_and_is_merged_in_the_level(kind):
     trained = {weight.name for weight in dialled.get_layer("a").trainable_weights}
     assert trained == {"bias", "lora_kernel_a", "lora_kernel_b"}
     assert [weight.name for weight in level.get_layer("a").weights] == ["kernel", "bias"]
+    kernel = tnn.surgery.cut_out(dialled, 0.5).slices[0]
+    assert kernel.origin == "a/kernel"
+    merged = np.asarray(dialled.get_layer("a").kernel)
+    np.testing.assert_array_equal(kernel.target, merged[np.ix_(*kernel.kept)])
 
 
 def test_frozen_layers_and_weights_stay_frozen():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.sharing.kernels import Kernel
 
 
 @dataclass(frozen=True)
@@ -17,10 +18,10 @@ class ConvertedLevel(LevelContent):
             the level's scales are derived where levels share weights.
         means: With int8 content, by the place of a kernel in `float_content` the mean of what each
             of its operators reads, `(channels,)`; see `sharing.bias_correction`.
-        kernels: The Keras weights of rank 2 and more of the level's plain network, by which it
-            is found what the levels share.
+        kernels: The Keras weights of rank 2 and more of the level's plain network, with what
+            surgery kept of each: by them it is found what the levels share.
     """
 
     float_content: bytes | None = None
     means: Mapping[int, Sequence[np.ndarray]] = field(default_factory=dict)
-    kernels: tuple[np.ndarray, ...] = ()
+    kernels: tuple[Kernel, ...] = ()
