@@ -58,7 +58,7 @@ class CutTensor:
             ValueError: if constants are wanted and no channel is left to put them beside.
             RuntimeError: if a channel is wanted that varies and was not kept: a rule is wrong.
         """
-        if np.array_equal(self.kept, wanted):
+        if self.tensor is not None and np.array_equal(self.kept, wanted):
             return self.tensor
         if self.tensor is None:
             raise ValueError(

@@ -113,7 +113,7 @@ def plan_width(
         return [group_of.get(ties.units.of(int(x)), -1) for x in labels[id(tensor)]]
 
     made_by = {id(x): call for call in graph.calls for x in call.outputs}
-    read = [before_reshaping(call.inputs[0], made_by) for call in ties.mixed]
+    read = [before_reshaping(x, made_by) for call in ties.mixed for x in call.inputs]
     behind = {id(x): groups_of(x) for x in read}
     within = {id(call.output): groups_of(call.output) for call in ties.normalized}
     behind, within = (
@@ -194,9 +194,9 @@ def importances(ties: Ties, labels: dict) -> Counter:
     """For each unit, the L1 norm of the weights that read it."""
     total = Counter()
     for call in ties.mixed:
-        norms = rule_of(call).importance(call)
-        for label, norm in zip(labels[id(call.inputs[0])], norms, strict=True):
-            total[ties.units.of(int(label))] += float(norm)
+        for x, norms in zip(call.inputs, rule_of(call).importance(call), strict=True):
+            for label, norm in zip(labels[id(x)], norms, strict=True):
+                total[ties.units.of(int(label))] += float(norm)
     return total
 
 
