@@ -75,7 +75,7 @@ class CallStep:
     """A call, made again with the same layer."""
 
     def __init__(self, call: Call):
-        self.call, self.inputs, self.outputs = call, call.inputs, call.outputs
+        self.call, self.inputs, self.outputs = call, call.sources, call.outputs
         self.is_gate = isinstance(call.operation, (ChannelGate, ResidualGate))
 
     def make(self, tensors: dict):
@@ -89,7 +89,7 @@ class BlockStep:
     def __init__(self, piece: BlockPiece):
         self.piece = piece
         made = {id(x) for call in piece.calls for x in call.outputs}
-        read = {id(x): x for call in piece.calls for x in call.inputs if id(x) not in made}
+        read = {id(x): x for call in piece.calls for x in call.sources if id(x) not in made}
         self.features = list(read.values())
         self.inputs = (*self.features, piece.gate.inputs[1], piece.base)
         self.outputs = (piece.end,)

@@ -145,6 +145,8 @@ def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str])
         free = any(not ties.pins.issuperset(one.tolist()) for one in inputs)
         if (free or has_matrices(call.operation)) and not rule_of(call).followed:
             unknown.append(call)
+        for x in call.masks:
+            ties.pin(labels[id(x)])
         for output in call.outputs:
             one = replace(call, output=output)  # of several outputs, each by itself
             first = len(ties.layer)
