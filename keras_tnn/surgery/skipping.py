@@ -16,7 +16,7 @@ from keras_tnn.surgery.copies import copy_of
 from keras_tnn.surgery.cut import cut_known
 from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in, width
 from keras_tnn.surgery.pieces import ChannelPiece, Pieces, is_linear
-from keras_tnn.surgery.slices import copy_all, merged_weights
+from keras_tnn.surgery.slices import copy_all
 
 OPEN = -1  # the group of channels that are always open
 
@@ -176,11 +176,9 @@ class ChannelStep:
     def linear(self, bias: bool) -> keras.layers.Layer:
         """The reader without its activation, what follows folded in; its bias if asked for."""
         old = self.piece.reader.operation
-        merged = {"lora_rank": None} if getattr(old, "lora_enabled", False) else {}
-        layer = copy_of(old, {"use_bias": bias, "activation": None, **merged})
+        layer = copy_of(old, {"use_bias": bias, "activation": None})
         layer.build(self.piece.reader.inputs[0].shape)
-        weights = merged_weights(old)
-        kernels = [w.value for w in weights if not old.use_bias or w is not old.bias]
+        kernels = [w.value for w in old.weights if not old.use_bias or w is not old.bias]
         for new, kernel in zip(layer.weights, kernels, strict=False):
             new.assign(kernel)
         layer.weights[len(kernels) - 1].assign(kernels[-1] * self.scale)
