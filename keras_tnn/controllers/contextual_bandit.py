@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_tnn.analysis.outcomes import LevelNetworks
 from keras_tnn.controllers.choice import check_controller, choice_of
-from keras_tnn.controllers.judged import Judged, kept_table, read_table
+from keras_tnn.controllers.judged import Judged, kept_table, right_and_confidence
 from keras_tnn.controllers.level_costs import level_costs
 from keras_tnn.controllers.policy_gradient import entropy_of, policy_losses, weighted_mean
 from keras_tnn.controllers.reward import Reward
@@ -114,7 +114,7 @@ class ContextualBandit(keras.Model):
         return choice_of(self.controller(inputs, training=training))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        right, confidence = read_table(y)
+        right, confidence = right_and_confidence(y)
         rewards = self.reward(right, confidence, ops.array(self.costs, "float32"))
         if self.exact:
             losses = -ops.sum(y_pred * rewards, axis=-1)
@@ -141,7 +141,7 @@ class ContextualBandit(keras.Model):
         """What the controller's favourites are worth."""
         best = ops.argmax(y_pred, axis=-1)[:, None]
         right, confidence = (
-            ops.take_along_axis(part, best, axis=-1)[:, 0] for part in read_table(y)
+            ops.take_along_axis(part, best, axis=-1)[:, 0] for part in right_and_confidence(y)
         )
         return self.report(right, confidence, best[:, 0], sample_weight)
 

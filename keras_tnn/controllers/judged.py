@@ -22,7 +22,7 @@ def kept_table(levels: LevelNetworks, x, y, batch_size: int = 256) -> np.ndarray
     return np.concatenate([table_of(levels, *pair) for pair in pairs_of(x, y, batch_size)])
 
 
-def read_table(table) -> tuple:
+def right_and_confidence(table) -> tuple:
     """Whether each level is right, booleans `(batch, K)`, and how sure, floats."""
     return table[..., 0] > 0.5, table[..., 1]
 

@@ -24,7 +24,8 @@ def load(name):
 
 
 def test_each_example_is_tested():
-    assert set(EXAMPLES) == {"cifar10", "own_network", "quickstart", "throttle_pretrained"}
+    tested = {"cifar10", "clips", "own_network", "quickstart", "throttle_pretrained"}
+    assert set(EXAMPLES) == tested
 
 
 @pytest.mark.parametrize(("name", "said"), [("quickstart", "1.0 "), ("own_network", "25/25")])
@@ -84,6 +85,31 @@ def test_throttle_pretrained_shows_the_levels_before_and_after(tmp_path):
         text = (tmp_path / f"{table}.txt").read_text()
         assert text.startswith(f"{table} fine-tuning\n") and "12.50 M" in text and text in second
     assert (tmp_path / "after.png").stat().st_size > 10_000
+
+
+def test_clips_run_with_their_controller(tmp_path):
+    rng = np.random.default_rng(0)
+    clips = {
+        "x": rng.uniform(-1, 1, (40, 20, 15, 2)),
+        "len": np.full(40, 18),
+        "y": np.arange(40) % 3,
+    }
+    arrays = {f"{key}_{part}": a for key, a in clips.items() for part in ("train", "test")}
+    np.savez(tmp_path / "joints.npz", **arrays, class_names=["catch", "clap", "golf"])
+    flags = [f"--data={tmp_path / 'joints.npz'}", f"--out={tmp_path}", "--clips=20"]
+    said = run("clips", *flags, "--epochs=1", "--rounds=1")
+    assert "as in Keras for 100.0% of the clips" in said
+    assert "the controller chose u=" in said
+    assert (tmp_path / "bundle" / "controller.tflite").exists()
+
+
+def test_heat_maps_show_each_joint_where_it_is():
+    joints = np.zeros((1, 20, 1, 2))
+    joints[..., 0] = np.linspace(-1, 1, 20)[None, :, None]  # from left to right, in the middle
+    maps = load("clips").heat_maps(joints, np.array([20]))
+    assert maps.shape == (1, 16, 16, 16, 1)
+    assert [frame.max(0).argmax() for frame in maps[0, ..., 0]] == list(range(16))
+    assert {int(frame.max(1).argmax()) for frame in maps[0, ..., 0]} <= {7, 8}
 
 
 def test_cifar10_refuses_an_unknown_schedule(tmp_path):

@@ -46,3 +46,18 @@ def test_the_guide_to_learned_gates_runs(tmp_path, monkeypatch, capsys):
         "conditional_bundle",
         "blind_bundle",
     }
+
+
+def test_the_guide_to_controllers_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(0)
+    names = {}
+    for code in re.findall(
+        r"```python\n(.*?)```", (DOCS / "controllers.md").read_text(), re.DOTALL
+    ):
+        exec(code, names)
+    best, outcomes, climbed = names["best"], names["outcomes"], names["climbed"]
+    assert best.accuracy >= outcomes.accuracy.max()
+    assert climbed.accuracy > outcomes.accuracy[0]
+    assert [one.name for one in names["table"].controllers] == ["image", "behind"]
+    assert {path.suffix for path in tmp_path.iterdir()} == {".png"}
