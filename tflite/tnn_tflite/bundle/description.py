@@ -83,7 +83,7 @@ class Program:
     @property
     def title(self) -> str:
         """What messages call it."""
-        return f"{self.role} '{self.name}'"
+        return f"program '{self.name}'"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,8 +27,7 @@ class Controller(Policy):
         pool.keep_content()
 
     def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
-        outputs, is_warm = self._pool.run_and_tell(list(inputs.values()))
-        found = dict(zip(self._names, outputs, strict=True))
+        found, is_warm = self.run(list(inputs.values()))
         chosen = np.argmax(found[CHOICE], axis=-1)  # (batch,)
         utilization = np.array([level.utilization for level in levels])[chosen]
         reason = "the controller chose " + ", ".join(
@@ -39,6 +38,11 @@ class Controller(Policy):
             answers = [found[ANSWER]]
             utilization[chosen == 0] = 0.0
         return Choice(utilization, reason, answers, self.program.macs, is_warm)
+
+    def run(self, inputs: Sequence[np.ndarray]) -> tuple[dict[str, np.ndarray], bool]:
+        """Returns its outputs by name for a batch, and whether it had run before."""
+        outputs, was_warm = self._pool.run_and_tell(inputs)
+        return dict(zip(self._names, outputs, strict=True)), was_warm
 
     def warm_up(self) -> None:
         """Loads the controller and runs it once."""

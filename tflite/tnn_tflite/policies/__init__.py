@@ -6,6 +6,8 @@ learns; see `policy.py`.
 
 from tnn_tflite.policies.accuracy_floor import AccuracyFloor
 from tnn_tflite.policies.battery import Battery
+from tnn_tflite.policies.confidence import confidences
+from tnn_tflite.policies.escalate import Escalate
 from tnn_tflite.policies.fixed import FixedUtilization
 from tnn_tflite.policies.from_function import FromFunction
 from tnn_tflite.policies.latency_budget import LatencyBudget
@@ -18,6 +20,7 @@ __all__ = [
     "AccuracyFloor",
     "Battery",
     "Choice",
+    "Escalate",
     "FixedUtilization",
     "FromFunction",
     "Inputs",
@@ -27,4 +30,5 @@ __all__ = [
     "MeanLatency",
     "Policy",
     "Thermal",
+    "confidences",
 ]
