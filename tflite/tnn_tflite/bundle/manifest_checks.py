@@ -88,9 +88,10 @@ def _check_controller(bundle: Bundle) -> None:
     controller = bundle.controller
     if controller is None:
         return
-    if [program.role for program in bundle.programs].count(CONTROLLER) > 1:
+    count = [program.role for program in bundle.programs].count(CONTROLLER)
+    if count > 1:
         raise BundleError.at(
-            bundle.directory, expected="at most one controller", received="several"
+            bundle.directory, expected="at most one controller", received=str(count)
         )
     if controller.inputs != bundle.inputs:
         raise BundleError.at(
