@@ -129,7 +129,9 @@ def _fitted(
 
 
 def _as_it_takes(controller: keras.Model, x: list[keras.KerasTensor]) -> Any:
-    """The inputs of the levels in the order in which the controller takes them."""
+    """The inputs of the levels in the form in which the controller takes them."""
+    import keras
+
     taken = getattr(controller, "inputs", None)
     if taken and len(x) > 1:
         by_name = {one.name: one for one in x}
@@ -140,11 +142,10 @@ def _as_it_takes(controller: keras.Model, x: list[keras.KerasTensor]) -> Any:
         raise _error(
             f"a model that reads what the network reads, {_described(x)}", _described(taken)
         )
-    if taken:
-        import keras
-
-        return keras.tree.pack_sequence_as(controller.input, x)
-    return x[0] if len(x) == 1 else x  # a subclass of Model may take anything
+    structure = getattr(controller, "input", None)  # neither a Sequential nor a subclass has one
+    if structure is not None:
+        return keras.tree.pack_sequence_as(structure, x)
+    return x[0] if len(x) == 1 else x
 
 
 def _check_outputs(
