@@ -42,7 +42,8 @@ def main(argv: Sequence[str]) -> None:
         layout=asked.layout,
         controller=asked.controller and _load(asked.controller),
     )
-    print(f"wrote {len(bundle.levels)} levels to {directory}")
+    and_controller = " and a controller" * (bundle.controller is not None)
+    print(f"wrote {len(bundle.levels)} levels{and_controller} to {directory}")
 
 
 def _define_flags(values: flags.FlagValues) -> None:
