@@ -114,9 +114,7 @@ def train_gates(base, name, gate: type, loss: keras.losses.Loss, target, seed, d
     # The target falls from 1 in the first half of the epochs (annealing, herrmann2019, S1.1).
     step = (1 - target) / max(1, EPOCHS.value // 2)
     annealed = {"start": 1 - step, "step": step, "every": 1}
-    towards = tnn.callbacks.BatchActivation(
-        target, loss, weight=WEIGHT.value, seed=seed, **annealed
-    )
+    towards = tnn.callbacks.GateTarget(target, loss, weight=WEIGHT.value, seed=seed, **annealed)
     history = model.fit(x, y, BATCH, EPOCHS.value, callbacks=[towards], verbose=2)
     figure = tnn.analysis.gate_timeline(history)
     figure.savefig(pathlib.Path(OUT.value) / f"{name}.png")

@@ -11,6 +11,7 @@ if importlib.util.find_spec("keras") is None:
 from keras_tnn import (  # noqa: E402
     analysis,
     callbacks,
+    controllers,
     cost,
     gates,
     layers,
@@ -31,6 +32,7 @@ __all__ = [
     "analysis",
     "callbacks",
     "conditional",
+    "controllers",
     "cost",
     "count_macs",
     "evaluate_levels",

@@ -27,6 +27,11 @@ def check_utilization(value, name: str = "utilization") -> np.ndarray:
     return array
 
 
+def has_dial(model) -> bool:
+    """Whether a model, or the graph of one, has an input named "utilization"."""
+    return any(x.name == "utilization" for x in getattr(model, "inputs", None) or ())
+
+
 def check_one(value, name: str = "utilization") -> float:
     """Returns one utilization as a float after checking that it lies in (0, 1].
 

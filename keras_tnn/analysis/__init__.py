@@ -1,19 +1,34 @@
 """Analysis: what each level of a throttled model, and each way to run its gates, is worth."""
 
+from keras_tnn.analysis.choices import Choices, oracle
+from keras_tnn.analysis.choices_figures import class_figure
+from keras_tnn.analysis.choices_table import ChoicesTable
+from keras_tnn.analysis.escalation import Escalation, escalation
+from keras_tnn.analysis.evaluate_controller import evaluate_controller
 from keras_tnn.analysis.evaluate_gating import evaluate_gating
 from keras_tnn.analysis.evaluate_levels import evaluate_levels
 from keras_tnn.analysis.gate_figures import gate_histogram, gate_timeline, gating_figure
 from keras_tnn.analysis.gating_table import GatingRow, GatingTable
 from keras_tnn.analysis.level_table import LevelRow, LevelTable
+from keras_tnn.analysis.outcomes import Outcomes, level_outcomes
 
 __all__ = [
+    "Choices",
+    "ChoicesTable",
+    "Escalation",
     "GatingRow",
     "GatingTable",
     "LevelRow",
     "LevelTable",
+    "Outcomes",
+    "class_figure",
+    "escalation",
+    "evaluate_controller",
     "evaluate_gating",
     "evaluate_levels",
     "gate_histogram",
     "gate_timeline",
     "gating_figure",
+    "level_outcomes",
+    "oracle",
 ]

@@ -14,6 +14,7 @@ from keras_tnn.gates import AlwaysOn, Ensemble, Stochastic, Threshold
 from keras_tnn.gates.inference import Inference
 from keras_tnn.losses.complexity import MacsShare
 from keras_tnn.training import ThrottledModel
+from keras_tnn.training.controls_gates import check_learned_gates
 from keras_tnn.training.statistics import normalizations
 
 ACTIVITY = ("share", "activation_rate", "polarization")
@@ -78,7 +79,7 @@ def evaluate_gating(
             f"be read once an evaluation. Received: {type(x).__name__}"
         )
     if calibration_data is None:
-        warn_without_calibration(model)
+        warn_of_drawn_gates(model)
     ways = [*map(Threshold, thresholds), Stochastic(), AlwaysOn(), Ensemble(runs)]
     share, unknown_cost = share_of(model)
     repeats = [runs if isinstance(way, Stochastic) else 1 for way in ways]
@@ -106,12 +107,7 @@ def evaluate_gating(
 
 
 def check_model(model):
-    if not isinstance(model, ThrottledModel) or not model.learned_gates:
-        raise ValueError(
-            "Invalid value for `model`. Expected a keras_tnn.ThrottledModel with learned gates, "
-            "such as keras_tnn.throttle(model, gate=keras_tnn.gates.DataIndependent). "
-            f"Received: '{model.name}', a {type(model).__name__}"
-        )
+    check_learned_gates(model, "Invalid value for `model`. Expected")
     if not model.compiled:
         raise ValueError(
             f"Model '{model.name}' is not compiled, so there is nothing to measure. Call "
@@ -139,7 +135,7 @@ def counting(model: ThrottledModel, share: MacsShare | None) -> Iterator[None]:
         model.test_function = None
 
 
-def warn_without_calibration(model: ThrottledModel):
+def warn_of_drawn_gates(model: ThrottledModel):
     if normalizations(model):
         warnings.warn(
             f"Model '{model.name}' has BatchNormalization and `calibration_data` is None. Its "

@@ -1,6 +1,5 @@
 """Evaluating the levels of a throttled model as they would be deployed: cut, then measured."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from keras_tnn.analysis.level_table import LevelRow, LevelTable
 from keras_tnn.analysis.open_groups import count_open_groups
 from keras_tnn.cost import EnergyModel, energy, layer_costs
 from keras_tnn.surgery import copy_weights, materialize
+from keras_tnn.training.statistics import warn_without_calibration
 from keras_tnn.utilization import check_levels
 
 MEASURES = ("loss", "loss_weights", "metrics", "weighted_metrics")
@@ -70,7 +70,8 @@ def evaluate_levels(
             "Invalid value for `x`. Expected arrays, a tf.data.Dataset or a PyDataset, which can "
             f"be read once a level. Received: {type(x).__name__}"
         )
-    warn_without_calibration(model, calibration_data)
+    if calibration_data is None:
+        warn_without_calibration(model)
     twin = None if vanilla is None else with_weights_of(vanilla, model)
     progress = keras.utils.Progbar(len(levels), unit_name="level", verbose=int(verbose))
 
@@ -111,19 +112,6 @@ def measures_of(model: keras.Model) -> dict:
             "`model.compile(loss=..., metrics=...)` first."
         )
     return {name: config[name] for name in MEASURES}
-
-
-def warn_without_calibration(model: keras.Model, calibration_data: Any) -> None:
-    normalises = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
-    if normalises and calibration_data is None:
-        warnings.warn(
-            "The model has BatchNormalization and `calibration_data` is None. Where the samples of "
-            "a batch shared one utilization in training, as by SandwichRule, its statistics fit no "
-            "single level and accuracy can fall to chance: pass about a thousand training inputs "
-            "as `calibration_data`. Where every sample drew its own, they fit as they are.",
-            UserWarning,
-            stacklevel=3,
-        )
 
 
 def with_weights_of(vanilla: keras.Model, model: keras.Model) -> keras.Model:

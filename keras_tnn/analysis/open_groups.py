@@ -4,7 +4,8 @@ import keras
 import numpy as np
 
 from keras_tnn.layers.gated import Gated
-from keras_tnn.surgery.cut import forward
+from keras_tnn.surgery.cut import forward, known_utilization
+from keras_tnn.surgery.gate_calls import groups_of
 from keras_tnn.surgery.materialize import read_throttled_graph
 from keras_tnn.surgery.rules.gating import gate_values
 
@@ -26,15 +27,13 @@ def count_open_groups(model: keras.Model, utilization: float) -> tuple[int, int]
         ValueError: if the model has no throttled layer.
     """
     graph = read_throttled_graph(model)
-    known = {
-        id(x): np.array([utilization], "float32") for x in graph.inputs if x.name == "utilization"
-    }
-    calls, _ = forward(graph, known)
-    values = [groups_of(call) for call in calls if isinstance(call.operation, Gated)]
+    calls, _ = forward(graph, known_utilization(graph, utilization))
+    values = [decided_values(call) for call in calls if isinstance(call.operation, Gated)]
     return sum(np.count_nonzero(v) for v in values), sum(v.size for v in values)
 
 
-def groups_of(call) -> np.ndarray:
+def decided_values(call) -> np.ndarray:
     """The gate's values of the groups that this call decides on."""
-    groups = {*call.operation.groups_of(call.output.shape[-1]).tolist()}
-    return gate_values(call)[sorted(groups - {-1})]  # it may obey some groups of a larger gate
+    return gate_values(call)[
+        sorted({*groups_of(call).tolist()} - {-1})
+    ]  # it may obey some groups of a larger gate

@@ -5,10 +5,10 @@ from itertools import islice
 import keras
 from keras import ops
 
-from keras_tnn.callbacks.counts import check_count
+from keras_tnn.counts import check_count
 from keras_tnn.surgery import recalibrate
 from keras_tnn.surgery.recalibrate import batches_of
-from keras_tnn.training.leaf_layers import leaf_layers
+from keras_tnn.training.statistics import normalizations
 from keras_tnn.utilization import check_one
 
 
@@ -41,7 +41,7 @@ class BatchNormReestimation(keras.callbacks.Callback):
 
     ```python
     steady = keras_tnn.callbacks.BatchNormReestimation(x_train, batch_size=512)
-    model.fit(x_train, y_train, callbacks=[keras_tnn.callbacks.BatchActivation(0.5), steady])
+    model.fit(x_train, y_train, callbacks=[keras_tnn.callbacks.GateTarget(0.5), steady])
     ```
     """
 
@@ -53,8 +53,7 @@ class BatchNormReestimation(keras.callbacks.Callback):
         self.utilization = check_one(utilization)
 
     def on_train_begin(self, logs=None):
-        layers = leaf_layers(self.model)
-        if not any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
+        if not normalizations(self.model):
             raise ValueError(
                 "BatchNormReestimation needs a model with `BatchNormalization` among its layers. "
                 f"Received: '{self.model.name}'. Leave the callback out."

@@ -5,6 +5,8 @@ from os import PathLike, fspath
 import keras
 import numpy as np
 
+from keras_tnn.training.controls_gates import check_learned_gates
+
 PIXELS = 8  # an epoch's width in the picture
 
 
@@ -16,7 +18,7 @@ class GateSummary(keras.callbacks.Callback):
     picture with a row for each group, from the model's input (top) to its output, and a column
     for each epoch of this run, black where a group was closed and white where it was open.
 
-    The rates are those of `keras_tnn.callbacks.BatchActivation`: list it before this callback.
+    The rates are those of `keras_tnn.callbacks.GateTarget`: list it before this callback.
 
     Args:
         log_dir: folder for the events, such as that of `keras.callbacks.TensorBoard`.
@@ -24,13 +26,13 @@ class GateSummary(keras.callbacks.Callback):
     Raises:
         ImportError: at the start of training if TensorFlow is not installed.
         ValueError: at the start of training if the model has no learned gates; after the first
-            epoch if `BatchActivation` does not stand before this callback.
+            epoch if `GateTarget` does not stand before this callback.
 
     Example:
 
     ```python
     callbacks = [
-        keras_tnn.callbacks.BatchActivation(0.5),
+        keras_tnn.callbacks.GateTarget(0.5),
         keras_tnn.callbacks.GateSummary("logs"),
         keras.callbacks.TensorBoard("logs"),
     ]
@@ -44,11 +46,7 @@ class GateSummary(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.summary = summary_writers()
-        if not getattr(self.model, "learned_gates", []):
-            raise ValueError(
-                "GateSummary needs a keras_tnn.ThrottledModel with learned gates. "
-                f"Received: '{self.model.name}', a {type(self.model).__name__}"
-            )
+        check_learned_gates(self.model, "GateSummary needs")
         self.writer = self.summary.create_file_writer(self.log_dir)
         self.epochs = []
         self.seen = len(self.model.history.history.get("gate_rates", []))
@@ -70,7 +68,7 @@ class GateSummary(keras.callbacks.Callback):
         if len(found) == self.seen:
             raise ValueError(
                 "GateSummary finds no rates of gates for this epoch. Expected "
-                "keras_tnn.callbacks.BatchActivation before it in the list of callbacks."
+                "keras_tnn.callbacks.GateTarget before it in the list of callbacks."
             )
         self.seen = len(found)
         return found[-1]

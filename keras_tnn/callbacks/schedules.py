@@ -1,8 +1,8 @@
 """Priors that move from epoch to epoch: annealed from full to low, or a curriculum upwards."""
 
-from keras_tnn.callbacks.counts import check_count
 from keras_tnn.callbacks.distributions import check_low
 from keras_tnn.callbacks.utilization_callback import UtilizationCallback
+from keras_tnn.counts import check_count
 from keras_tnn.utilization import check_one
 
 

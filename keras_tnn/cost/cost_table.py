@@ -12,6 +12,7 @@ import keras
 from keras_tnn.cost.energy import EnergyModel
 from keras_tnn.cost.layer_costs import LayerCost, layer_costs, sum_of
 from keras_tnn.cost.text_table import aligned, with_unit
+from keras_tnn.utilization import has_dial
 
 HEADER = ("layer", "kind", "output", "MACs", "FLOPs", "parameters", "weights", "activations")
 FLOPS = "2 x MACs"
@@ -152,6 +153,5 @@ def cost_table(
     1792
     """
     rows = layer_costs(model, utilization)
-    throttled = any(x.name == "utilization" for x in model.inputs)
-    level = (1.0 if utilization is None else float(utilization)) if throttled else None
+    level = (1.0 if utilization is None else float(utilization)) if has_dial(model) else None
     return CostTable(model.name, level, rows, energy_model or EnergyModel())

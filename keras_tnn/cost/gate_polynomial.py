@@ -69,7 +69,7 @@ class GatePolynomial:
 
     def repair(self, weight: float, left: Counter, right: Counter, shared: Conditions):
         """Where both channels of a pair need the same gate, it counts once."""
-        reached = [groups_of(side) for side in (left, right, [shared])]
+        reached = [groups_named(side) for side in (left, right, [shared])]
         if sum(map(len, reached)) == len(set().union(*reached)):
             return
         for one, count in left.items():
@@ -132,6 +132,6 @@ def without(common: Conditions, side: Counter) -> Counter:
     return rest
 
 
-def groups_of(sets) -> set[int]:
+def groups_named(sets) -> set[int]:
     """All groups that some conditions name."""
     return {group for conditions in sets for condition in conditions for group in condition}

@@ -114,13 +114,13 @@ def gated_cost(model: keras.Model, products, of_gate) -> GatedCost:
     """
     graph = read_graph(model)
     sites = find_gates(graph, model.name)
-    check_known(graph, sites)
+    check_counted(graph, sites)
     remainder = Remainder(graph, sites, products)
     polynomial = GatePolynomial(find_conditions(remainder))
     return GatedCost(tuple(sites), polynomial, deciding_of(remainder, of_gate))
 
 
-def check_known(graph: Graph, sites: list[GateCall]):
+def check_counted(graph: Graph, sites: list[GateCall]):
     """Raises ValueError for layers and gates that multiply and have no rule."""
     calls = [x for x in graph.calls if not isinstance(x.operation, Gated)]
     calls += [site.call for site in sites]

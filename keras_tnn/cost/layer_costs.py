@@ -10,6 +10,7 @@ from keras_tnn.cost.memory import moved_bytes, tensor_bytes, weight_bytes
 from keras_tnn.cost.pooling_flops import pooling_flops
 from keras_tnn.surgery.graph import Call, read_graph
 from keras_tnn.surgery.macs import macs_of_call
+from keras_tnn.utilization import has_dial
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,7 @@ def sum_of(costs: Iterable[LayerCost]) -> LayerCost:
 
 def calls_at(model: keras.Model, utilization: float | None) -> tuple[Call, ...]:
     """The calls of a plain model, or of the level of a throttled one."""
-    throttled = any(x.name == "utilization" for x in getattr(model, "inputs", None) or ())
-    if throttled:
+    if has_dial(model):
         # A level costs what its plain, smaller network costs.
         from keras_tnn.surgery import materialize
 

@@ -52,15 +52,15 @@ def find_conditions(remainder: Remainder) -> PartConditions:
         ValueError: if the conditions do not explain when a channel is computed.
     """
     pairs = list(zip(remainder.sites, remainder.groups, strict=True))
-    single = [frozenset([int(groups[i])]) for site, groups in pairs for i in site.free]
+    single = [frozenset([int(groups[i])]) for site, groups in pairs for i in site.gate.free]
     dead = closed(remainder, single)
-    sets, index = conditions_of(dead, single, remainder)
+    sets, index = conditions_by_channel(dead, single, remainder)
     axes = [axis for part in like(remainder.parts, index) for axis in part]
     several = {one for axis in axes for one in jointly(sets, axis, remainder.groups)}
     several = sorted((one for one in several if may_fail(one, remainder)), key=sorted)
     if several:
         dead = np.concatenate([dead, closed(remainder, several)], axis=1)
-        sets, index = conditions_of(dead, single + several, remainder)
+        sets, index = conditions_by_channel(dead, single + several, remainder)
     check(remainder, sets, index)
     parts = [part for one in remainder.parts for part in one]
     return PartConditions(remainder.num_groups, parts, sets, like(remainder.parts, index))
@@ -80,7 +80,7 @@ def closed(remainder: Remainder, conditions: list[Condition]) -> np.ndarray:
     return dead
 
 
-def conditions_of(
+def conditions_by_channel(
     dead: np.ndarray, conditions: list[Condition], remainder: Remainder
 ) -> tuple[list[Conditions], np.ndarray]:
     """The different conditions of channels, and for each channel the index of its own."""
@@ -132,7 +132,7 @@ def check(remainder: Remainder, sets: list[Conditions], index: np.ndarray):
     for share in np.linspace(0.3, 0.9, CHECKED_PATTERNS):
         is_open = rng.random(remainder.num_groups) < share
         for site, groups in zip(remainder.sites, remainder.groups, strict=True):
-            always = {*range(site.gate.num_groups)} - {*site.free}
+            always = {*range(site.gate.num_groups)} - {*site.gate.free}
             is_open[groups[[*always, *range(site.gate.min_groups)]]] = True
         holds = np.array([all(is_open[list(c)].any() for c in one) for one in sets])
         expected = like(remainder.parts, np.where(index < 0, False, holds[index]))

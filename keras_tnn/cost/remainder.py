@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_tnn.gates import Gate
 from keras_tnn.surgery.channels import Channels
-from keras_tnn.surgery.cut import backward, evaluate, forward
+from keras_tnn.surgery.cut import backward, evaluate, forward, known_utilization
 from keras_tnn.surgery.gate_calls import GateCall
 from keras_tnn.surgery.graph import Call, Graph, tensors_in
 from keras_tnn.surgery.registry import rule_of
@@ -74,7 +74,7 @@ class Remainder:
         ends = np.cumsum([site.gate.num_groups for site in sites])
         self.num_groups = int(ends[-1])
         self.groups = np.split(np.arange(self.num_groups), ends[:-1])
-        self.known = self.utilization()
+        self.known = known_utilization(graph, 1.0)
         patterns = self.patterns(np.ones(self.num_groups, bool))
         self.calls, self.channels = forward(graph, self.known, patterns)
         self.needed = backward(graph, self.calls, self.channels)
@@ -86,9 +86,6 @@ class Remainder:
             for place, x in enumerate(call.inputs):
                 self.readers[id(x)].append((i, place))
         self.outputs = {id(x) for x in tensors_in(graph.outputs)}
-
-    def utilization(self) -> dict[int, np.ndarray]:
-        return {id(x): np.ones(1, "float32") for x in self.graph.inputs if x.name == "utilization"}
 
     def patterns(self, is_open: np.ndarray) -> Mapping[int, np.ndarray]:
         """What the calls of gates say, by `id` as `surgery.cut` takes it."""
@@ -115,7 +112,9 @@ class Remainder:
 
     def parts_at(self, is_open: np.ndarray) -> list[list[Product]]:
         """The parts of each call's cost while some groups are open, by a pass over all calls."""
-        calls, channels = forward(self.graph, self.utilization(), self.patterns(is_open))
+        calls, channels = forward(
+            self.graph, known_utilization(self.graph, 1.0), self.patterns(is_open)
+        )
         return self.all_parts(calls, channels, backward(self.graph, calls, channels))
 
     def changed_parts(self, is_open: np.ndarray) -> dict[int, list[Product]]:

@@ -5,7 +5,8 @@ import math
 import keras
 from keras import ops
 
-from keras_tnn.gates.learned import LearnedGate, check_hidden_units
+from keras_tnn.counts import check_count
+from keras_tnn.gates.learned import LearnedGate
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
@@ -53,7 +54,7 @@ class Blind(LearnedGate):
         **kwargs,
     ):
         super().__init__(num_groups, min_groups, estimator, open_probability, always_open, **kwargs)
-        self.hidden_units = check_hidden_units(hidden_units)
+        self.hidden_units = check_count(hidden_units, "hidden_units")
         # In half precision rounding would open and close groups.
         self.hidden = keras.layers.Dense(
             hidden_units, activation="relu", dtype="float32", name="hidden"

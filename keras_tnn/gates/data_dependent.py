@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_tnn.gates.learned import LearnedGate, check_hidden_units
+from keras_tnn.counts import check_count
+from keras_tnn.gates.learned import LearnedGate
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
@@ -70,7 +71,7 @@ class DataDependent(LearnedGate):
                 f"always open. Received: num_groups={num_groups}, min_groups={min_groups}, "
                 f"always_open={always_open!r}"
             )
-        self.hidden_units = check_hidden_units(hidden_units)
+        self.hidden_units = check_count(hidden_units, "hidden_units")
         self.memory = memory
         logits = (self.free_groups, 2)
         self.hidden = layers.Dense(self.free_groups * hidden_units, dtype="float32", name="hidden")

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_tnn.counts import check_count
 from keras_tnn.gates.decision import leave_decision
 from keras_tnn.gates.inference import check_threshold
 from keras_tnn.utilization import check_utilization
@@ -58,11 +59,7 @@ class Gate(keras.layers.Layer):
     def __init__(self, num_groups, min_groups=0, normalize=False, **kwargs):
         # Half precision would round u across a step of d = floor(u (D + 1)).
         super().__init__(autocast=False, **kwargs)
-        if not isinstance(num_groups, int) or isinstance(num_groups, bool) or num_groups < 1:
-            raise ValueError(
-                "Invalid value for `num_groups`. Expected a positive integer. "
-                f"Received: num_groups={num_groups!r}"
-            )
+        self.num_groups = check_count(num_groups, "num_groups")
         if not isinstance(min_groups, int) or not 0 <= min_groups <= num_groups:
             raise ValueError(
                 f"Invalid value for `min_groups`. Expected an integer in [0, {num_groups}]. "
@@ -73,7 +70,6 @@ class Gate(keras.layers.Layer):
                 f"Invalid value for `reads` of {type(self).__name__}. Expected names among "
                 f"{READABLE}. Received: reads={self.reads!r}"
             )
-        self.num_groups = num_groups
         self.min_groups = min_groups
         self.normalize = normalize
 
@@ -81,6 +77,11 @@ class Gate(keras.layers.Layer):
     def data_dependent(self) -> bool:
         """Whether samples decide for themselves, so that the gate has no fixed pattern."""
         return not {"features", "image"}.isdisjoint(self.reads)
+
+    @property
+    def free(self) -> list[int]:
+        """The numbers of the groups that the gate decides on."""
+        return list(range(self.num_groups))
 
     def __call__(self, utilization, features=None, image=None, state=None, **kwargs):
         given = {"features": features, "image": image, "state": state}

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from keras_tnn.counts import check_count
+
 
 def check_threshold(value, name: str = "threshold") -> float:
     """Returns `value` as a float.
@@ -111,11 +113,7 @@ class Ensemble:
     runs: int = 5
 
     def __post_init__(self):
-        if not isinstance(self.runs, int) or isinstance(self.runs, bool) or self.runs < 1:
-            raise ValueError(
-                "Invalid value for `runs`. Expected a positive integer. "
-                f"Received: runs={self.runs!r}"
-            )
+        check_count(self.runs, "runs")
 
     @property
     def dial(self) -> list[float]:
@@ -146,9 +144,9 @@ def check_gating(gating) -> Inference:
 
 
 @contextmanager
-def deciding(gates: Iterable, inference: Inference) -> Iterator[None]:
-    """Within it the learned ones among some gates decide at inference in one way."""
-    dials = [gate.inference for gate in gates if hasattr(gate, "inference")]
+def deciding(gates: Iterable, inference: Inference | None) -> Iterator[None]:
+    """Within it the learned ones among some gates decide at inference in one way; None: as ever."""
+    dials = [gate.inference for gate in gates if inference and hasattr(gate, "inference")]
     before = [dial.values for dial in dials]
     for dial in dials:
         dial.turn(inference.dial)

@@ -76,7 +76,6 @@ class LearnedGate(Gate):
 
     @property
     def free(self) -> list[int]:
-        """The numbers of the groups that the gate decides on."""
         always = range(self.min_groups) if self.always_open is None else self.always_open
         return sorted({*range(self.num_groups)} - {*always})
 
@@ -130,18 +129,3 @@ class LearnedGate(Gate):
             "open_probability": self.open_probability,
             "always_open": self.always_open,
         }
-
-
-def check_hidden_units(hidden_units) -> int:
-    """Returns the number of hidden units of a gate's network.
-
-    Raises:
-        ValueError: if it is not a positive integer.
-    """
-    valid = isinstance(hidden_units, int) and not isinstance(hidden_units, bool)
-    if not valid or hidden_units < 1:
-        raise ValueError(
-            "Invalid value for `hidden_units`. Expected a positive integer. "
-            f"Received: hidden_units={hidden_units!r}"
-        )
-    return hidden_units

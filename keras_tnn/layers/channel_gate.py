@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_tnn.layers.gated import GroupedChannels, scale_channels, split_inputs
+from keras_tnn.layers.gated import GroupedChannels, split_inputs
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
@@ -47,8 +47,7 @@ class ChannelGate(GroupedChannels, keras.layers.Layer):
 
     def call(self, inputs, training=None):
         features, control = split_inputs(self, inputs)
-        gates = self.open_groups(control, features, training)
-        return scale_channels(features, gates, self.channel_groups)
+        return features * self.spread(self.open_groups(control, features, training), features)
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]

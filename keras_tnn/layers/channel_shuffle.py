@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_tnn.counts import check_count
+
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
 class ChannelShuffle(keras.layers.Layer):
@@ -35,12 +37,7 @@ class ChannelShuffle(keras.layers.Layer):
 
     def __init__(self, groups, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(groups, int) or isinstance(groups, bool) or groups < 1:
-            raise ValueError(
-                "Invalid value for `groups`. Expected a positive integer. "
-                f"Received: groups={groups!r}"
-            )
-        self.groups = groups
+        self.groups = check_count(groups, "groups")
 
     def build(self, input_shape):
         channels = input_shape[-1]

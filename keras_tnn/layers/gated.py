@@ -15,40 +15,6 @@ from keras_tnn.gates import Gate, Nested
 from keras_tnn.utilization import check_utilization
 
 
-def spread_over_channels(gates, channels: int, channel_groups: list[int] | None = None):
-    """Spreads gates `(batch, groups)` over channels: `(batch, channels)`.
-
-    Args:
-        gates: the gate of each group.
-        channels: how many channels there are.
-        channel_groups: for each channel its group, or -1 where it is always open. By default
-            groups are contiguous and of one size.
-    """
-    groups = gates.shape[-1]
-    if channel_groups is not None:
-        always_open = ops.ones_like(gates[:, :1])
-        return ops.take(
-            ops.concatenate([gates, always_open], axis=-1),
-            [groups if group < 0 else group for group in channel_groups],
-            axis=-1,
-        )
-    if groups == channels:
-        return gates
-    return ops.repeat(gates, channels // groups, axis=-1)
-
-
-def scale_channels(features, gates, channel_groups: list[int] | None = None):
-    """Multiplies features `(batch, ..., channels)` by gates `(batch or 1, groups)`."""
-    return features * channel_gates(features, gates, channel_groups)
-
-
-def channel_gates(features, gates, channel_groups: list[int] | None = None):
-    """Gates `(batch or 1, groups)` as `(batch or 1, 1, ..., 1, channels)`, for the features."""
-    gates = spread_over_channels(gates, features.shape[-1], channel_groups)
-    between = (1,) * (len(features.shape) - 2)
-    return ops.reshape(ops.cast(gates, features.dtype), (-1, *between, gates.shape[-1]))
-
-
 class Gated(keras.layers.Layer):
     """Mixin: a layer called on `[features, control]` with a gate over its output channels.
 
@@ -114,6 +80,13 @@ class Gated(keras.layers.Layer):
     def groups_of(self, channels: int) -> np.ndarray:
         """For each of `channels` its group, or -1 where it is always open: `(channels,)`."""
         return np.repeat(np.arange(self.num_groups), channels // self.num_groups)
+
+    def spread(self, gates, features):
+        """Gates `(batch or 1, groups)` as `(batch or 1, 1, ..., 1, channels)`, for the features."""
+        groups = self.groups_of(features.shape[-1]) % (self.num_groups + 1)  # -1 is the last
+        gates = ops.concatenate([gates, ops.ones_like(gates[:, :1])], axis=-1)
+        gates = ops.take(ops.cast(gates, features.dtype), groups, axis=-1)
+        return ops.reshape(gates, (-1, *(1,) * (len(features.shape) - 2), len(groups)))
 
     def build_gate(self, input_shape):
         """Builds the layer's own gate, unless the control input is another gate's output."""

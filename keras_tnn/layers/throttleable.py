@@ -8,7 +8,7 @@ exactly zero. Between a convolution and its batch normalisation use the plain la
 
 import keras
 
-from keras_tnn.layers.gated import Gated, scale_channels, split_inputs
+from keras_tnn.layers.gated import Gated, split_inputs
 
 DOCSTRING = """`keras.layers.{plain}` whose output channels are gated in groups.
 
@@ -63,7 +63,7 @@ class Throttleable(Gated):
     def call(self, inputs, training=None):
         features, control = split_inputs(self, inputs)
         outputs = super().call(features)
-        return scale_channels(outputs, self.open_groups(control, features, training))
+        return outputs * self.spread(self.open_groups(control, features, training), outputs)
 
     def compute_output_shape(self, input_shape):
         # Keras' own `build` asks with the shape of the features alone.

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_tnn.layers.gated import GroupedChannels, channel_gates, split_inputs
+from keras_tnn.layers.gated import GroupedChannels, split_inputs
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
@@ -57,9 +57,8 @@ class ThrottleableLayerNormalization(GroupedChannels, keras.layers.LayerNormaliz
 
     def call(self, inputs, training=None):
         features, control = split_inputs(self, inputs)
-        gates = self.open_groups(control, features, training)
         x = ops.cast(features, "float32")
-        gates = channel_gates(x, gates, self.channel_groups)
+        gates = self.spread(self.open_groups(control, features, training), x)
         is_open = ops.cast(gates > 0, x.dtype)
         count = ops.maximum(ops.sum(is_open, axis=-1, keepdims=True), 1.0)
         mean = ops.sum(is_open * x, axis=-1, keepdims=True) / count

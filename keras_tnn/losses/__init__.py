@@ -1,6 +1,7 @@
 """Losses beside the task's: for several utilizations at once, and for what gates leave to do."""
 
 from keras_tnn.losses.activation import BatchActivation, ConstQuad, PerGateActivation
+from keras_tnn.losses.class_probabilities import class_probabilities
 from keras_tnn.losses.complexity import (
     Complexity,
     EnergyShare,
@@ -28,4 +29,5 @@ __all__ = [
     "MacsShare",
     "MeasuredShare",
     "PerGateActivation",
+    "class_probabilities",
 ]

@@ -9,20 +9,20 @@ from keras_tnn.models.normalized import relu
 from keras_tnn.models.placement import Placement
 
 
-def activated(x, label: str):
+def normalized_relu(x, label: str):
     """Normalisation and activation, which come before each convolution."""
     return relu(layers.BatchNormalization(name=f"{label}_norm")(x), label)
 
 
-def convolution(x, filters: int, size: int, label: str):
+def convolved(x, filters: int, size: int, label: str):
     return layers.Conv2D(filters, size, padding="same", use_bias=False, name=f"{label}_conv")(x)
 
 
 def dense_layer(x, growth: int, label: str, gates: Placement):
     """The new channels of one layer: a 1x1 convolution to 4 k channels, a 3x3 one to k."""
-    x = convolution(activated(x, f"{label}_1"), 4 * growth, 1, f"{label}_1")
-    x = gates.channels(activated(x, f"{label}_2"), f"{label}_2")
-    return gates.channels(convolution(x, growth, 3, f"{label}_2"), label)
+    x = convolved(normalized_relu(x, f"{label}_1"), 4 * growth, 1, f"{label}_1")
+    x = gates.channels(normalized_relu(x, f"{label}_2"), f"{label}_2")
+    return gates.channels(convolved(x, growth, 3, f"{label}_2"), label)
 
 
 def dense_block(x, count: int, growth: int, label: str, gates: Placement):
@@ -37,7 +37,7 @@ def dense_block(x, count: int, growth: int, label: str, gates: Placement):
 
 def transition(x, label: str, gates: Placement):
     """Half of the channels at half of the sides."""
-    x = convolution(activated(x, label), x.shape[-1] // 2, 1, label)
+    x = convolved(normalized_relu(x, label), x.shape[-1] // 2, 1, label)
     return layers.AveragePooling2D(2, name=f"{label}_pool")(gates.channels(x, label))
 
 
@@ -98,11 +98,11 @@ def DenseNet(
     image = keras.Input(input_shape, name="image")
     utilization = utilization_input()
     gates = Placement(utilization, num_groups, gate, throttled, axis)
-    x = convolution(image, 2 * growth, 3, "stem")
+    x = convolved(image, 2 * growth, 3, "stem")
     for index, count in enumerate(layers_per_block, start=1):
         x = dense_block(x, count, growth, f"block{index}", gates)
         if index < len(layers_per_block):
             x = transition(x, f"transition{index}", gates)
-    x = layers.GlobalAveragePooling2D(name="pool")(activated(x, "head"))
+    x = layers.GlobalAveragePooling2D(name="pool")(normalized_relu(x, "head"))
     outputs = layers.Dense(num_classes, activation="softmax", name="predictions")(x)
     return throttled_or_vanilla(image, utilization, outputs, throttled, name)

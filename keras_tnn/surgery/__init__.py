@@ -6,7 +6,7 @@ from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.materialize import materialize
 from keras_tnn.surgery.recalibrate import recalibrate
 from keras_tnn.surgery.registry import rule
-from keras_tnn.surgery.rule import Rule
+from keras_tnn.surgery.rule import Kept, Rule
 from keras_tnn.surgery.rules.convolution import Mixing
 from keras_tnn.surgery.rules.elementwise import Elementwise
 from keras_tnn.surgery.rules.per_channel import PerChannel
@@ -15,6 +15,7 @@ from keras_tnn.surgery.twins import copy_weights
 __all__ = [
     "GateCall",
     "Elementwise",
+    "Kept",
     "Mixing",
     "PerChannel",
     "Rule",

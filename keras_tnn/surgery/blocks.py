@@ -29,12 +29,11 @@ class BlockPiece:
 
 
 class Readers:
-    """Who makes and who reads the tensors of a graph.
+    """Who reads the tensors of a graph.
 
     Attributes:
         read_by: for the `id` of a tensor the calls that read it; None stands for an output of the
             graph.
-        made_by: for the `id` of a tensor the call that makes it.
     """
 
     def __init__(self, graph: Graph):
@@ -45,7 +44,6 @@ class Readers:
                 self.read_by[id(x)].append(call)
         for x in tensors_in(graph.outputs):
             self.read_by[id(x)].append(None)
-        self.made_by = {id(x): call for call in graph.calls for x in call.outputs}
 
     def only_reader(self, tensor) -> Call | None:
         readers = self.read_by[id(tensor)]
@@ -53,7 +51,8 @@ class Readers:
 
     def private_calls(self, tensor) -> tuple[Call, ...]:
         """The calls whose outputs serve `tensor` and nothing else."""
-        inside = {id(self.made_by[id(tensor)])} if id(tensor) in self.made_by else set()
+        made_by = self.graph.made_by
+        inside = {id(made_by[id(tensor)])} if id(tensor) in made_by else set()
         for call in reversed(self.graph.calls):
             readers = [one for x in call.outputs for one in self.read_by[id(x)]]
             if readers and all(id(one) in inside for one in readers):

@@ -1,15 +1,17 @@
 """Which gates a model has, and at which calls they decide."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
-from keras_tnn.gates import Gate, LearnedGate
+from keras_tnn.gates import Gate
 from keras_tnn.gates.decision import call_key
 from keras_tnn.layers.gated import Gated
-from keras_tnn.surgery.graph import Call, Graph, read_graph
+from keras_tnn.surgery.graph import Call, Graph, read_graph, width
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,6 @@ class GateCall:
     name: str
     call: Call
     place: Any
-
-    @property
-    def free(self) -> list[int]:
-        """The groups that may close."""
-        groups = range(self.gate.num_groups)
-        return list(self.gate.free if isinstance(self.gate, LearnedGate) else groups)
 
 
 def gate_calls(graph: Graph) -> list[GateCall]:
@@ -87,8 +83,17 @@ def gates_of(model: keras.Model | Graph) -> list[Gate]:
     Raises:
         ValueError: if the model has no graph.
     """
-    graph = model if isinstance(model, Graph) else read_graph(model)
-    return list({id(one.gate): one.gate for one in gate_calls(graph)}.values())
+    return each_once(gate_calls(model if isinstance(model, Graph) else read_graph(model)))
+
+
+def each_once(calls: Iterable[GateCall]) -> list[Gate]:
+    """The gates of some calls, in the order of their first ones."""
+    return list({id(one.gate): one.gate for one in calls}.values())
+
+
+def groups_of(call: Call) -> np.ndarray:
+    """For each channel that a gated layer makes its group, or -1 where it is always open."""
+    return call.operation.groups_of(width(call.output))
 
 
 def call_of_gate(call: Call) -> Call | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -52,6 +53,11 @@ class Graph:
     calls: tuple[Call, ...]
     outputs: Any
     input_structure: Any
+
+    @cached_property
+    def made_by(self) -> dict[int, Call]:
+        """For the `id` of a tensor the call that makes it."""
+        return {id(x): call for call in self.calls for x in call.outputs}
 
 
 def is_tensor(x) -> bool:

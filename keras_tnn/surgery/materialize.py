@@ -8,14 +8,14 @@ import numpy as np
 
 from keras_tnn.gates import Gate, Threshold
 from keras_tnn.gates.decision import call_key
-from keras_tnn.gates.inference import deciding
+from keras_tnn.gates.inference import check_threshold, deciding
 from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.cut import cut
 from keras_tnn.surgery.gate_calls import gates_of
 from keras_tnn.surgery.graph import Call, Graph, read_graph
 from keras_tnn.surgery.recalibrate import recalibrate
 from keras_tnn.surgery.slices import copy_all
-from keras_tnn.utilization import check_one
+from keras_tnn.utilization import check_one, has_dial
 
 
 def read_throttled_graph(model: keras.Model) -> Graph:
@@ -32,8 +32,7 @@ def read_throttled_graph(model: keras.Model) -> Graph:
             "model of floats: cut a level first and quantize that, "
             "`keras_tnn.materialize(model, u).quantize(...)`."
         )
-    has_input = any(x.name == "utilization" for x in graph.inputs)
-    if not has_input or not any(isinstance(call.operation, Gated) for call in graph.calls):
+    if not has_dial(graph) or not any(isinstance(call.operation, Gated) for call in graph.calls):
         raise ValueError(
             f"Model '{model.name}' has no throttled layer. Expected a model with an input named "
             "'utilization' that feeds at least one layer of keras_tnn.layers, for example "
@@ -73,9 +72,9 @@ def materialize(
         A `keras.Model` without the utilization input, with weights of its own.
 
     Raises:
-        ValueError: if `utilization` is not in (0, 1], if a pattern does not fit its gate, if the
-            model has no throttled layer or no graph, if a gate depends on the data, or if nothing
-            would be left of the network.
+        ValueError: if `utilization` or `threshold` is out of range, if a pattern does not fit its
+            gate, if the model has no throttled layer or no graph, if a gate depends on the data,
+            or if nothing would be left of the network.
 
     Example:
 
@@ -91,7 +90,8 @@ def materialize(
     graph = read_throttled_graph(model)
     patterns = patterns_by_call(graph, gates or {})
     name = f"{model.name}_{round(1000 * utilization):04d}"
-    with deciding(gates_of(graph) if threshold is not None else [], Threshold(threshold or 0.5)):
+    way = None if threshold is None else Threshold(check_threshold(threshold))
+    with deciding(gates_of(graph), way):
         result = cut(graph, utilization, name=name, gates=patterns)
     copy_all(result.slices, result.model)
     if calibration_data is not None:

@@ -78,7 +78,7 @@ class Pieces(Readers):
             if id(block.gate) not in inside:  # what is in a block is found in its own graph
                 self.of_end[id(block.end)] = block
                 inside |= {id(call) for call in (*block.calls, block.gate)}
-                inside.add(id(self.made_by[id(block.end)]))
+                inside.add(id(graph.made_by[id(block.end)]))
         for call in graph.calls:
             if isinstance(call.operation, ChannelGate) and id(call) not in inside:
                 self.add_channels(call, inside)
@@ -110,7 +110,7 @@ class Pieces(Readers):
         """The calls behind `tensor` that serve it alone, back to the layer that makes channels."""
         calls: list[Call] = []
         while len(self.read_by[id(tensor)]) == 1 and id(tensor) not in self.of_end:
-            call = self.made_by.get(id(tensor))
+            call = self.graph.made_by.get(id(tensor))
             if call is None or not (mixes(call) or keeps_channels(call)):
                 break
             calls.insert(0, call)

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_tnn.utilization import check_one
+from keras_tnn.utilization import check_one, has_dial
 
 
 def recalibrate(
@@ -68,7 +68,7 @@ def recalibrate(
     with thawed(layers):
         for batch in batches_of(data, batch_size):
             # No `training` argument: it would override the one of the normalisations.
-            inputs = with_utilization(clone, batch, level)
+            inputs = batch_at(clone, batch, level)
             measured.append([ops.convert_to_numpy(x) for x in probe(inputs)])
     if not measured:
         raise ValueError("Invalid value for `calibration_data`. Expected samples. Received none.")
@@ -98,9 +98,9 @@ def thawed(layers: list[keras.layers.Layer]) -> Iterator[None]:
             layer.trainable = False
 
 
-def with_utilization(model: keras.Model, batch, utilization: float):
+def batch_at(model: keras.Model, batch, utilization: float):
     """The batch as the model takes it, with utilization if it has that input."""
-    if not any(x.name == "utilization" for x in model.inputs):
+    if not has_dial(model):
         return batch
     features = [ops.convert_to_tensor(x) for x in keras.tree.flatten(batch)]
     filled = ops.full((len(features[0]),), utilization, "float32")

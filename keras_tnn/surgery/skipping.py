@@ -6,7 +6,6 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from keras_tnn.gates import LearnedGate
 from keras_tnn.layers.channel_gate import ChannelGate
 from keras_tnn.layers.conditional_sum import ConditionalSum
 from keras_tnn.layers.hard_gate import HardGate
@@ -14,8 +13,11 @@ from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.surgery.blocks import BlockPiece
 from keras_tnn.surgery.copies import copy_of
 from keras_tnn.surgery.cut import cut_known
+from keras_tnn.surgery.gate_calls import groups_of
 from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in, width
 from keras_tnn.surgery.pieces import ChannelPiece, Pieces, is_linear
+from keras_tnn.surgery.registry import rule_of
+from keras_tnn.surgery.rules.joining import ConcatenateRule
 from keras_tnn.surgery.slices import copy_all, merged_weights
 
 OPEN = -1  # the group of channels that are always open
@@ -189,11 +191,6 @@ class ChannelStep:
         return layer
 
 
-def groups_of(gate: Call) -> np.ndarray:
-    """The group of each channel that a gated layer makes."""
-    return gate.operation.groups_of(width(gate.output))
-
-
 def affine(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
     """Scale and shift a channel of a batch normalisation at inference."""
     to_numpy = keras.ops.convert_to_numpy
@@ -205,14 +202,13 @@ def affine(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarra
 
 def always_open(control, pieces: Pieces) -> set[int]:
     """The columns of some gates that are one for every sample."""
-    call = pieces.made_by.get(id(control))
+    call = pieces.graph.made_by.get(id(control))
     if call is None:
         return set()
     if isinstance(call.operation, HardGate):
         gate = call.operation.gate
-        known = isinstance(gate, LearnedGate)
-        return set(range(gate.num_groups)) - set(gate.free) if known else set()
-    if type(call.operation).__name__ == "Concatenate":
+        return set(range(gate.num_groups)) - set(gate.free)
+    if isinstance(rule_of(call), ConcatenateRule):
         columns, offset = set(), 0
         for x in call.inputs:
             columns |= {offset + column for column in always_open(x, pieces)}

@@ -88,7 +88,7 @@ def merged_weights(layer: keras.layers.Layer) -> list:
     return [Effective(layer, name) if w.name == name else w for w in plain]
 
 
-def is_plain(slices: list[Slice]) -> bool:
+def only_slices(slices: list[Slice]) -> bool:
     """Whether every weight is a slice and nothing was folded."""
     return all(s.source is not None and s.offset is None for s in slices)
 

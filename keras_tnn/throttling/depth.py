@@ -35,11 +35,10 @@ def residual_stages(graph: Graph, skip: set[str]) -> list[list[ResidualBlock]]:
         Stages of blocks. Blocks with a projection on their shortcut are none: closed, they would
         leave nothing but the projection.
     """
-    made_by = {id(x): call for call in graph.calls for x in call.outputs}
     found = []
     for call in graph.calls:
         if is_sum(call) and call.name not in skip:
-            found += blocks_at(call, made_by, skip)
+            found += blocks_at(call, graph.made_by, skip)
     return [list(run) for _, run in itertools.groupby(found, key=lambda one: one.add.output.shape)]
 
 

@@ -49,7 +49,7 @@ class GatedCopy:
             id(x): keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
             for x in self.graph.inputs
         }
-        inputs = with_utilization(substitute(self.graph.input_structure, tensors), self.utilization)
+        inputs = add_utilization(substitute(self.graph.input_structure, tensors), self.utilization)
         for call in self.graph.calls:
             self.nodes.before(call, tensors)
             read = [tensors[id(x)] for x in call.inputs]
@@ -111,7 +111,7 @@ def arguments(gates, groups: list[int]) -> dict:
     }
 
 
-def with_utilization(structure, utilization):
+def add_utilization(structure, utilization):
     """The model's inputs with utilization as a further one."""
     if isinstance(structure, dict):
         return {**structure, "utilization": utilization}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import keras
 
+from keras_tnn.counts import check_count
 from keras_tnn.gates import Gate
 from keras_tnn.surgery.graph import Graph, read_graph
 from keras_tnn.throttling.depth import residual_stages
@@ -14,6 +15,7 @@ from keras_tnn.throttling.places import decided_in_time, places_of
 from keras_tnn.throttling.same import check_same
 from keras_tnn.throttling.width import Granularity, Width, plan_width
 from keras_tnn.training import ThrottledModel
+from keras_tnn.utilization import has_dial
 
 # What a subclass of keras.Model may write anew to train or compute in its own way.
 OWN_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
@@ -42,7 +44,7 @@ def throttle(
     [t, 1] with t falling from 1 (hostetler2019, 5.2 and A.3).
 
     With `gate`, every family of tied channels and every block has a gate of its own, which may be
-    learned (herrmann2019): fine-tune it with `BatchActivation`. A gate that is not learned opens a
+    learned (herrmann2019): fine-tune it with `GateTarget`. A gate that is not learned opens a
     share of the blocks, which have one for all. Where a residual branch can be skipped as a whole,
     all of its groups may close.
 
@@ -144,11 +146,7 @@ def throttle(
 
 
 def check_arguments(num_groups, axes, min_groups, channel_order):
-    if not isinstance(num_groups, int) or isinstance(num_groups, bool) or num_groups < 1:
-        raise ValueError(
-            "Invalid value for `num_groups`. Expected a positive integer. "
-            f"Received: num_groups={num_groups!r}"
-        )
+    check_count(num_groups, "num_groups")
     if isinstance(axes, str) or not axes or not set(axes) <= {"width", "depth"}:
         raise ValueError(
             "Invalid value for `axes`. Expected ('width',), ('depth',) or ('width', 'depth'). "
@@ -201,7 +199,7 @@ def check_own_steps(model: keras.Model):
 
 
 def check_graph(graph: Graph, model: keras.Model, skip: set[str], granularity):
-    if any(x.name == "utilization" for x in graph.inputs):
+    if has_dial(graph):
         raise ValueError(
             f"Model '{model.name}' has an input named 'utilization' already. Expected a model "
             "without a dial."

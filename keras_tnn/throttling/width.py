@@ -112,8 +112,7 @@ def plan_width(
     def groups_of(tensor):
         return [group_of.get(ties.units.of(int(x)), -1) for x in labels[id(tensor)]]
 
-    made_by = {id(x): call for call in graph.calls for x in call.outputs}
-    read = [before_reshaping(call.inputs[0], made_by) for call in ties.mixed]
+    read = [before_reshaping(call.inputs[0], graph.made_by) for call in ties.mixed]
     behind = {id(x): groups_of(x) for x in read}
     within = {id(call.output): groups_of(call.output) for call in ties.normalized}
     behind, within = (

@@ -8,10 +8,11 @@ import keras
 from keras_tnn.gates import Ensemble, Gate, LearnedGate
 from keras_tnn.gates.inference import check_gating, deciding
 from keras_tnn.surgery import gate_calls, read_graph
+from keras_tnn.surgery.gate_calls import each_once
+from keras_tnn.surgery.leaf_layers import leaf_layers
 from keras_tnn.training.feeding import is_arrays
 from keras_tnn.training.float_gates import warn_of_float, without_gates
 from keras_tnn.training.gate_activity import GateActivity
-from keras_tnn.training.leaf_layers import leaf_layers
 
 
 class ControlsGates(keras.Model):
@@ -22,12 +23,13 @@ class ControlsGates(keras.Model):
         self.ensemble_runs = 1
         self.gate_calls = tuple(gate_calls(read_graph(self)))
         learned = [one for one in self.gate_calls if isinstance(one.gate, LearnedGate)]
-        self.activity = GateActivity({one.key: one.free for one in learned}) if learned else None
+        free = {one.key: one.gate.free for one in learned}
+        self.activity = GateActivity(free) if free else None
 
     @property
     def gates(self) -> list[Gate]:
         """The gates that the model obeys, as `keras_tnn.surgery.gates_of` finds them."""
-        return list({id(one.gate): one.gate for one in self.gate_calls}.values())
+        return each_once(self.gate_calls)
 
     @property
     def learned_gates(self) -> list[LearnedGate]:
@@ -121,3 +123,13 @@ class ControlsGates(keras.Model):
                 f"each needs 2 samples or more. Received: batch_size={size} for {samples} samples, "
                 "which leaves a batch of one"
             )
+
+
+def check_learned_gates(model: keras.Model, wanted: str):
+    """Raises ValueError, which starts with what was `wanted`, if a model has no learned gates."""
+    if not getattr(model, "learned_gates", []):
+        raise ValueError(
+            f"{wanted} a keras_tnn.ThrottledModel with learned gates, such as "
+            "keras_tnn.throttle(model, gate=keras_tnn.gates.DataIndependent). "
+            f"Received: '{model.name}', a {type(model).__name__}"
+        )

@@ -8,7 +8,7 @@ import keras
 
 from keras_tnn.gates import Estimator, Gate
 from keras_tnn.layers.gated import Gated
-from keras_tnn.training.leaf_layers import leaf_layers
+from keras_tnn.surgery.leaf_layers import leaf_layers
 
 
 def without_gates(model: keras.Model, filters=None) -> Callable[[keras.layers.Layer], bool]:

@@ -51,7 +51,7 @@ class LevelPaths:
         graph = self.graph = read_throttled_graph(model)
         self.model = model
         self.states = [v for v in model.variables if not any(v is w for w in model.weights)]
-        self.followed = {float(level): follow(graph, level) for level in levels}
+        self.followed = {float(level): follow_level(graph, level) for level in levels}
         self.whole = set.intersection(*(untouched(graph, *one) for one in self.followed.values()))
         stem = [call for call in graph.calls if self.in_stem(call)]
         rest = [call for call in graph.calls if not self.in_stem(call)]
@@ -98,7 +98,7 @@ def bare(tensors: list):
     return tensors[0] if len(tensors) == 1 else tensors
 
 
-def follow(graph: Graph, level: float) -> tuple:
+def follow_level(graph: Graph, level: float) -> tuple:
     """The calls of a level, with what is known of each tensor and which channels are read."""
     known = known_utilization(graph, level)
     calls, channels = forward(graph, known)

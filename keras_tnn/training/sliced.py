@@ -12,7 +12,7 @@ import keras
 
 from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.builder import Builder
-from keras_tnn.surgery.slices import Slice, is_plain, merged_weights
+from keras_tnn.surgery.slices import Slice, merged_weights, only_slices
 
 
 class Sliced(keras.layers.Layer):
@@ -120,7 +120,7 @@ class SharingBuilder(Builder):
             first = len(self.slices)
             self.remember(cut, whole, indices, offset)
             slices = self.slices[first:]
-            if not is_plain(slices):
+            if not only_slices(slices):
                 raise ValueError(
                     f"Layer '{whole.name}' reads channels that a batch normalisation behind a "
                     "gate turns into constants, so no level can be trained on its active channels "

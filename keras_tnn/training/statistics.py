@@ -6,13 +6,26 @@ from contextlib import contextmanager
 
 import keras
 
+from keras_tnn.surgery.leaf_layers import leaf_layers
 from keras_tnn.surgery.recalibrate import recalibrate
-from keras_tnn.training.leaf_layers import leaf_layers
 
 
 def normalizations(model) -> list[keras.layers.BatchNormalization]:
     """The batch normalisations of a model, those of nested models included."""
     return [one for one in leaf_layers(model) if isinstance(one, keras.layers.BatchNormalization)]
+
+
+def warn_without_calibration(model: keras.Model, stacklevel: int = 3):
+    """Says that statistics of training may fit no level that is cut, if the model has any."""
+    if normalizations(model):
+        warnings.warn(
+            "The model has batch normalization and `calibration_data` is None. Where the samples "
+            "of a batch shared one utilization in training, as by SandwichRule, its statistics "
+            "fit no single level and accuracy can fall to chance: pass about a thousand training "
+            "inputs. Where every sample drew its own, they fit as they are.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def warn_of_statistics(model):

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_tnn import materialize
+from keras_tnn import ThrottledModel, materialize
 from keras_tnn.analysis import evaluate_levels
 from keras_tnn.cost import EnergyModel, count_macs, energy
+from keras_tnn.layers import ThrottleableConv2D
 from keras_tnn.models import VGG
 from keras_tnn.surgery import copy_weights
 
@@ -133,6 +134,18 @@ def test_calibration_is_used_and_asked_for(data):
         without = evaluate_levels(model, *data, levels=(1.0,), verbose=False)
     calibrated = evaluate_levels(model, *data, levels=(1.0,), calibration_data=x, verbose=False)
     assert calibrated.rows[0].metrics["loss"] != without.rows[0].metrics["loss"]
+
+
+def test_calibration_is_asked_for_by_a_normalisation_in_a_nested_model(data):
+    features = keras.Input((8, 8, 8))
+    inner = keras.Model(features, keras.layers.BatchNormalization()(features))
+    image, u = keras.Input((8, 8, 3)), keras.Input((), name="utilization")
+    x = ThrottleableConv2D(8, 3, num_groups=2, padding="same")([image, u])
+    x = keras.layers.GlobalAveragePooling2D()(inner(x))
+    model = ThrottledModel([image, u], keras.layers.Dense(3, activation="softmax")(x))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.warns(UserWarning, match="`calibration_data` is None"):
+        evaluate_levels(model, *data, levels=(1.0,), verbose=False)
 
 
 def test_metric_objects_of_the_model_are_not_touched(data):

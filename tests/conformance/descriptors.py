@@ -11,7 +11,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_tnn import analysis, callbacks, cost, gates, layers, losses, models, surgery, training
+from keras_tnn import (
+    analysis,
+    callbacks,
+    controllers,
+    cost,
+    gates,
+    layers,
+    losses,
+    models,
+    surgery,
+    training,
+)
 
 SAMPLES = 4
 UTILIZATION = np.array([0.25, 0.5, 0.75, 1.0], "float32")
@@ -124,7 +135,7 @@ CALLBACKS = [
 
 # For models with learned gates.
 GATE_CALLBACKS = [
-    Descriptor(callbacks.BatchActivation, {"target": 0.5, "start": 0.7, "every": 1}),
+    Descriptor(callbacks.GateTarget, {"target": 0.5, "start": 0.7, "every": 1}),
 ]
 
 IMAGE = {"input_shape": (8, 8, 3), "num_classes": 3}
@@ -182,8 +193,15 @@ ABSTRACT = [
 
 # Values and strategies without a property of their own here; their rooms test them.
 OTHERS = [
+    analysis.Choices,
+    analysis.ChoicesTable,
+    analysis.Escalation,
     analysis.LevelRow,
     analysis.LevelTable,
+    analysis.Outcomes,
+    controllers.ContextualBandit,
+    controllers.JointTuning,
+    controllers.Reward,
     gates.AlwaysOn,
     gates.Ensemble,
     gates.Decision,
@@ -209,6 +227,7 @@ OTHERS = [
     cost.LayerCost,
     surgery.Elementwise,
     surgery.GateCall,
+    surgery.Kept,
     surgery.Mixing,
     surgery.PerChannel,
     surgery.Rule,

@@ -23,7 +23,7 @@ def patterns_of(cost: GatedCost, draw) -> dict[str, list[int]]:
     patterns = {}
     for site in cost.sites:
         gate = site.gate
-        always = sorted({*range(gate.num_groups)} - {*site.free, *range(gate.min_groups)})
+        always = sorted({*range(gate.num_groups)} - {*gate.free, *range(gate.min_groups)})
         pattern = np.array(draw(gate.num_groups))
         pattern[[*always, *range(gate.min_groups)]] = 1
         patterns[site.name] = pattern.tolist()

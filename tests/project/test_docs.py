@@ -12,17 +12,20 @@ import keras_tnn as tnn
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_the_rule_in_the_docs_cuts_a_layer():
-    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "surgery.md").read_text(), re.DOTALL)
+def test_the_rules_in_the_docs_cut_their_layers():
     names = {}
-    exec(code, names)
+    for code in re.findall(r"```python\n(.*?)```", (DOCS / "surgery.md").read_text(), re.DOTALL):
+        exec(code, names)
     image = keras.Input((6,))
     x = names["Scale"](name="scale")(keras.layers.Dense(8)(image))
+    x = names["LowRank"](12, rank=3, name="low_rank")(x)
     model = keras.Model(image, keras.layers.Dense(2)(x))
     model.get_layer("scale").scale.assign(np.arange(1.0, 9))
-    dialled = tnn.throttle(model, num_groups=4, strict=True)
+    dialled = tnn.throttle(model, num_groups=4, strict=True, channel_order="l1")
     small = tnn.materialize(dialled, 0.5)
     assert small.get_layer("scale").scale.shape == (4,)
+    assert [w.shape for w in small.get_layer("low_rank").weights] == [(4, 3), (3, 6)]
+    assert tnn.count_macs(small) == 6 * 4 + (4 * 3 + 3 * 6) + 6 * 2
     x = np.random.default_rng(0).normal(size=(3, 6)).astype("float32")
     masked = dialled([x, np.full(3, 0.5, "float32")])
     np.testing.assert_allclose(small(x), masked, rtol=1e-5, atol=1e-6)

@@ -208,6 +208,12 @@ def test_refuses_invalid_utilization(u):
         tnn.materialize(ARCHITECTURES["vgg"](), u)
 
 
+@pytest.mark.parametrize("threshold", [0, 1, "half"])
+def test_refuses_an_invalid_threshold(threshold):
+    with pytest.raises(ValueError, match=r"Expected a float in \(0, 1\). Received: threshold="):
+        tnn.materialize(ARCHITECTURES["vgg"](), threshold=threshold)
+
+
 def test_refuses_models_without_a_dial():
     plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="has no throttled layer"):

@@ -326,6 +326,6 @@ def test_each_call_of_a_gate_has_rates_of_its_own():
         np.testing.assert_allclose(rate, np.mean(decision.values, axis=0), rtol=1e-6)
     assert np.any(rates["twice"] != rates["twice/2"])
     assert found["activation_rate"] == pytest.approx(np.mean(list(rates.values())))
-    callback = tnn.callbacks.BatchActivation(0.5)
+    callback = tnn.callbacks.GateTarget(0.5)
     history = model.fit(x, y, verbose=0, callbacks=[callback]).history
     assert list(history["gate_rates"][0]) == ["twice", "twice/2"]

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import sys
 
 
 def check_positive(name: str, value: float) -> float:
@@ -26,3 +27,9 @@ def check_positive(name: str, value: float) -> float:
             f"Received: {name}={value!r}"
         )
     return float(value)
+
+
+def is_positive(value: object) -> bool:
+    """Tells whether a value read from a file is a finite number above 0."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 < value <= sys.float_info.max  # false for NaN, and for huge integers

@@ -35,9 +35,9 @@ class GateActivation(Complexity):
 
     def __init__(self, model: keras.Model):
         super().__init__(find_gates(read_graph(model), model.name))
-        pairs = list(zip(self.sites, self.first, strict=True))
-        learned = [pair for pair in pairs if isinstance(pair[0].gate, LearnedGate)]
-        self.columns = [first + group for site, first in learned or pairs for group in site.free]
+        pairs = [(site.gate, first) for site, first in zip(self.sites, self.first, strict=True)]
+        learned = [pair for pair in pairs if isinstance(pair[0], LearnedGate)]
+        self.columns = [first + group for gate, first in learned or pairs for group in gate.free]
 
     def measure(self, values):
         return ops.take(values, self.columns, axis=-1)

@@ -11,7 +11,7 @@ from keras_tnn.cost.remainder import Remainder
 from keras_tnn.layers.gated import Gated
 from keras_tnn.losses.complexity.complexity import Complexity
 from keras_tnn.surgery import read_graph
-from keras_tnn.surgery.gate_calls import find_gates
+from keras_tnn.surgery.gate_calls import find_gates, groups_of
 from keras_tnn.surgery.graph import Call
 
 
@@ -53,7 +53,7 @@ class MacroAverage(Complexity):
 
     def share(self, call: Call, remainder: Remainder) -> np.ndarray:
         """How much of a block each group of the model is; last what is always open."""
-        groups = call.operation.groups_of(call.output.shape[-1])
+        groups = groups_of(call)
         found = obeyed_groups(call, remainder)
         if found is None:
             raise ValueError(

@@ -2,7 +2,7 @@
 
 from keras_tnn.surgery.rules import (  # noqa: F401
     attention,
-    conditional,
+    conditional_sum,
     convolution,
     dense,
     elementwise,

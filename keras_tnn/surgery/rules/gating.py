@@ -10,6 +10,7 @@ from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.layers.throttleable import Throttleable
 from keras_tnn.layers.throttleable_normalization import ThrottleableLayerNormalization
 from keras_tnn.surgery.channels import Channels, CutTensor
+from keras_tnn.surgery.gate_calls import groups_of
 from keras_tnn.surgery.graph import Call
 from keras_tnn.surgery.registry import rule, rule_of
 from keras_tnn.surgery.rule import Kept, Rule
@@ -45,8 +46,7 @@ class GatedRule(Rule):
 
     def values(self, call) -> np.ndarray:
         """Gate values spread to the output channels, `(channels,)`."""
-        groups = call.operation.groups_of(call.output.shape[-1])
-        return np.append(gate_values(call), 1)[groups]  # -1 is always open
+        return np.append(gate_values(call), 1)[groups_of(call)]  # -1 is always open
 
     def inner_forward(self, call, inputs) -> Channels:
         return inputs[0]

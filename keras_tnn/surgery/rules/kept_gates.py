@@ -8,6 +8,7 @@ from keras_tnn.layers.channel_gate import ChannelGate
 from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.layers.throttleable import Throttleable
 from keras_tnn.surgery.channels import Channels, CutTensor
+from keras_tnn.surgery.gate_calls import groups_of
 from keras_tnn.surgery.graph import Call
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Rule
@@ -25,7 +26,7 @@ class KeptGate(Rule):
         """The gated layer for the kept channels."""
         return ChannelGate(
             num_groups=call.operation.num_groups,
-            channel_groups=call.operation.groups_of(call.output.shape[-1])[kept].tolist(),
+            channel_groups=groups_of(call)[kept].tolist(),
             dtype=call.operation.dtype_policy,
             name=name,
         )

@@ -74,7 +74,7 @@ def test_a_caller_who_names_something_gets_it(controlled, controlled_bundle, ima
         result = controlled.run(dim, given)
         assert (result.utilization, result.choice_macs) == (u, 0)
     assert controlled.run(dim, budget_ms=1000.0).utilization == 1.0
-    fixed = Dispatcher(controlled_bundle, policy=policies.FixedUtilization(0.5))
+    fixed = Dispatcher(controlled_bundle, policy=policies.Fixed(0.5))
     assert fixed.run(dim).utilization == 0.5
     np.testing.assert_array_equal(controlled(dim[None], [1.0]), controlled(dim[None], 1.0))
 

@@ -16,7 +16,7 @@ from tnn_tflite.latency.table import DeviceTable, LevelMeasurement
 from tnn_tflite.latency.table_file import TableError, table_path, write_table
 from tnn_tflite.policies import (
     Choice,
-    FixedUtilization,
+    Fixed,
     LatencyBudget,
     LatencyTarget,
     MeanLatency,
@@ -223,7 +223,7 @@ def test_without_a_policy_the_full_network_runs(dispatcher, images):
 
 
 def test_switches_are_logged(shared_bundle, images, caplog):
-    dispatcher = Dispatcher(shared_bundle, policy=FixedUtilization(0.5))
+    dispatcher = Dispatcher(shared_bundle, policy=Fixed(0.5))
     with caplog.at_level(logging.INFO, "tnn_tflite"):
         for _ in range(3):
             dispatcher(images[0])
@@ -238,7 +238,7 @@ def test_switches_are_logged(shared_bundle, images, caplog):
 
 
 def test_nothing_is_printed(shared_bundle, images, capsys):
-    dispatcher = Dispatcher(shared_bundle, policy=FixedUtilization(0.5))
+    dispatcher = Dispatcher(shared_bundle, policy=Fixed(0.5))
     dispatcher.run(images, budget_ms=1.0)
     dispatcher(images)
     assert capsys.readouterr() == ("", "")

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from tnn_tflite import Dispatcher
-from tnn_tflite.policies import Choice, Escalate, Policy, confidences
+from tnn_tflite.policies import Choice, Escalate, Policy, certainty_of
 
 LEVELS = (0.25, 0.5, 1.0)
 
 
 @pytest.fixture(scope="module")
 def thresholds(dispatcher, images):
-    """Between the confidences of the samples, so that some are kept and some go on."""
-    return [float(np.median(confidences(dispatcher(images, u)))) for u in LEVELS[:-1]]
+    """Between the certainty_of of the samples, so that some are kept and some go on."""
+    return [float(np.median(certainty_of(dispatcher(images, u)))) for u in LEVELS[:-1]]
 
 
 def by_hand(dispatcher, image, thresholds):
@@ -21,7 +21,7 @@ def by_hand(dispatcher, image, thresholds):
     for u, threshold in zip(LEVELS, [*thresholds, 0.0], strict=True):
         output = dispatcher(image, u)
         ran.append(u)
-        if confidences(output[None])[0] >= threshold:
+        if certainty_of(output[None])[0] >= threshold:
             return output, ran
 
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tiny_files import convolutions_file, layers_file, tflite_file
-from tnn_tflite.lint import TARGETS, lint_graphs, read_graph
+from tnn_tflite.lint import TARGETS, lint_graphs, read_operator_graph
 from tnn_tflite.lint.coral_compile import ON_CHIP
 from tnn_tflite.lint.coral_operators import LIMITS
 from tnn_tflite.lint.coral_versions import HIGHEST
@@ -23,12 +23,12 @@ def check(*graphs):
 
 
 def findings(content):
-    return check(read_graph(content))
+    return check(read_operator_graph(content))
 
 
 @pytest.fixture(scope="module")
 def clean():
-    return read_graph(convolutions_file())
+    return read_operator_graph(convolutions_file())
 
 
 def altered(graph, index, **changes):
@@ -82,7 +82,7 @@ def test_floats_inside():
 
 
 def test_floats_at_the_ends_are_a_note():
-    graph = read_graph(convolutions_file(ends=tf.float32))
+    graph = read_operator_graph(convolutions_file(ends=tf.float32))
     found = lint_graphs({1.0: graph}, CORAL)
     assert [(f.operator, f.rule) for f in found] == [
         ("QUANTIZE", "float-ends"),
@@ -119,7 +119,7 @@ def test_a_bias_that_is_no_vector(clean):
 def test_a_dense_layer_with_a_scale_a_unit():
     content = layers_file(keras.layers.Dense(3), shape=(1, 8))
     assert findings(content) == [("FULLY_CONNECTED", "dense-scale")]
-    graph = read_graph(content)
+    graph = read_operator_graph(content)
     scale = graph.operators[0].inputs[1].scales[:1]
     assert check(altered_tensor(graph, 0, 1, scales=scale)) == []
 

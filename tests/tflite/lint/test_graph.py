@@ -6,12 +6,12 @@ import pytest
 import tensorflow as tf
 
 from tiny_files import convolutions_file, layers_file, tflite_file
-from tnn_tflite.lint import read_graph
+from tnn_tflite.lint import read_operator_graph
 
 
 @pytest.fixture(scope="module")
 def graph():
-    return read_graph(convolutions_file())
+    return read_operator_graph(convolutions_file())
 
 
 def test_operators_in_order(graph):
@@ -57,14 +57,16 @@ def test_a_constant_that_is_read_twice_counts_once():
     content = tflite_file(
         lambda x: layer(x) * layer(x[:, ::-1]), weights=[w.value for w in layer.weights]
     )
-    assert read_graph(content).parameter_bytes == 3 * 3 * 4 * 8 + 2 * 8 * 4 + 3 * 4 * 4
+    assert read_operator_graph(content).parameter_bytes == 3 * 3 * 4 * 8 + 2 * 8 * 4 + 3 * 4 * 4
 
 
 def test_an_axis_that_is_not_fixed():
-    graph = read_graph(tflite_file(tf.nn.relu, shape=(None, 4), quantization=None))
+    graph = read_operator_graph(tflite_file(tf.nn.relu, shape=(None, 4), quantization=None))
     assert graph.inputs[0].dynamic
     assert (
-        not read_graph(tflite_file(tf.nn.relu, shape=(1, 4), quantization=None)).inputs[0].dynamic
+        not read_operator_graph(tflite_file(tf.nn.relu, shape=(1, 4), quantization=None))
+        .inputs[0]
+        .dynamic
     )
 
 
@@ -72,7 +74,7 @@ def test_branches_are_read_too():
     def function(x):
         return tf.cond(tf.reduce_sum(x) > 0, lambda: tf.sin(x), lambda: tf.cos(x))
 
-    graph = read_graph(tflite_file(function, quantization=None))
+    graph = read_operator_graph(tflite_file(function, quantization=None))
     main = [op.name for op in graph.operators if op.subgraph == 0]
     assert "IF" in main
     assert {op.name for op in graph.operators if op.subgraph > 0} == {"SIN", "COS"}
@@ -80,17 +82,17 @@ def test_branches_are_read_too():
 
 def test_weights_in_half():
     content = layers_file(keras.layers.Conv2D(8, 3), quantization="float16")
-    kernels = [op for op in read_graph(content).operators if op.name == "DEQUANTIZE"]
+    kernels = [op for op in read_operator_graph(content).operators if op.name == "DEQUANTIZE"]
     assert {op.inputs[0].type for op in kernels} == {"FLOAT16"}
 
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", bytes(100), b"\xff" * 64, b"a" * 1000])
 def test_bytes_that_are_no_file(content):
     with pytest.raises(ValueError, match="Expected the bytes of a TFLite file"):
-        read_graph(content)
+        read_operator_graph(content)
 
 
 def test_a_file_that_is_cut_off():
     content = convolutions_file()
     with pytest.raises(ValueError, match="Expected the bytes of a TFLite file"):
-        read_graph(content[: len(content) // 2])
+        read_operator_graph(content[: len(content) // 2])

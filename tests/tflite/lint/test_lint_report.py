@@ -9,7 +9,7 @@ from tnn_tflite.bundle.description import TensorSpec
 from tnn_tflite.bundle.program_content import LevelContent
 from tnn_tflite.bundle.writer import write_bundle
 from tnn_tflite.command.lint import main
-from tnn_tflite.lint import TARGETS, lint, lint_graphs, read_graph
+from tnn_tflite.lint import TARGETS, lint, lint_graphs, read_operator_graph
 
 IMAGE = TensorSpec("image", (8, 8, 4), "int8")
 
@@ -72,7 +72,7 @@ def test_the_most_used_level_comes_first(clean, capsys):
 
 def test_findings_follow_the_order(faulty):
     bundle = read_bundle(faulty)
-    graph = read_graph(bundle.read_level(bundle.levels[-1]))
+    graph = read_operator_graph(bundle.read_level(bundle.levels[-1]))
     found = lint_graphs({1.0: graph, 0.5: graph}, TARGETS["coral"])
     assert [finding.utilization for finding in found] == [1.0, 0.5]
 

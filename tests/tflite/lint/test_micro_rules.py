@@ -7,17 +7,17 @@ import pytest
 import tensorflow as tf
 
 from tiny_files import convolutions_file, layers_file, tflite_file
-from tnn_tflite.lint import TARGETS, lint_graphs, read_graph
+from tnn_tflite.lint import TARGETS, lint_graphs, read_operator_graph
 from tnn_tflite.lint.micro_operators import METHODS
 
 
 def findings(content):
-    found = lint_graphs({1.0: read_graph(content)}, TARGETS["micro"])
+    found = lint_graphs({1.0: read_operator_graph(content)}, TARGETS["micro"])
     return [(f.operator, f.rule) for f in found if f.fails]
 
 
 def notes(content):
-    found = lint_graphs({1.0: read_graph(content)}, TARGETS["micro"])
+    found = lint_graphs({1.0: read_operator_graph(content)}, TARGETS["micro"])
     return {f.rule for f in found if not f.fails}
 
 
@@ -72,7 +72,7 @@ def test_what_does_not_run_is_found(name):
 def test_unsigned_numbers():
     content = convolutions_file(ends=tf.uint8)
     assert findings(content) == []  # converted where they come in and go out
-    graph = read_graph(content)
+    graph = read_operator_graph(content)
     pooling = next(op for op in graph.operators if op.name == "MAX_POOL_2D")
     unsigned = replace(pooling, outputs=(replace(pooling.outputs[0], type="UINT8"),))
     found = lint_graphs({1.0: replace(graph, operators=(unsigned,))}, TARGETS["micro"])

@@ -8,7 +8,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from tiny_files import convolutions_file, layers_file, tflite_file
-from tnn_tflite.lint import TARGETS, lint_graphs, read_graph
+from tnn_tflite.lint import TARGETS, lint_graphs, read_operator_graph
 from tnn_tflite.lint.xnnpack import SMALL
 
 SHAPE = (1, 32, 32, 4)  # more than `SMALL` elements
@@ -19,7 +19,7 @@ def check(graph):
 
 
 def findings(content):
-    return [(f.operator, f.rule) for f in check(read_graph(content)) if f.fails]
+    return [(f.operator, f.rule) for f in check(read_operator_graph(content)) if f.fails]
 
 
 CASES = {
@@ -63,19 +63,19 @@ def test_as_the_interpreter_does(name, kind):
 
 
 def test_a_clean_network():
-    assert list(check(read_graph(convolutions_file()))) == []
-    assert list(check(read_graph(convolutions_file(quantization=None)))) == []
+    assert list(check(read_operator_graph(convolutions_file()))) == []
+    assert list(check(read_operator_graph(convolutions_file(quantization=None)))) == []
 
 
 def test_what_is_small_is_a_note():
     content = tflite_file(tf.nn.softmax, (1, SMALL))
-    (note,) = check(read_graph(content))
+    (note,) = check(read_operator_graph(content))
     assert (note.rule, note.fails) == ("small-operator", False)
     assert findings(tflite_file(tf.nn.softmax, (1, SMALL + 1))) == [("SOFTMAX", "operator")]
 
 
 def test_16_bits_run_outside():
-    graph = read_graph(convolutions_file())
+    graph = read_operator_graph(convolutions_file())
     x, *rest = graph.operators[1].tensors
     wide = replace(graph.operators[1], outputs=(replace(rest[0], type="INT16", shape=(1, 2000)),))
     (finding,) = check(replace(graph, operators=(wide,)))
@@ -83,7 +83,7 @@ def test_16_bits_run_outside():
 
 
 def test_activations_biases_and_parts():
-    graph = read_graph(convolutions_file())
+    graph = read_operator_graph(convolutions_file())
     convolution = graph.operators[0]
     x = convolution.inputs[0]
     bare = replace(convolution, inputs=(*convolution.inputs[:2], None))
@@ -95,7 +95,7 @@ def test_activations_biases_and_parts():
 
 
 def test_one_scale_for_a_kernel_is_a_note():
-    graph = read_graph(convolutions_file())
+    graph = read_operator_graph(convolutions_file())
     x, kernel, bias = graph.operators[0].inputs
     coarse = replace(
         graph.operators[0], inputs=(x, replace(kernel, scales=kernel.scales[:1]), bias)

@@ -14,7 +14,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from keras import layers
 from tflite_micro.python.tflite_micro import runtime
 
-from tnn_tflite.lint import read_graph
+from tnn_tflite.lint import read_operator_graph
 
 ARENA = 1_000_000  # bytes, more than any network here needs
 SAMPLES = 50
@@ -101,7 +101,7 @@ def test_an_operator_is_bit_equal_to_the_reference_and_one_step_from_xnnpack(nam
 def test_a_dense_layer_differs_next_to_ties_only():
     content = int8_file(layers.Dense(12))
     samples = random_samples((1, 9, 8, 8))
-    (dense,) = read_graph(content).operators
+    (dense,) = read_operator_graph(content).operators
     x, kernel, y = dense.inputs[0], dense.inputs[1], dense.outputs[0]
     sums = (samples.astype(int) - x.zero_points[0]) @ kernel.value.astype(int).T
     real = sums * (x.scales[0] * np.array(kernel.scales) / y.scales[0]) + y.zero_points[0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tnn_tflite.dispatch.result import Result
-from tnn_tflite.policies import Choice, Escalate, confidences
+from tnn_tflite.policies import Choice, Escalate, certainty_of
 
 UTILIZATIONS = (0.25, 0.5, 0.75, 1.0)  # of the levels in these tests
 
@@ -22,25 +22,34 @@ def ran(levels, place, outputs):
 def test_confidence_is_the_largest_probability():
     # e^2 / (e^2 + 1 + 1) = 0.7870; halved logits: e^1 / (e^1 + 2) = 0.5761
     scores = np.array([[2.0, 0.0, 0.0]], "float32")
-    np.testing.assert_allclose(confidences(scores), 0.7870, atol=1e-4)
-    np.testing.assert_allclose(confidences(scores, temperature=2.0), 0.5761, atol=1e-4)
+    np.testing.assert_allclose(certainty_of(scores), 0.7870, atol=1e-4)
+    np.testing.assert_allclose(certainty_of(scores, temperature=2.0), 0.5761, atol=1e-4)
 
 
 def test_probabilities_stay_as_they_are():
     rng = np.random.default_rng(0)
     z = rng.normal(size=(50, 10)) * 4
     p = np.exp(z) / np.exp(z).sum(-1, keepdims=True)
-    np.testing.assert_allclose(confidences(p.astype("float32")), p.max(-1), rtol=1e-5)
-    np.testing.assert_allclose(confidences(p, 1.7), confidences(z, 1.7), rtol=1e-6)
+    np.testing.assert_allclose(certainty_of(p.astype("float32")), p.max(-1), rtol=1e-5)
+    np.testing.assert_allclose(
+        certainty_of(p, temperature=1.7), certainty_of(z, temperature=1.7), rtol=1e-6
+    )
     as_int8 = np.round(p * 256) / 256  # as int8 networks round them
-    assert np.abs(confidences(as_int8) - p.max(-1)).max() < 0.01  # 10 errors of 1/512 in the sum
+    assert np.abs(certainty_of(as_int8) - p.max(-1)).max() < 0.01  # 10 errors of 1/512 in the sum
     sure = np.array([[1.0, 0.0, 0.0]], "float32")
-    assert confidences(sure) == 1.0
+    assert certainty_of(sure) == 1.0
+
+
+def test_the_margin_to_the_next_class():
+    scores = np.array([[0.5, 0.2, 0.3], [0.1, 0.1, 0.8]], "float32")
+    np.testing.assert_allclose(certainty_of(scores, "margin"), [0.2, 0.7], atol=1e-6)
+    with pytest.raises(ValueError, match=r"one of \('probability', 'margin'\). .*measure='ratio'"):
+        Escalate([0.5], measure="ratio")
 
 
 def test_large_logits_do_not_overflow():
     with np.errstate(over="raise", invalid="raise"):
-        assert confidences(np.array([[1e30, -1e30]], "float32")) == 1.0
+        assert certainty_of(np.array([[1e30, -1e30]], "float32")) == 1.0
 
 
 def test_the_lowest_level_runs_first(levels):

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tnn_tflite.policies import AccuracyFloor, FixedUtilization, KnownLevel, LatencyBudget
+from tnn_tflite.policies import AccuracyFloor, Fixed, KnownLevel, LatencyBudget
 
 ACCURACIES = {0.25: 0.60, 0.5: 0.80, 0.75: 0.85, 1.0: 0.84}
 
 
 def test_fixed(levels):
-    assert FixedUtilization(0.6).choose(levels, {}).utilization == 0.6
+    assert Fixed(0.6).choose(levels, {}).utilization == 0.6
     with pytest.raises(ValueError, match=r"`utilization`. Expected a float in \(0, 1\]"):
-        FixedUtilization(0)
+        Fixed(0)
 
 
 @pytest.mark.parametrize(

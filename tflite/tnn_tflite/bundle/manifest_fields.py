@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tnn_tflite.errors import MAKE_AGAIN, BundleError
+from tnn_tflite.positive import is_positive
 from tnn_tflite.utilization import is_utilization
 
 DTYPES = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool")
@@ -47,7 +48,7 @@ class Fields:
 
     def positive(self, name: str) -> float:
         """Returns a finite float above 0."""
-        return float(self._checked(name, _is_positive, "a finite number above 0"))
+        return float(self._checked(name, is_positive, "a finite number above 0"))
 
     def choice(self, name: str, values: tuple[str, ...]) -> str:
         """Returns one of some strings."""
@@ -143,10 +144,6 @@ def _is_integer(value: object) -> bool:
 def _is_finite(value: object) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and abs(value) <= sys.float_info.max  # false for NaN, and for huge integers
-
-
-def _is_positive(value: object) -> bool:
-    return _is_finite(value) and value > 0
 
 
 def _are(is_good: Callable[[object], bool]) -> Callable[[object], bool]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tnn_tflite.bundle.description import Level, TensorSpec
 from tnn_tflite.conversion.converter import LEVELS, levels_of
-from tnn_tflite.conversion.keras_to_tflite import outputs_of, tflite_file
+from tnn_tflite.conversion.keras_to_tflite import predictions_of, tflite_file
 from tnn_tflite.conversion.layer_errors import is_quantized, layer_errors
 from tnn_tflite.dispatch.dispatcher import Dispatcher
 from tnn_tflite.dispatch.interpreter import find_runtime
@@ -159,7 +159,7 @@ def _keras_side(
 ) -> tuple[list[np.ndarray], tuple[str | None, float | None]]:
     """The outputs of a level in Keras, and the layer that its file changes most."""
     small = make(level.utilization)
-    outputs = outputs_of(small, x)
+    outputs = predictions_of(small, x)
     content, runtime = dispatcher.bundle.read_level(level), find_runtime(dispatcher.runtime)
     if not is_quantized(content, runtime):
         return outputs, (None, None)

@@ -58,13 +58,13 @@ def replace_controller(
         return exchange_controller(directory, None)
     bundle = read_bundle(directory)
     check_mode(quantization, representative_data is not None, "float32")
-    check_controller(controller, _inference_type(bundle))
+    check_kind(controller, _inference_type(bundle))
     fitted = _fitted(controller, bundle.inputs, bundle.outputs, len(bundle.levels))
     plan = plan_for(quantization, representative_data, "float32", fitted)
     return exchange_controller(directory, _content(fitted, plan))
 
 
-def check_controller(controller: keras.Model, inference_type: str) -> None:
+def check_kind(controller: keras.Model, inference_type: str) -> None:
     """Raises `ValueError` where it can be told without the levels that a controller is of no use.
 
     Args:

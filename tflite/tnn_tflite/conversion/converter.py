@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from tnn_tflite.bundle.labels import Labels
 from tnn_tflite.bundle.program_content import ProgramContent
 from tnn_tflite.bundle.writer import check_destination, check_layout, peek, write_bundle
 from tnn_tflite.conversion.assemble import assemble
-from tnn_tflite.conversion.controller import check_controller, controller_content
+from tnn_tflite.conversion.controller import check_kind, controller_content
 from tnn_tflite.conversion.converted_level import ConvertedLevel, program_fields
 from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
 from tnn_tflite.quantization.aware_training import AwareTraining
@@ -113,7 +112,7 @@ def convert(
     check_layout(layout)
     check_mode(quantization, representative_data is not None, inference_type)
     if controller is not None:
-        check_controller(controller, inference_type)
+        check_kind(controller, inference_type)
     _check_sharing(layout, quantization)
     levels, make = levels_of(model, levels, calibration_data, threshold)
     first = next(iter(model.values())) if isinstance(model, Mapping) else model
@@ -170,6 +169,7 @@ def _levels_of(
 ) -> tuple[tuple[float, ...], Callable[[float], keras.Model]]:
     """The levels of a throttled model, and what makes the plain network of each."""
     import keras_tnn
+    from keras_tnn.training.statistics import warn_without_calibration
     from keras_tnn.utilization import check_levels
 
     _check_model(model)
@@ -188,7 +188,7 @@ def _levels_of(
             f"Received: levels={levels!r}"
         )
     if calibration_data is None:
-        _warn_about_statistics(model)
+        warn_without_calibration(model, stacklevel=5)
 
     def cut(utilization: float) -> keras.Model:
         return keras_tnn.materialize(model, utilization, calibration_data, threshold=threshold)
@@ -239,22 +239,6 @@ def _progress(level: ConvertedLevel, count: str, seconds: float) -> str:
     )
 
 
-def _warn_about_statistics(model: keras.Model) -> None:
-    import keras
-
-    from tnn_tflite.planar.rewrite import all_layers
-
-    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in all_layers(model)):
-        warnings.warn(
-            "The model has batch normalization and no `calibration_data` is given. Where the "
-            "samples of a batch shared one utilization in training, as by SandwichRule, its "
-            "statistics fit no single level, so the levels lose accuracy: pass about a thousand "
-            "training inputs. Where every sample drew its own, they fit as they are.",
-            UserWarning,
-            stacklevel=5,
-        )
-
-
 def _check_model(model: keras.Model) -> None:
     import keras
 
@@ -268,12 +252,12 @@ def _check_model(model: keras.Model) -> None:
 def _check_mapping(
     models: Mapping[float, keras.Model], levels: Sequence[float], calibration_data: Any
 ) -> None:
-    from keras_tnn.utilization import check_levels
+    from keras_tnn.utilization import check_levels, has_dial
 
     check_levels(tuple(models), name="model")
     for model in models.values():
         _check_model(model)
-        if any(x.name == "utilization" for x in getattr(model, "inputs", None) or ()):
+        if has_dial(model):
             raise ValueError(
                 "Invalid value for `model`. Expected a mapping from utilizations to plain models, "
                 f"as `keras_tnn.materialize` makes them. Received: {model.name!r}, which has a "

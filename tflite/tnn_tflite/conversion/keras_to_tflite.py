@@ -198,7 +198,7 @@ def _functional(model: keras.Model) -> keras.Model:
     return model
 
 
-def outputs_of(model: keras.Model, x: Any) -> list[np.ndarray]:
+def predictions_of(model: keras.Model, x: Any) -> list[np.ndarray]:
     """What a model predicts, in the order in which its file has the outputs."""
     import keras
 

@@ -17,7 +17,7 @@ from tnn_tflite.children.serve import serve
 from tnn_tflite.quantization.modes import MODES, configure
 
 
-def convert(request: dict[str, Any]) -> dict[str, Any]:
+def write_tflite(request: dict[str, Any]) -> dict[str, Any]:
     """Writes one file.
 
     Args:
@@ -76,4 +76,4 @@ def _described(details: dict[str, Any]) -> tuple[str, float, int]:
 def main() -> None:
     import tensorflow  # noqa: F401  while the parent still writes its request
 
-    serve(convert)
+    serve(write_tflite)

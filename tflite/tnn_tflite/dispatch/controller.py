@@ -28,15 +28,14 @@ class Controller(Policy):
 
     def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
         found, is_warm = self.run(list(inputs.values()))
-        chosen = np.argmax(found[CHOICE], axis=-1)  # (batch,)
-        utilization = np.array([level.utilization for level in levels])[chosen]
-        reason = "the controller chose " + ", ".join(
-            f"u={levels[index].utilization:g}" for index in np.unique(chosen)
-        )
+        chosen = found[CHOICE].argmax(axis=-1).tolist()
+        utilization = np.array([levels[index].utilization for index in chosen])
         answers = None
         if ANSWER in found:
             answers = [found[ANSWER]]
-            utilization[chosen == 0] = 0.0
+            utilization *= np.sign(chosen)  # 0 for the lowest level: it has answered
+        names = ", ".join(f"u={levels[index].utilization:g}" for index in sorted(set(chosen)))
+        reason = f"the controller chose {names}"
         return Choice(utilization, reason, answers, self.program.macs, is_warm)
 
     def run(self, inputs: Sequence[np.ndarray]) -> tuple[dict[str, np.ndarray], bool]:

@@ -24,7 +24,7 @@ from tnn_tflite.dispatch.result import Result
 from tnn_tflite.dispatch.session_pool import SessionPool
 from tnn_tflite.dispatch.trial import try_bundle
 from tnn_tflite.latency.table import Conditions
-from tnn_tflite.policies.fixed import FixedUtilization
+from tnn_tflite.policies.fixed import Fixed
 from tnn_tflite.policies.from_function import Chooser, as_policy
 from tnn_tflite.policies.latency_budget import LatencyBudget
 from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
@@ -103,7 +103,7 @@ class Dispatcher:
         )
         policy = policy if policy is not None else self._controller
         self._has_policy = policy is not None
-        self._policy = as_policy(FixedUtilization(1.0) if policy is None else policy)
+        self._policy = as_policy(Fixed(1.0) if policy is None else policy)
         conditions = partial(conditions_of, self._bundle, self._runtime)
         self._known_levels = KnownLevels(self._bundle, conditions, table)
         self._last_index: int | None = None  # of the policy, for the log
@@ -188,7 +188,7 @@ class Dispatcher:
             choice.is_warm and answers.is_warm,
             answers.expected_milliseconds(levels),
             tuple(self.levels[index] for index in dict(answers.runs)),
-            tuple(self._utilizations[index] for index in answers.by),
+            tuple(self._utilizations[index] for index in answers.by.tolist()),
             answers.macs + samples * choice.macs,
             samples * choice.macs,
             1000 * (chosen - start),
@@ -264,7 +264,7 @@ class Dispatcher:
 
     def _policy_for(self, utilization: float | None, budget_ms: float | None) -> Policy:
         if budget_ms is None:
-            return self._policy if utilization is None else FixedUtilization(utilization)
+            return self._policy if utilization is None else Fixed(utilization)
         if utilization is not None:
             raise ValueError(
                 "Invalid value for `budget_ms`. Expected either `utilization` or `budget_ms`. "

@@ -38,8 +38,9 @@ def samples_by_level(
     asked = _checked(utilization, batch_size, answered)
     indices = np.searchsorted(utilizations, asked + ROUNDING, side="right") - 1
     indices = np.maximum(indices, 0)  # below the lowest level the lowest serves
-    for index in np.unique(indices[asked > 0.0]):
-        yield int(index), np.flatnonzero((indices == index) & (asked > 0.0))
+    indices[asked == 0.0] = -1  # no level
+    for index in sorted({*indices.tolist()} - {-1}):
+        yield index, (indices == index).nonzero()[0]
 
 
 def _checked(

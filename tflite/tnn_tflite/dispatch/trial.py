@@ -129,10 +129,10 @@ def main() -> None:
     report = _reporter()
     _limit_memory()
     for line in sys.stdin:
-        serve(json.loads(line), report)
+        try_programs(json.loads(line), report)
 
 
-def serve(request: dict[str, Any], report: Callable[..., None]) -> None:
+def try_programs(request: dict[str, Any], report: Callable[..., None]) -> None:
     """Tries one bundle and reports each program before it is tried, and how it ended.
 
     Args:

@@ -20,7 +20,6 @@ its own. The file, version 1::
 
 import dataclasses
 import json
-import math
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -34,6 +33,7 @@ from tnn_tflite.latency.table import (
     DeviceTable,
     LevelMeasurement,
 )
+from tnn_tflite.positive import is_positive
 
 FORMAT = "tnn_tflite_latency"
 FORMAT_VERSION = 1
@@ -127,21 +127,16 @@ def _measurement(path: Path, record: Any, kind: type[Measurement]) -> Measuremen
     names = [field.name for field in dataclasses.fields(kind)]
     for name in names:
         is_good = {"joules": _is_positive_or_none, "accuracy": _is_share_or_none}
-        _check(path, record, name, is_good.get(name, _is_positive), "a number that was measured")
+        _check(path, record, name, is_good.get(name, is_positive), "a number that was measured")
     return kind(**{name: record[name] for name in names})
 
 
-def _is_positive(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0.0 < value < math.inf
-
-
 def _is_positive_or_none(value: Any) -> bool:
-    return value is None or _is_positive(value)
+    return value is None or is_positive(value)
 
 
 def _is_share_or_none(value: Any) -> bool:
-    return value is None or value == 0 or _is_positive(value) and value <= 1
+    return value is None or value == 0 or is_positive(value) and value <= 1
 
 
 def _check(

@@ -7,7 +7,7 @@ from. What only the device's own tools can tell is said at the end of every repo
 """
 
 from tnn_tflite.lint.linter import TARGETS, Report, lint, lint_graphs
-from tnn_tflite.lint.operator_graph import Operator, OperatorGraph, Tensor, read_graph
+from tnn_tflite.lint.operator_graph import Operator, OperatorGraph, Tensor, read_operator_graph
 from tnn_tflite.lint.operator_rule import Finding, OperatorRule
 from tnn_tflite.lint.target import Target
 
@@ -22,5 +22,5 @@ __all__ = [
     "Tensor",
     "lint",
     "lint_graphs",
-    "read_graph",
+    "read_operator_graph",
 ]

@@ -8,7 +8,7 @@ from tnn_tflite.bundle.description import CONTROLLER, Bundle
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.lint.coral import CORAL
 from tnn_tflite.lint.micro import MICRO
-from tnn_tflite.lint.operator_graph import read_graph
+from tnn_tflite.lint.operator_graph import read_operator_graph
 from tnn_tflite.lint.operator_rule import Finding
 from tnn_tflite.lint.target import Graphs, Target
 from tnn_tflite.lint.xnnpack import XNNPACK
@@ -142,7 +142,9 @@ def _graphs(bundle: Bundle, order: Sequence[float] | None) -> Graphs:
     programs = {u: levels[u] for u in _ordered(tuple(levels), order)}
     if bundle.controller is not None:
         programs = {CONTROLLER: bundle.controller, **programs}
-    return {key: read_graph(bundle.read_level(program)) for key, program in programs.items()}
+    return {
+        key: read_operator_graph(bundle.read_level(program)) for key, program in programs.items()
+    }
 
 
 def _ordered(levels: Sequence[float], order: Sequence[float] | None) -> Iterator[float]:

@@ -3,13 +3,11 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from tnn_tflite.sharing.schema import load_schema
+from tnn_tflite.sharing.schema import load_schema, names_of
 
 NUMPY_TYPES = {"INT8": "i1", "UINT8": "u1", "INT16": "i2", "INT32": "i4", "INT64": "i8"}
 NUMPY_TYPES |= {"FLOAT32": "f4", "FLOAT16": "f2", "BOOL": "?"}
@@ -93,7 +91,7 @@ class OperatorGraph:
     parameter_bytes: int
 
 
-def read_graph(content: bytes) -> OperatorGraph:
+def read_operator_graph(content: bytes) -> OperatorGraph:
     """Reads a TFLite file.
 
     Args:
@@ -109,8 +107,8 @@ def read_graph(content: bytes) -> OperatorGraph:
     schema = load_schema()
     try:
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-        subgraphs = [_tensors(schema, model, subgraph) for subgraph in model.subgraphs]
-        operators = tuple(_operators(schema, model, subgraphs))
+        subgraphs = [_tensors(model, subgraph) for subgraph in model.subgraphs]
+        operators = tuple(_operators(model, subgraphs))
     except (struct.error, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             "Invalid value for `content`. Expected the bytes of a TFLite file. "
@@ -142,13 +140,11 @@ def _read_by(operators: tuple[Operator, ...]) -> Iterator[Tensor]:
         yield from operator.tensors
 
 
-def _tensors(schema: ModuleType, model: Any, subgraph: Any) -> list[Tensor]:
-    types = _names(schema, "TensorType")
+def _tensors(model: Any, subgraph: Any) -> list[Tensor]:
+    types = names_of("TensorType")
     tensors = [_tensor(types, model, record) for record in subgraph.tensors]
     for record in _list(subgraph.operators):
-        name = _operator_name(
-            _names(schema, "BuiltinOperator"), model.operatorCodes[record.opcodeIndex]
-        )
+        name = _operator_name(names_of("BuiltinOperator"), model.operatorCodes[record.opcodeIndex])
         if name == "DEQUANTIZE" and tensors[record.inputs[0]].constant:
             output = record.outputs[0]
             tensors[output] = replace(tensors[output], constant=True)
@@ -178,8 +174,8 @@ def _value(content: Any, type_name: str, shape: tuple[int, ...]) -> np.ndarray |
     return np.frombuffer(bytes(content), np.dtype(NUMPY_TYPES[type_name])).reshape(shape)
 
 
-def _operators(schema: ModuleType, model: Any, subgraphs: list[list[Tensor]]) -> Iterator[Operator]:
-    names = _names(schema, "BuiltinOperator")
+def _operators(model: Any, subgraphs: list[list[Tensor]]) -> Iterator[Operator]:
+    names = names_of("BuiltinOperator")
     index = 0
     for number, subgraph in enumerate(model.subgraphs):
         tensors = subgraphs[number]
@@ -205,9 +201,3 @@ def _operator_name(names: dict[int, str], code: Any) -> str:
 
 def _list(vector: Any) -> Any:
     return () if vector is None else vector
-
-
-@lru_cache
-def _names(schema: ModuleType, enumeration: str) -> dict[int, str]:
-    members = vars(getattr(schema, enumeration)).items()
-    return {value: name for name, value in members if not name.startswith("_")}

@@ -9,7 +9,7 @@ from tnn_tflite.bundle.description import LEVEL, Bundle
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.lint.linter import findings_table, lint_graphs
 from tnn_tflite.lint.micro import MICRO
-from tnn_tflite.lint.operator_graph import read_graph
+from tnn_tflite.lint.operator_graph import read_operator_graph
 from tnn_tflite.micro.arena import check_tflite_micro, smallest_arena
 from tnn_tflite.micro.c_array import c_array
 from tnn_tflite.micro.folder_of_sources import check_folder, write_folder
@@ -81,7 +81,9 @@ def export_micro(
 
 def _levels(bundle: Bundle, measure_arena: bool) -> Iterator[MicroLevel]:
     contents = {level.utilization: bundle.read_level(level) for level in bundle.levels}
-    graphs = {utilization: read_graph(content) for utilization, content in contents.items()}
+    graphs = {
+        utilization: read_operator_graph(content) for utilization, content in contents.items()
+    }
     failures = [finding for finding in lint_graphs(graphs, MICRO) if finding.fails]
     if failures:
         raise ValueError(

@@ -32,7 +32,7 @@ def stacked(layer: layers.Conv3D, clip: Clip) -> Clip:
     """One 2-D convolution; in groups, each group's channels stay together."""
     count, height, width, channels = clip.shape
     time, rows = Reach.of(layer, 0, count), Reach.everything(height)
-    kernel = kernel_of(layer, time)
+    kernel = kernel_taps(layer, time)
     arguments = over_space(layer)
     if channels // layer.groups * len(time.taps) <= FEW_CHANNELS and layer.kernel_size[1] > 1:
         rows = Reach.of(layer, 1, height)
@@ -44,7 +44,7 @@ def stacked(layer: layers.Conv3D, clip: Clip) -> Clip:
     outputs = flat(stack(read(clip, time, rows), width, layer.groups))
     # (taps, height, width, channels, filters) -> (height, width, taps * channels, filters)
     kernel = kernel.transpose(1, 2, 0, 3, 4)
-    flat.set_weights([kernel.reshape(*kernel.shape[:2], -1, layer.filters), *bias_of(layer)])
+    flat.set_weights([kernel.reshape(*kernel.shape[:2], -1, layer.filters), *bias_weights(layer)])
     return Clip(outputs, time.count)
 
 
@@ -58,9 +58,9 @@ def depthwise(layer: layers.Conv3D, clip: Clip) -> Clip:
     """A depthwise 2-D convolution for each tap, and their sum: the kernels made for it win."""
     count, *frame = clip.shape
     time, terms = Reach.of(layer, 0, count), []
-    taps = zip(read(clip, time, Reach.everything(frame[0])), kernel_of(layer, time), strict=True)
+    taps = zip(read(clip, time, Reach.everything(frame[0])), kernel_taps(layer, time), strict=True)
     for frames, kernel in taps:
-        bias = [] if terms else bias_of(layer)
+        bias = [] if terms else bias_weights(layer)
         flat = layers.DepthwiseConv2D(use_bias=bool(bias), **over_space(layer))
         terms.append(flat(reshaped(frames, *frame)))
         # (height, width, 1, channels) -> (height, width, channels, 1)
@@ -103,12 +103,12 @@ def stack(taps: list[KerasTensor], width: int, groups: int) -> KerasTensor:
     return reshaped(x, height, width, entries // width * len(taps))
 
 
-def kernel_of(layer: layers.Conv3D, time: Reach) -> np.ndarray:
+def kernel_taps(layer: layers.Conv3D, time: Reach) -> np.ndarray:
     """The kernel's slices in time that read anything."""
     return ops.convert_to_numpy(layer.kernel)[list(time.taps)]
 
 
-def bias_of(layer: layers.Conv3D) -> list[np.ndarray]:
+def bias_weights(layer: layers.Conv3D) -> list[np.ndarray]:
     return [ops.convert_to_numpy(layer.bias)] if layer.use_bias else []
 
 

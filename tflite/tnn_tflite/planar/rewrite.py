@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import keras
 
 from keras_tnn.surgery.graph import Call, read_graph, substitute, tensors_in
+from keras_tnn.surgery.leaf_layers import leaf_layers
 from keras_tnn.surgery.registry import rule_of
 from tnn_tflite.planar import convolution, per_position, separable
 from tnn_tflite.planar.clip import Clip
@@ -50,7 +50,7 @@ def to_planar(model: keras.Model) -> keras.Model:
     >>> tuple(kernel.shape)  # 3x3, and the 16 channels of 3 frames
     (3, 3, 48, 2)
     """
-    if not any(type(layer) in VOLUMETRIC for layer in all_layers(model)):
+    if not any(type(layer) in VOLUMETRIC for layer in leaf_layers(model)):
         return model
     graph = read_graph(model)
     held: dict[int, Any] = {id(x): x for x in graph.inputs}
@@ -97,14 +97,6 @@ def named_as(model: keras.Model, planar: keras.Model) -> keras.Model:
     ]
     structure = keras.tree.pack_sequence_as(planar.output, outputs)
     return keras.Model(planar.input, structure, name=model.name)
-
-
-def all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """The layers of a model and of the models nested in it."""
-    for layer in model.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from all_layers(layer)
 
 
 def _unknown(layer: keras.layers.Layer) -> str:

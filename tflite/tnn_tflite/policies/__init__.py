@@ -6,9 +6,9 @@ learns; see `policy.py`.
 
 from tnn_tflite.policies.accuracy_floor import AccuracyFloor
 from tnn_tflite.policies.battery import Battery
-from tnn_tflite.policies.confidence import confidences
+from tnn_tflite.policies.certainty import certainty_of
 from tnn_tflite.policies.escalate import Escalate
-from tnn_tflite.policies.fixed import FixedUtilization
+from tnn_tflite.policies.fixed import Fixed
 from tnn_tflite.policies.from_function import FromFunction
 from tnn_tflite.policies.latency_budget import LatencyBudget
 from tnn_tflite.policies.latency_target import LatencyTarget
@@ -21,7 +21,7 @@ __all__ = [
     "Battery",
     "Choice",
     "Escalate",
-    "FixedUtilization",
+    "Fixed",
     "FromFunction",
     "Inputs",
     "KnownLevel",
@@ -30,5 +30,5 @@ __all__ = [
     "MeanLatency",
     "Policy",
     "Thermal",
-    "confidences",
+    "certainty_of",
 ]

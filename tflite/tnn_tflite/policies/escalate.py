@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tnn_tflite.policies.confidence import confidences
+from tnn_tflite.policies.certainty import MEASURES, certainty_of
 from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 from tnn_tflite.positive import check_positive
 from tnn_tflite.utilization import ROUNDING, check_utilization
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 class Escalate(Policy):
     """Runs a low level and keeps its answer if it is sure, else runs the next one.
 
-    The answer of level k is kept if its confidence, the largest probability, is at least
-    `thresholds[k]`. The last level's answer is always kept. In a batch each sample goes its way,
-    and those that go on run together.
+    The answer of level k is kept if it is at least as sure as `thresholds[k]`: by default if its
+    largest probability is. The last level's answer is always kept. In a batch each sample goes
+    its way, and those that go on run together. `keras_tnn.analysis.escalation` finds levels and
+    thresholds for a mean budget.
 
     Args:
         thresholds: In [0, 1], one for each level but the last. Or for each of them a list with one
             for each class: that of the class with the largest score decides.
         levels: Utilizations of the levels that it climbs, rising. None climbs all of the bundle.
-        temperature: The logits are divided by it before the softmax, see `confidences`.
+        measure: Of how sure an answer is: `"probability"` or `"margin"`, see `certainty_of`.
+        temperature: The logits are divided by it before the softmax.
         output: Name of the output with the scores, for a network with several.
 
     Raises:
@@ -46,11 +48,18 @@ class Escalate(Policy):
         thresholds: Sequence[float] | Sequence[Sequence[float]] | np.ndarray,
         *,
         levels: Sequence[float] | None = None,
+        measure: str = "probability",
         temperature: float = 1.0,
         output: str | None = None,
     ) -> None:
         self.thresholds = _checked_thresholds(thresholds)
         self.levels = None if levels is None else _checked_levels(levels)
+        if measure not in MEASURES:
+            raise ValueError(
+                f"Invalid value for `measure`. Expected one of {MEASURES}. "
+                f"Received: measure={measure!r}"
+            )
+        self.measure = measure
         self.temperature = check_positive("temperature", temperature)
         self.output = output
         if self.levels is not None:
@@ -69,13 +78,12 @@ class Escalate(Policy):
         threshold = self.thresholds[place]
         if threshold.ndim:
             threshold = self._of_classes(threshold, scores)[scores.argmax(axis=-1)]
-        unsure = ~(confidences(scores, self.temperature) >= threshold)  # NaN is not sure
-        count = int(unsure.sum())
-        if not count:
+        sure = certainty_of(scores, self.measure, self.temperature) >= threshold  # NaN is not
+        if sure.all():
             return None
         return Choice(
-            np.where(unsure, climbed[place + 1], 0.0),
-            f"u={result.utilization:g} was not sure of {count} of {result.samples}",
+            np.where(sure, 0.0, climbed[place + 1]),
+            f"u={result.utilization:g} was not sure of {(~sure).sum()} of {result.samples}",
         )
 
     def _climbed(self, levels: Sequence[KnownLevel]) -> tuple[float, ...]:

@@ -6,7 +6,7 @@ from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 from tnn_tflite.utilization import check_utilization
 
 
-class FixedUtilization(Policy):
+class Fixed(Policy):
     """Always the same utilization. At 1 the dispatcher runs as it does without a policy.
 
     Args:
@@ -14,7 +14,7 @@ class FixedUtilization(Policy):
 
     Example:
 
-    >>> tnn_tflite.policies.FixedUtilization(0.5).choose((), {})
+    >>> tnn_tflite.policies.Fixed(0.5).choose((), {})
     Choice(utilization=0.5, reason='u=0.5, fixed by the caller')
     """
 

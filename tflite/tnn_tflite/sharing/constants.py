@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tnn_tflite.sharing.schema import load_schema
+from tnn_tflite.sharing.schema import load_schema, names_of
 
 # Operators whose second input is a kernel, and its axis of output channels.
 KERNEL_OPERATORS = {
@@ -56,7 +56,7 @@ class Use:
 
 
 @dataclass(frozen=True, eq=False)
-class Tensor:
+class LocatedTensor:
     """A tensor, constant or not.
 
     Args:
@@ -86,12 +86,12 @@ class Subgraph:
         readers: For each tensor, how many operators read it.
     """
 
-    tensors: list[Tensor]
+    tensors: list[LocatedTensor]
     uses: dict[int, list[Use]]
     readers: dict[int, int]
 
     @property
-    def kernels(self) -> list[tuple[Tensor, list[Use]]]:
+    def kernels(self) -> list[tuple[LocatedTensor, list[Use]]]:
         """The constant kernels with the operators that read them, in order of the operators."""
         pairs = [(self.tensors[number], uses) for number, uses in self.uses.items()]
         return [(tensor, uses) for tensor, uses in pairs if tensor.constant is not None]
@@ -108,10 +108,9 @@ class TFLiteFile:
     def __init__(self, content: bytes) -> None:
         self.content = content
         self._bytes = np.frombuffer(content, np.uint8)
-        self._schema = load_schema()
-        self._model = self._schema.Model.GetRootAs(content, 0)
-        self._operators = _names(self._schema.BuiltinOperator)
-        self._types = _names(self._schema.TensorType)
+        self._model = load_schema().Model.GetRootAs(content, 0)
+        self._operators = names_of("BuiltinOperator")
+        self._types = names_of("TensorType")
 
     @cached_property
     def graphs(self) -> list[Subgraph]:
@@ -119,7 +118,7 @@ class TFLiteFile:
         model = self._model
         return [self._graph(model.Subgraphs(i)) for i in range(model.SubgraphsLength())]
 
-    def tensors(self) -> Iterator[Tensor]:
+    def tensors(self) -> Iterator[LocatedTensor]:
         """Every tensor of every subgraph."""
         for graph in self.graphs:
             yield from graph.tensors
@@ -152,7 +151,7 @@ class TFLiteFile:
     def _operator_name(self, operator: Any) -> str:
         return self._operators[self._model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()]
 
-    def _tensor(self, number: int, tensor: Any) -> Tensor:
+    def _tensor(self, number: int, tensor: Any) -> LocatedTensor:
         name = self._types[tensor.Type()]
         dtype = name.lower() if name in TYPES else None
         shape = tuple(int(tensor.Shape(i)) for i in range(tensor.ShapeLength()))
@@ -160,7 +159,7 @@ class TFLiteFile:
         if quantization is not None and quantization.ScaleLength():
             scales = self._located(quantization.ScaleAsNumpy(), "float32")
         constant = self._constant(tensor.Buffer(), shape, dtype)
-        return Tensor(number, tensor.Buffer(), shape, dtype, constant, scales)
+        return LocatedTensor(number, tensor.Buffer(), shape, dtype, constant, scales)
 
     def _constant(self, number: int, shape: tuple[int, ...], dtype: str | None) -> Located | None:
         buffer = self._model.Buffers(number)
@@ -185,7 +184,3 @@ def _use(name: str, inputs: list[int]) -> Use:
         (inputs[2], inputs[3:4]) if name == "TRANSPOSE_CONV" else (inputs[0], inputs[2:3])
     )
     return Use(name, source, bias[0] if bias and bias[0] >= 0 else None)
-
-
-def _names(enumeration: type) -> dict[int, str]:
-    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tnn_tflite.sharing.constants import KERNEL_OPERATORS, Tensor, TFLiteFile
+from tnn_tflite.sharing.constants import KERNEL_OPERATORS, LocatedTensor, TFLiteFile
 from tnn_tflite.sharing.kernels import KernelFinder, factor_between
 from tnn_tflite.sharing.slices import Whole, same_bits
 
@@ -24,7 +24,7 @@ class Original:
         axis: Its axis of output channels if it is a kernel, else None.
     """
 
-    tensor: Tensor
+    tensor: LocatedTensor
     values: Whole
     axis: int | None
 
@@ -46,8 +46,8 @@ class Match:
             slice is exact.
     """
 
-    part: Tensor
-    whole: Tensor
+    part: LocatedTensor
+    whole: LocatedTensor
     indices: list[np.ndarray]
     axis: int | None
     factor: np.ndarray | None

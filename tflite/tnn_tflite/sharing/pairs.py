@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tnn_tflite.sharing.constants import KERNEL_OPERATORS, Subgraph, Tensor, TFLiteFile, Use
+from tnn_tflite.sharing.constants import KERNEL_OPERATORS, LocatedTensor, Subgraph, TFLiteFile, Use
 
 HALF_STEP = 0.51  # rounding to the grid, and the rounding of the float32 numbers themselves
 
@@ -26,11 +26,11 @@ class Pair:
     """
 
     graph: Subgraph
-    kernel: Tensor
+    kernel: LocatedTensor
     axis: int
     uses: list[Use]
     float_graph: Subgraph
-    float_kernel: Tensor
+    float_kernel: LocatedTensor
     float_uses: list[Use]
 
 
@@ -62,7 +62,7 @@ def _same_operators(uses: list[Use], others: list[Use]) -> bool:
     ]
 
 
-def _on_grid(kernel: Tensor, float_kernel: Tensor, axis: int) -> bool:
+def _on_grid(kernel: LocatedTensor, float_kernel: LocatedTensor, axis: int) -> bool:
     if kernel.type != "int8" or kernel.scales is None or kernel.shape != float_kernel.shape:
         return False
     if kernel.scales.array.size not in (1, kernel.shape[axis]):
@@ -72,7 +72,7 @@ def _on_grid(kernel: Tensor, float_kernel: Tensor, axis: int) -> bool:
     return bool((np.abs(reals - float_kernel.constant.array) <= HALF_STEP * step).all())
 
 
-def is_alone(file: TFLiteFile, graph: Subgraph, tensor: Tensor, readers: int = 1) -> bool:
+def is_alone(file: TFLiteFile, graph: Subgraph, tensor: LocatedTensor, readers: int = 1) -> bool:
     """Whether nothing else of the file would change with a tensor."""
     return file.buffer_users[tensor.buffer] == 1 and graph.readers[tensor.number] == readers
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tnn_tflite.sharing.bias_correction import LARGEST_BIAS, Means, bias_shifts
-from tnn_tflite.sharing.constants import Tensor, TFLiteFile, Use
+from tnn_tflite.sharing.constants import LocatedTensor, TFLiteFile, Use
 from tnn_tflite.sharing.entry_builder import EntryBuilder
 from tnn_tflite.sharing.matches import Match
 from tnn_tflite.sharing.pairs import Pair, along, is_alone, pairs
@@ -68,7 +68,7 @@ def _regrid_kernel(
     builder: EntryBuilder,
     file: TFLiteFile,
     part: Pair,
-    whole: Tensor,
+    whole: LocatedTensor,
     match: Match,
     means: Sequence[np.ndarray] | None,
 ) -> None:
@@ -99,7 +99,7 @@ def _regrid_kernel(
             builder.store(bias.constant, values)
 
 
-def _fitted(whole: Tensor, match: Match) -> np.ndarray:
+def _fitted(whole: LocatedTensor, match: Match) -> np.ndarray:
     """The factors by which the integers of the slice come nearest to the level's kernel.
 
     That of the float kernels would leave the rounding of the integers as it falls; least squares
@@ -154,7 +154,7 @@ def _bias(
     float_use: Use,
     scales: np.ndarray,
     shift: np.ndarray | float,
-) -> tuple[Tensor, np.ndarray, np.ndarray] | None:
+) -> tuple[LocatedTensor, np.ndarray, np.ndarray] | None:
     """A bias, its integers for the new scales, and the scale of what its operator reads."""
     bias, source = part.graph.tensors[use.bias], part.graph.tensors[use.input]
     reals = part.float_graph.tensors[float_use.bias].constant

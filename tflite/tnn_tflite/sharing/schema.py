@@ -26,3 +26,10 @@ def load_schema() -> ModuleType:
         "TFLite's schema cannot be loaded. Install it with: pip install keras-tnn[edge]. "
         f"Tried {'; '.join(reasons)}"
     )
+
+
+@functools.cache
+def names_of(enumeration: str) -> dict[int, str]:
+    """Returns the names in an enumeration of the schema, such as "TensorType", by their numbers."""
+    members = vars(getattr(load_schema(), enumeration)).items()
+    return {number: name for name, number in members if not name.startswith("_")}

@@ -5,12 +5,13 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_tnn.callbacks.counts import check_count
 from keras_tnn.callbacks.logged import Logged
+from keras_tnn.counts import check_count
 from keras_tnn.losses import complexity as complexities
-from keras_tnn.losses.activation import BatchActivation as BatchActivationLoss
+from keras_tnn.losses.activation import BatchActivation
 from keras_tnn.losses.complexity_penalty import DistanceComplexity
-from keras_tnn.training import Baseline, GateObjective, ThrottledModel
+from keras_tnn.training import Baseline, GateObjective
+from keras_tnn.training.controls_gates import check_learned_gates
 
 COMPLEXITIES = {
     "gates": complexities.GateActivation,
@@ -33,7 +34,7 @@ def exponential_mean(target, rate, batches, momentum=0.99):
 UPDATES = {None: None, "mean": moving_mean, "exponential": exponential_mean}
 
 
-class BatchActivation(Logged):
+class GateTarget(Logged):
     """Adds the batch activation loss to the compiled loss of a model with learned gates.
 
     L = L_task + weight (t - Q)^2, where Q is the share of open gates in the batch
@@ -70,7 +71,7 @@ class BatchActivation(Logged):
 
     Example:
 
-    >>> schedule = BatchActivation(target=0.5, start=0.6, step=0.05, every=5)
+    >>> schedule = GateTarget(target=0.5, start=0.6, step=0.05, every=5)
     >>> [schedule.target_at(epoch) for epoch in (0, 5, 10, 15)]
     [0.6, 0.55, 0.5, 0.5]
     """
@@ -95,7 +96,7 @@ class BatchActivation(Logged):
         self.start = self.target if start is None else check_share(start, "start")
         self.step = check_share(step, "step")
         self.every = check_count(every, "every")
-        default = DistanceComplexity if self.follows_utilization else BatchActivationLoss
+        default = DistanceComplexity if self.follows_utilization else BatchActivation
         self.loss = loss or default()
         self.complexity = COMPLEXITIES.get(complexity, complexity)
         if not callable(self.complexity):
@@ -109,8 +110,8 @@ class BatchActivation(Logged):
                 f"Received: moving={moving!r}"
             )
         self.update = UPDATES[moving]
-        self.weight = check_positive(weight, "weight")
-        self.weight_decay = check_positive(weight_decay, "weight_decay")
+        self.weight = check_not_negative(weight, "weight")
+        self.weight_decay = check_not_negative(weight_decay, "weight_decay")
         self.seed = seed
         self.baseline = baseline
 
@@ -120,12 +121,7 @@ class BatchActivation(Logged):
 
     def on_train_begin(self, logs=None):
         model = self.model
-        if not isinstance(model, ThrottledModel) or not model.learned_gates:
-            raise ValueError(
-                f"{type(self).__name__} needs a keras_tnn.ThrottledModel with learned gates, such "
-                "as keras_tnn.throttle(model, gate=keras_tnn.gates.DataIndependent). "
-                f"Received: '{model.name}', a {type(model).__name__}"
-            )
+        check_learned_gates(model, f"{type(self).__name__} needs")
         model.objective = GateObjective(
             self.loss,
             self.complexity(model),
@@ -166,7 +162,7 @@ def check_share(value, name: str) -> float:
     return float(value)
 
 
-def check_positive(value, name: str) -> float:
+def check_not_negative(value, name: str) -> float:
     if isinstance(value, (bool, str)) or not np.isscalar(value) or not value >= 0:
         raise ValueError(
             f"Invalid value for `{name}`. Expected a float, 0 or more. Received: {name}={value!r}"

@@ -1,4 +1,4 @@
-"""Arguments of callbacks that count something."""
+"""Arguments that count something."""
 
 
 def check_count(value, name: str) -> int:

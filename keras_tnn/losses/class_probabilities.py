@@ -1,0 +1,57 @@
+"""What a classifier's outputs say of classes, whichever loss it learns by."""
+
+import keras
+from keras import losses, ops
+
+from keras_tnn.losses.level_distillation import BINARY, BY_FUNCTION, CATEGORICAL
+from keras_tnn.losses.outputs_model import BY_SHAPE
+
+
+def class_probabilities(model: keras.Model):
+    """Returns the function that turns a model's outputs into class probabilities.
+
+    Args:
+        model: a compiled model with one output, `(batch, classes)`, or `(batch, 1)` for yes and
+            no, and one of Keras' cross-entropies as its loss.
+
+    Returns:
+        A function from outputs, probabilities or logits as the loss takes them, to probabilities,
+        a tensor of shape `(batch, classes)`; yes and no are two classes.
+
+    Raises:
+        ValueError: if the model is not compiled or is no such classifier.
+
+    Example:
+
+    >>> image = keras.Input((3,))
+    >>> model = keras.Model(image, keras.layers.Dense(1, activation="sigmoid")(image))
+    >>> model.compile(loss="binary_crossentropy")
+    >>> class_probabilities(model)(np.array([[0.25]])).numpy().tolist()
+    [[0.75, 0.25]]
+    """
+    loss = model.loss if model.compiled else None
+    one = isinstance(model.output, keras.KerasTensor) and len(model.output.shape) == 2
+    if not one or not judges_classes(loss):
+        raise ValueError(
+            f"Model '{model.name}' says nothing of how sure it is. Expected a compiled classifier: "
+            "one output of shape (batch, classes), and one of Keras' cross-entropies as its loss. "
+            f"Received: loss={loss!r} for outputs {model.output}"
+        )
+    from_logits = isinstance(loss, losses.Loss) and loss.get_config().get("from_logits", False)
+    if model.output.shape[-1] > 1:
+        return ops.softmax if from_logits else ops.convert_to_tensor
+
+    def of_yes(outputs):
+        yes = ops.sigmoid(outputs) if from_logits else ops.convert_to_tensor(outputs)
+        return ops.concatenate([1 - yes, yes], axis=-1)
+
+    return of_yes
+
+
+def judges_classes(loss) -> bool:
+    """Whether a loss, as `compile` takes it, is a cross-entropy."""
+    if isinstance(loss, str):
+        if loss.lower() in BY_SHAPE:
+            return True
+        loss = losses.get(loss)
+    return isinstance(loss, (*CATEGORICAL, *BINARY)) or loss in BY_FUNCTION
