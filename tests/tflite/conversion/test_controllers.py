@@ -7,8 +7,10 @@ import keras
 import numpy as np
 import pytest
 
+import keras_tnn as tnn
 from hand_made_controllers import SHAPE, brightest, make_answering_controller, make_controller
 from tnn_tflite import BundleError, Dispatcher, convert, read_bundle, replace_controller
+from tnn_tflite.policies import Escalate
 
 
 def files_of(directory):
@@ -224,3 +226,56 @@ def test_the_answer_of_the_lowest_level(networks, bundle, images):
     dispatcher = Dispatcher(bundle)
     # The same layers on the same numbers, in another file: float32 rounds nearly the same.
     np.testing.assert_allclose(dispatcher(dark), dispatcher(dark, 0.25), rtol=1e-5, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def dialled():
+    """A throttled classifier that has seen a little."""
+    keras.utils.set_random_seed(0)
+    model = tnn.models.VGG(
+        SHAPE, 4, num_groups=4, filters=((8,), (8,)), dense_units=None, batch_normalization=False
+    )
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    x = np.random.default_rng(2).normal(size=(400, *SHAPE)).astype("float32")
+    y = np.abs(x[:, ::4, ::4].mean(axis=(1, 2))).argmax(axis=-1)
+    model.fit(x, y, epochs=4, verbose=0)
+    return model, x, y
+
+
+def test_the_networks_of_keras_tnn_ship(dialled, tmp_path):
+    model, x, y = dialled
+    levels, some = (0.25, 0.5, 1.0), x[:40]
+    for make in (
+        lambda: tnn.controllers.DepthwiseCNN(SHAPE, 3, filters=(4, 8)),
+        lambda: tnn.controllers.BehindLevel(model, 0.25, 3),
+    ):
+        controller = make()
+        bandit = tnn.controllers.ContextualBandit(model, controller, levels)
+        bandit.compile(keras.optimizers.Adam(0.01))
+        bandit.fit(x, y, epochs=5, verbose=0)
+        convert(model, tmp_path / "bundle", levels, controller=controller, verbose=False)
+        dispatcher = Dispatcher(tmp_path / "bundle")
+        result = dispatcher.run(some)
+        favourites = bandit.predict(some, verbose=0).argmax(axis=-1)
+        assert list(result.utilizations) == [levels[index] for index in favourites]
+        expected = dispatcher(some, list(result.utilizations))
+        # An answer of the controller is the level's, in another file: float32 rounds alike.
+        np.testing.assert_allclose(result.outputs, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("measure", ["probability", "margin"])
+def test_the_device_escalates_as_it_was_planned(dialled, tmp_path, measure):
+    model, x, y = dialled
+    levels = (0.25, 0.5, 0.75, 1.0)
+    outcomes = tnn.analysis.level_outcomes(model, x, y, levels, verbose=False)
+    made = tnn.analysis.escalation(outcomes, 0.6, measure=measure)
+    planned = made.on(outcomes)
+    assert len(set(planned.level)) > 1
+    convert(model, tmp_path / "bundle", levels, verbose=False)
+    policy = Escalate(made.thresholds, levels=made.levels, measure=made.measure)
+    result = Dispatcher(tmp_path / "bundle", policy=policy).run(x)
+    agree = np.array(result.utilizations) == np.array(levels)[planned.level]
+    # A sample whose certainty is a threshold, as one in each plan's, may round to either side.
+    assert agree.mean() > 0.99
+    full = outcomes.macs[-1]
+    assert result.macs / (len(x) * full) == pytest.approx(planned.mean_cost, abs=0.01)

@@ -27,15 +27,14 @@ def certainty_of(
     >>> certainty_of(np.array([[0.0, np.log(3.0)], [0.25, 0.75]])).round(4).tolist()
     [0.75, 0.75]
     """
-    scores = scores.astype("float64")
-    is_share = (scores.min(axis=-1) >= 0.0) & (
-        abs(scores.sum(axis=-1) - 1.0) <= 1e-3 + ROUNDING * scores.shape[-1]
+    z = scores.astype("float64")
+    is_share = (z.min(axis=-1) >= 0.0) & (
+        abs(z.sum(axis=-1) - 1.0) <= 1e-3 + ROUNDING * z.shape[-1]
     )
-    with np.errstate(divide="ignore"):  # log(0) is -inf, and its softmax is 0
-        z = np.where(is_share[:, np.newaxis], np.log(np.abs(scores)), scores) / temperature
-    shares = np.exp(z - z.max(axis=-1, keepdims=True))
-    ranked = np.partition(shares, -2, axis=-1)
-    largest = ranked[:, -1]
-    if measure == "margin":
-        largest = largest - ranked[:, -2]
-    return largest / shares.sum(axis=-1)
+    if is_share.any():
+        with np.errstate(divide="ignore"):  # log(0) is -inf, and its softmax is 0
+            z[is_share] = np.log(z[is_share])
+    z /= temperature
+    shares = np.exp(z - z.max(axis=-1, keepdims=True))  # over the largest, which is 1
+    next_one = np.partition(shares, -2, axis=-1)[:, -2] if measure == "margin" else 0.0
+    return (1.0 - next_one) / shares.sum(axis=-1)
