@@ -127,10 +127,14 @@ class Answers:
         )
 
     def _groups(self, utilization: float | Sequence[float] | np.ndarray, size: int) -> list[Group]:
+        answered = self._found is not None
+        if size == 1 and isinstance(utilization, SEVERAL) and len(utilization) == 1:
+            (utilization,) = utilization  # most calls have one sample, and this is shorter
+            if answered and utilization == 0.0:
+                return []
         utilizations = [level.utilization for level in self._bundle.levels]
         if not isinstance(utilization, SEVERAL):
             return [(level_index(utilizations, check_utilization(utilization)), ALL)]
-        answered = self._found is not None
         groups = samples_by_level(utilizations, utilization, size, answered)
         return [(index, ALL if len(places) == size else places) for index, places in groups]
 
