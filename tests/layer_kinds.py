@@ -57,6 +57,46 @@ def on_images(**cases):
     return {name: (2, case) for name, case in cases.items()}
 
 
+def three(x):
+    """Queries, values and keys, each a function of its own; fewer queries."""
+    query, value, key = (layers.Activation(name)(steps(x)) for name in ("tanh", "relu", "elu"))
+    return layers.Cropping1D((0, 18))(query), value, key
+
+
+ATTENTION = {
+    "Attention": lambda query, value, key: layers.Attention()([query, value, key]),
+    "ScaledAttention": lambda query, value, key: layers.Attention(
+        use_scale=True, score_mode="concat"
+    )([query, value, key]),
+    "AdditiveAttention": lambda query, value, key: layers.AdditiveAttention()([query, value, key]),
+    "MultiHeadAttention": lambda query, value, key: layers.MultiHeadAttention(
+        2, 4, value_dim=3, output_shape=12
+    )(query, value, key),
+    "GatedHeads": lambda query, value, key: layers.MultiHeadAttention(2, 4, use_gate=True)(
+        query, value, key=key
+    ),
+    "GroupQueryAttention": lambda query, value, key: layers.GroupQueryAttention(4, 4, 2)(
+        query, value, key
+    ),
+}
+
+
+def attention(name):
+    """One case of self-attention, one of cross-attention with keys and one without."""
+    kind = ATTENTION[name]
+
+    def itself(x):
+        x = steps(x)
+        return kind(x, x, x)
+
+    def keys_are_values(x):
+        query, value, _ = three(x)
+        return kind(query, value, value)
+
+    cases = {name: itself, f"Cross{name}": lambda x: kind(*three(x))}
+    return on_images(**cases, **{f"TwoOf{name}": keys_are_values})
+
+
 NARROWS = {
     **by_rank("Conv", 8, 3, padding="same"),
     **by_rank("DepthwiseConv", 3, padding="same", depth_multiplier=2, ranks=(1, 2)),
@@ -75,6 +115,7 @@ NARROWS = {
        for r in (1, 2, 3)},
     **{f"GroupedConv{r}D": (r, lambda x, r=r, g=g: getattr(layers, f"Conv{r}D")(16, 3, groups=g)(x))
        for r, g in ((1, 2), (2, 8))},
+    **{key: case for name in ATTENTION for key, case in attention(name).items()},
     **on_images(
         Dense=lambda x: layers.Dense(8)(x),
         DenseSoftmax=lambda x: layers.Dense(8, activation="softmax")(x),
@@ -165,7 +206,6 @@ WHOLE = on_images(
     SplitChannels=lambda x: layers.Reshape((6, 6, 4, 4))(x),
     ChannelsFirst=lambda x: layers.GlobalMaxPooling2D(data_format="channels_first")(x),
     LSTM=lambda x: layers.LSTM(4)(layers.Reshape((-1, 16))(x)),
-    Attention=lambda x: layers.Attention()([layers.Reshape((-1, 16))(x)] * 2),
     CategoryOfChannels=lambda x: ops.log_softmax(x),
     Masking=lambda x: ops.negative(layers.Masking()(x)),
     RNN=lambda x: layers.RNN(layers.GRUCell(4))(steps(x)),
@@ -175,9 +215,6 @@ WHOLE = on_images(
     ConvLSTM1D=lambda x: layers.ConvLSTM1D(4, 2)(x),
     ConvLSTM2D=lambda x: layers.ConvLSTM2D(4, 2)(layers.Reshape((1, 6, 6, 16))(x)),
     ConvLSTM3D=lambda x: layers.ConvLSTM3D(4, 1)(layers.Reshape((1, 1, 6, 6, 16))(x)),
-    AdditiveAttention=lambda x: layers.AdditiveAttention()([steps(x)] * 2),
-    MultiHeadAttention=lambda x: layers.MultiHeadAttention(2, 4)(steps(x), steps(x)),
-    GroupQueryAttention=lambda x: layers.GroupQueryAttention(4, 2, 1)(steps(x), steps(x)),
     several_axes=lambda x: layers.LayerNormalization(axis=(2, 3))(x),
     RandomFlip=lambda x: layers.RandomFlip()(x),
     ops_softmax=lambda x: ops.softmax(x),

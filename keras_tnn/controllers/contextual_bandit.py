@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_tnn.analysis.outcomes import LevelNetworks
 from keras_tnn.controllers.choice import check_controller, choice_of
-from keras_tnn.controllers.judged import Judged, kept_table
+from keras_tnn.controllers.judged import Judged, kept_table, read_table
 from keras_tnn.controllers.level_costs import level_costs
 from keras_tnn.controllers.policy_gradient import entropy_of, policy_losses, weighted_mean
 from keras_tnn.controllers.reward import Reward
@@ -25,7 +25,7 @@ class ContextualBandit(keras.Model):
     favourite (Eq. 14); the reward r of its answer (Eq. 13) goes into the loss -r log pi (Eq. 15).
     What every level answers does not change while the network is frozen. So `fit` on arrays
     evaluates each level once and keeps for each sample and level whether it was right and how
-    sure, 5 bytes; an epoch then costs the controller only. Data that yields batches is evaluated
+    sure, 8 bytes; an epoch then costs the controller only. Data that yields batches is evaluated
     batch by batch.
 
     Give it images that the network was not trained on: on others even the lowest level is nearly
@@ -114,7 +114,7 @@ class ContextualBandit(keras.Model):
         return choice_of(self.controller(inputs, training=training))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        right, confidence = y["right"], y["confidence"]
+        right, confidence = read_table(y)
         rewards = self.reward(right, confidence, ops.array(self.costs, "float32"))
         if self.exact:
             losses = -ops.sum(y_pred * rewards, axis=-1)
@@ -141,7 +141,7 @@ class ContextualBandit(keras.Model):
         """What the controller's favourites are worth."""
         best = ops.argmax(y_pred, axis=-1)[:, None]
         right, confidence = (
-            ops.take_along_axis(y[name], best, axis=-1)[:, 0] for name in ("right", "confidence")
+            ops.take_along_axis(part, best, axis=-1)[:, 0] for part in read_table(y)
         )
         return self.report(right, confidence, best[:, 0], sample_weight)
 
@@ -175,7 +175,7 @@ class ContextualBandit(keras.Model):
 
     def evaluate(self, x=None, y=None, batch_size=None, *args, **kwargs):
         """As `keras.Model.evaluate`, on what `fit` takes."""
-        if not isinstance(x, Judged) and not isinstance(y, dict):  # as `fit` validates
+        if not isinstance(x, Judged) and np.ndim(y) != 3:  # as `fit` validates
             x, y = self.judge()(x, y, batch_size)
         return super().evaluate(x, y, batch_size, *args, **kwargs)
 

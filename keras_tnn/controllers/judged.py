@@ -7,17 +7,24 @@ from keras_tnn.analysis.outcomes import LevelNetworks
 from keras_tnn.analysis.pairs import check_labels, labelled, pairs_of
 
 
-def table_of(levels: LevelNetworks, x, y) -> dict[str, np.ndarray]:
-    """Whether each level is right about the samples of a batch, and how sure: two `(batch, K)`."""
+def table_of(levels: LevelNetworks, x, y) -> np.ndarray:
+    """Whether each level is right about the samples of a batch, and how sure: `(batch, K, 2)`.
+
+    It is one array, so that Keras gives each of its rows the weight of the sample.
+    """
     probabilities = levels.probabilities(x)
     right = probabilities.argmax(-1) == levels.classes(y)[:, None]
-    return {"right": right, "confidence": probabilities.max(-1)}
+    return np.stack([right, probabilities.max(-1)], axis=-1, dtype="float32")
 
 
-def kept_table(levels: LevelNetworks, x, y, batch_size: int = 256) -> dict[str, np.ndarray]:
+def kept_table(levels: LevelNetworks, x, y, batch_size: int = 256) -> np.ndarray:
     """The table of all samples."""
-    tables = [table_of(levels, *pair) for pair in pairs_of(x, y, batch_size)]
-    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *tables)
+    return np.concatenate([table_of(levels, *pair) for pair in pairs_of(x, y, batch_size)])
+
+
+def read_table(table) -> tuple:
+    """Whether each level is right, booleans `(batch, K)`, and how sure, floats."""
+    return table[..., 0] > 0.5, table[..., 1]
 
 
 class Judged(keras.utils.PyDataset):

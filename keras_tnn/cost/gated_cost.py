@@ -162,7 +162,8 @@ def taken_out(call: Call, kept: Kept, whole: set[int]) -> list[Product]:
     wanted. It is there as long as any is wanted, and not where all are.
     """
     products = []
-    for x, reads in zip(call.inputs, kept.reads, strict=True):
+    once = {id(x): (x, reads) for x, reads in zip(call.inputs, kept.reads, strict=True)}
+    for x, reads in once.values():
         if id(x) in whole and len(reads) > 1:
             size, any_read, all_read = tensor_bytes(call, (x,)), reads.any(), reads.all()
             taken = ((size, [any_read]), (size, reads), (-2 * size, [all_read]))

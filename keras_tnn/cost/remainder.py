@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_tnn.gates import Gate
 from keras_tnn.surgery.channels import Channels
-from keras_tnn.surgery.cut import backward, evaluate, forward, known_utilization
+from keras_tnn.surgery.cut import backward, evaluate, forward, known_utilization, reads_of
 from keras_tnn.surgery.gate_calls import GateCall
 from keras_tnn.surgery.graph import Call, Graph, tensors_in
 from keras_tnn.surgery.registry import rule_of
@@ -80,10 +80,10 @@ class Remainder:
         self.needed = backward(graph, self.calls, self.channels)
         self.whole = self.made_whole()
         self.parts = self.all_parts(self.calls, self.channels, self.needed)
-        self.reads = [self.reads_of(c, self.channels, self.needed) for c in self.calls]
+        self.reads = [reads_of(call, self.channels, self.needed) for call in self.calls]
         self.readers = defaultdict(list)  # of each tensor: calls, and which of their inputs it is
         for i, call in enumerate(self.calls):
-            for place, x in enumerate(call.inputs):
+            for place, x in enumerate(call.sources):
                 self.readers[id(x)].append((i, place))
         self.outputs = {id(x) for x in tensors_in(graph.outputs)}
 
@@ -95,10 +95,11 @@ class Remainder:
         }
 
     def made_whole(self) -> set[int]:
-        """The tensors all of whose channels are there although only one of them is wanted."""
+        """The tensors all of whose channels are there although one is wanted, and none is read."""
         whole = {id(x) for x in self.graph.inputs}
         for call in self.calls:
-            inputs = [self.channels[id(x)] for x in call.inputs]
+            sizes = [self.channels[id(x)].size for x in call.inputs]
+            inputs = [Channels(np.zeros(size, bool), np.zeros(size)) for size in sizes]
             one = np.arange(self.channels[id(call.outputs[0])].size) == 0
             if not call.known and rule_of(call).keep(call, inputs, one).makes.all():
                 whole |= {id(x) for x in call.outputs}
@@ -171,19 +172,7 @@ class Remainder:
                     if np.any(needed[id(x)] != self.needed[id(x)]):
                         reached.add(i)
             if i in reached:
-                reads[i] = self.reads_of(call, channels, needed)
-                pairs = zip(call.inputs, reads[i], self.reads[i], strict=True)
+                reads[i] = reads_of(call, channels, needed)
+                pairs = zip(call.sources, reads[i], self.reads[i], strict=True)
                 stale |= {id(x) for x, new, old in pairs if np.any(new != old)} - self.outputs
         return needed
-
-    def reads_of(self, call: Call, channels: dict, needed: dict) -> list[np.ndarray]:
-        """Which channels of each input a call reads."""
-        inputs = [channels[id(x)] for x in call.inputs]
-        reads = [np.zeros(x.size, bool) for x in inputs]
-        for output in call.outputs:
-            wanted = needed[id(output)] & channels[id(output)].alive
-            if wanted.any():
-                one = replace(call, output=output)
-                new = rule_of(call).backward(one, inputs, wanted)
-                reads = [a | b for a, b in zip(reads, new, strict=True)]
-        return reads

@@ -6,6 +6,7 @@ from keras_tnn.layers.conditional_sum import ConditionalSum
 from keras_tnn.layers.grouped_sum import GroupedSum
 from keras_tnn.layers.hard_gate import HardGate
 from keras_tnn.layers.residual_gate import ResidualGate
+from keras_tnn.layers.selected_channels import SelectedChannels
 from keras_tnn.layers.throttleable import (
     ThrottleableConv1D,
     ThrottleableConv2D,
@@ -23,6 +24,7 @@ __all__ = [
     "GroupedSum",
     "HardGate",
     "ResidualGate",
+    "SelectedChannels",
     "ThrottleableConv1D",
     "ThrottleableConv2D",
     "ThrottleableConv3D",

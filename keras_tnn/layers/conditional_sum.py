@@ -56,6 +56,15 @@ class ConditionalSum(keras.layers.Layer):
                 f"at least one term. Received: {len(self.terms)} terms and groups={groups}"
             )
         self.use_bias = use_bias
+        inside = [layer for term in self.terms for layer in term.layers]
+        inside = [layer for layer in inside if not isinstance(layer, keras.layers.InputLayer)]
+        self.supports_masking = all(layer.supports_masking for layer in inside)
+        for term in self.terms:
+            term.supports_masking = True  # what is in a term sees the mask, and may hand it on
+
+    def compute_mask(self, inputs, previous_mask):
+        """What the terms read carries the mask that they, and the shortcut beside them, hand on."""
+        return next((mask for mask in keras.tree.flatten(previous_mask) if mask is not None), None)
 
     def build(self, inputs_shape, gates_shape, base_shape=None):
         if base_shape is None and not self.use_bias:

@@ -1,26 +1,31 @@
 """Surgery cuts: a throttled model and a utilization become a plain, smaller Keras model."""
 
 from keras_tnn.surgery.conditional import conditional
+from keras_tnn.surgery.cut import Cut
 from keras_tnn.surgery.gate_calls import GateCall, gate_calls, gates_of
 from keras_tnn.surgery.graph import read_graph
-from keras_tnn.surgery.materialize import materialize
+from keras_tnn.surgery.materialize import cut_out, materialize
 from keras_tnn.surgery.recalibrate import recalibrate
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule
 from keras_tnn.surgery.rules.convolution import Mixing
 from keras_tnn.surgery.rules.elementwise import Elementwise
 from keras_tnn.surgery.rules.per_channel import PerChannel
+from keras_tnn.surgery.slices import Slice
 from keras_tnn.surgery.twins import copy_weights
 
 __all__ = [
+    "Cut",
     "GateCall",
     "Elementwise",
     "Kept",
     "Mixing",
     "PerChannel",
     "Rule",
+    "Slice",
     "conditional",
     "copy_weights",
+    "cut_out",
     "gate_calls",
     "gates_of",
     "materialize",

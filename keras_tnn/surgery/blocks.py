@@ -40,7 +40,7 @@ class Readers:
         self.graph = graph
         self.read_by = defaultdict(list)
         for call in graph.calls:
-            for x in call.inputs:
+            for x in call.sources:
                 self.read_by[id(x)].append(call)
         for x in tensors_in(graph.outputs):
             self.read_by[id(x)].append(None)

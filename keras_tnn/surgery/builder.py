@@ -16,6 +16,7 @@ class Builder:
 
     Attributes:
         known: values of the tensors that depend on utilization alone, by `id`.
+        masks: tensors of the cut model that stand for masks of the whole one, by `id`.
         slices: what fills the weights of the layers made so far.
         made: those layers, so that a shared one is copied once for each way it is cut.
         names: theirs.
@@ -24,6 +25,7 @@ class Builder:
 
     def __init__(self, known: dict[int, np.ndarray] | None = None, merge_lora: bool = True):
         self.known, self.merge_lora = known or {}, merge_lora
+        self.masks: dict[int, Any] = {}
         self.slices: list[Slice] = []
         self.made: dict[tuple, keras.layers.Layer] = {}
         self.names: set[str] = set()
@@ -87,7 +89,7 @@ class Builder:
         if isinstance(call.operation, Gated):
             return operation(*tensors)
         fresh = {id(old): new for old, new in zip(call.inputs, tensors, strict=True)}
-        args, kwargs = substitute((call.args, call.kwargs), {**self.known, **fresh})
+        args, kwargs = substitute((call.args, call.kwargs), {**self.masks, **self.known, **fresh})
         return operation(*args, **kwargs)
 
     def remember(self, layer, operation, indices, offset):

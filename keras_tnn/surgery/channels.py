@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from keras import ops
+
+from keras_tnn.layers.selected_channels import SelectedChannels, select_channels
+from keras_tnn.surgery.graph import carries_mask
 
 
 @dataclass
@@ -58,7 +60,7 @@ class CutTensor:
             ValueError: if constants are wanted and no channel is left to put them beside.
             RuntimeError: if a channel is wanted that varies and was not kept: a rule is wrong.
         """
-        if np.array_equal(self.kept, wanted):
+        if self.tensor is not None and np.array_equal(self.kept, wanted):
             return self.tensor
         if self.tensor is None:
             raise ValueError(
@@ -68,22 +70,12 @@ class CutTensor:
         present = np.isin(wanted, self.kept)
         if self.channels.alive[wanted[~present]].any():
             raise RuntimeError(f"'{name}' reads channels that its rule did not ask for.")
-        tensor = take_channels(self.tensor, np.searchsorted(self.kept, wanted[present]))
-        if present.all():
-            return tensor
-        missing = int((~present).sum())
-        tensor = ops.pad(tensor, [[0, 0]] * (len(tensor.shape) - 1) + [[0, missing]])
-        # The missing channels now stand last: bring each to its place.
-        place = np.argsort(np.concatenate([np.flatnonzero(present), np.flatnonzero(~present)]))
-        tensor = take_channels(tensor, place)
-        constants = np.where(present, 0, self.channels.fill[wanted])
-        return tensor + constants if constants.any() else tensor
-
-
-def take_channels(tensor, indices: np.ndarray):
-    """`tensor[..., indices]`, as a slice where the indices are consecutive."""
-    if len(indices) == tensor.shape[-1] and np.array_equal(indices, np.arange(len(indices))):
-        return tensor
-    if len(indices) and np.array_equal(indices, np.arange(indices[0], indices[-1] + 1)):
-        return tensor[..., int(indices[0]) : int(indices[-1]) + 1]
-    return ops.take(tensor, indices.tolist(), axis=-1)
+        channels = np.where(present, np.searchsorted(self.kept, wanted), -1)
+        if carries_mask(self.tensor):
+            return SelectedChannels(
+                channels,
+                self.channels.fill[wanted],
+                dtype=self.tensor.dtype,
+                name=f"{name}_reads_{self.tensor.name}",
+            )(self.tensor)
+        return select_channels(self.tensor, channels, self.channels.fill[wanted])

@@ -29,10 +29,11 @@ def copy_of(layer: keras.layers.Layer, changes: dict[str, Any]) -> keras.layers.
         with warnings.catch_warnings():  # of lambdas, which the copy takes as they are
             warnings.filterwarnings("ignore", message="The object being serialized includes")
             config = layer.get_config()
-    except NotImplementedError as error:
+    except (NotImplementedError, TypeError) as error:  # of the class, or of an argument's
         raise ValueError(
             f"Layer '{layer.name}' ({type(layer).__name__}) cannot be copied. Expected a class "
-            "with a `get_config` that returns its arguments."
+            "with a `get_config` that returns its arguments, and arguments that Keras can save. "
+            f"Received: {error}"
         ) from error
     classes: dict[str, type] = {}
     config = {**with_own_functions(config, layer, classes), **changes}

@@ -85,7 +85,7 @@ def forward(graph: Graph, known: dict, gates: Mapping[int, np.ndarray] | None = 
         decided = given is not None and isinstance(call.operation, Gate)
         # A gate whose values are given need not draw them; its state may be asked for.
         asked = not decided or len(call.outputs) > 1
-        if asked and call.inputs and all(id(x) in known for x in call.inputs):
+        if asked and call.inputs and all(id(x) in known for x in call.sources):
             known |= evaluate(call, known)
         if decided:
             known[id(call.outputs[0])] = given[None]
@@ -107,7 +107,7 @@ def forward(graph: Graph, known: dict, gates: Mapping[int, np.ndarray] | None = 
 
 def evaluate(call: Call, known: dict) -> dict[int, np.ndarray]:
     """The values, by `id`, that a call makes which depends on utilization alone."""
-    values = {id(x): ops.convert_to_tensor(known[id(x)]) for x in call.inputs}
+    values = {id(x): ops.convert_to_tensor(known[id(x)]) for x in call.sources}
     args, kwargs = substitute((call.args, call.kwargs), values)
     made = keras.tree.flatten(call.operation(*args, **kwargs))
     return {id(x): ops.convert_to_numpy(y) for x, y in zip(call.outputs, made, strict=True)}
@@ -119,15 +119,22 @@ def backward(graph: Graph, calls: list[Call], channels: dict) -> dict:
     for output in tensors_in(graph.outputs):
         needed[id(output)][:] = True
     for call in reversed(calls):
-        inputs = [channels[id(x)] for x in call.inputs]
-        for output in call.outputs:
-            wanted = needed[id(output)] & channels[id(output)].alive  # constants are not computed
-            if not wanted.any():
-                continue
-            reads = rule_of(call).backward(replace(call, output=output), inputs, wanted)
-            for x, read in zip(call.inputs, reads, strict=True):
+        for x, read in zip(call.sources, reads_of(call, channels, needed), strict=True):
+            if id(x) in needed:  # a mask may be known
                 needed[id(x)] |= read
     return needed
+
+
+def reads_of(call: Call, channels: dict, needed: dict) -> list[np.ndarray]:
+    """Which channels of each input a call reads, and whether its masks."""
+    inputs = [channels[id(x)] for x in call.inputs]
+    reads, runs = [np.zeros(x.size, bool) for x in inputs], False
+    for output in call.outputs:
+        wanted = needed[id(output)] & channels[id(output)].alive  # constants are not computed
+        if wanted.any():
+            new = rule_of(call).backward(replace(call, output=output), inputs, wanted)
+            reads, runs = [a | b for a, b in zip(reads, new, strict=True)], True
+    return [*reads, *(np.full(width(x), runs) for x in call.masks)]
 
 
 def build(graph, calls, channels, needed, known, name, builder=None) -> Cut:
@@ -141,6 +148,8 @@ def build(graph, calls, channels, needed, known, name, builder=None) -> Cut:
             pieces[id(x)] = CutTensor(fresh, np.arange(whole.size), whole)
     inputs = without_known(graph.input_structure, {key: p.tensor for key, p in pieces.items()})
     for call in calls:
+        masks = {id(x): pieces[id(x)].tensor for x in call.masks if id(x) in pieces}
+        builder.masks |= masks
         read = [pieces[id(x)] for x in call.inputs]
         if len(call.outputs) == 1:
             pieces[id(call.output)] = piece_of(call, read, channels, needed, builder)

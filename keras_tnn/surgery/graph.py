@@ -15,7 +15,8 @@ class Call:
     Attributes:
         operation: the layer or operation.
         args, kwargs: what it was called with; tensors stand as `keras.KerasTensor`.
-        inputs: the tensors among the arguments, in order.
+        inputs: the tensors among the arguments, in order, but for masks: their axes are no
+            channels.
         output: the tensor it returned, or a structure of tensors.
         known: values, by `id`, of the inputs that depend on utilization alone, once utilization
             is fixed; `inputs` then holds the others.
@@ -31,6 +32,16 @@ class Call:
     @property
     def name(self) -> str:
         return self.operation.name
+
+    @property
+    def masks(self) -> tuple:
+        """The tensors in the argument `mask`. Keras writes one there that an input carries, too."""
+        return tensors_in(self.kwargs.get("mask"))
+
+    @property
+    def sources(self) -> tuple:
+        """All tensors that the call needs."""
+        return (*self.inputs, *self.masks)
 
     @property
     def outputs(self) -> tuple:
@@ -103,18 +114,20 @@ def read_graph(model: keras.Model) -> Graph:
     calls, made_inside = [], {}
 
     def record(operation, *args, **kwargs):
-        kwargs = without_carried_mask(args, kwargs)
         output = operation(*args, **kwargs)
         args, kwargs = substitute((args, kwargs), made_inside)
-        calls.append(Call(operation, args, kwargs, tensors_in((args, kwargs)), output))
+        inputs = tensors_in((args, without_mask(kwargs)))
+        calls.append(Call(operation, args, kwargs, inputs, output))
         return output
 
     def visit(operation, *args, **kwargs):
         if not (isinstance(operation, keras.Model) and has_graph(operation)):
             return record(operation, *args, **kwargs)
+        if tensors_in(kwargs.get("mask")) and not carries_mask(args[0]):
+            return record(operation, *args, **kwargs)  # inside, nobody hands this mask on
         # The clone holds the nested model as one call, as names within two models may be equal.
         output = operation(*args, **kwargs)
-        inputs = tensors_in(substitute((args, kwargs), made_inside))
+        inputs = tensors_in(substitute((args, without_mask(kwargs)), made_inside))
         inner = zip(tensors_in(output), tensors_in(replay(operation, inputs, record)), strict=True)
         made_inside.update((id(outer), made) for outer, made in inner)
         return output
@@ -129,16 +142,13 @@ def read_graph(model: keras.Model) -> Graph:
     return Graph(tuple(clone.inputs), tuple(calls), outputs, clone.input)
 
 
-def without_carried_mask(args: tuple, kwargs: dict) -> dict:
-    """The arguments without a mask that the first tensor carries: Keras hands it on by itself.
-
-    Keras writes it down as an argument, as if it were one more tensor with channels to follow.
-    """
-    mask = kwargs.get("mask")
-    carried = getattr(args[0], "_keras_mask", None) if args else None
-    if not is_tensor(mask) or carried is None or carried.shape != mask.shape:
-        return kwargs
+def without_mask(kwargs: dict) -> dict:
     return {name: value for name, value in kwargs.items() if name != "mask"}
+
+
+def carries_mask(tensors) -> bool:
+    """Whether Keras hands a mask on with any of some tensors."""
+    return any(getattr(x, "_keras_mask", None) is not None for x in tensors_in(tensors))
 
 
 def has_graph(model: keras.Model) -> bool:

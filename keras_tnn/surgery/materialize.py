@@ -10,7 +10,7 @@ from keras_tnn.gates import Gate, Threshold
 from keras_tnn.gates.decision import call_key
 from keras_tnn.gates.inference import check_threshold, deciding
 from keras_tnn.layers.gated import Gated
-from keras_tnn.surgery.cut import cut
+from keras_tnn.surgery.cut import Cut, cut
 from keras_tnn.surgery.gate_calls import gates_of
 from keras_tnn.surgery.graph import Call, Graph, read_graph
 from keras_tnn.surgery.recalibrate import recalibrate
@@ -85,6 +85,31 @@ def materialize(
     >>> small.count_params() < model.count_params() / 2
     True
     """
+    return cut_out(model, utilization, calibration_data, gates=gates, threshold=threshold).model
+
+
+def cut_out(
+    model: keras.Model,
+    utilization: float | None = None,
+    calibration_data=None,
+    *,
+    gates: Mapping[str, Sequence[int]] | None = None,
+    threshold: float | None = None,
+) -> Cut:
+    """As `materialize`, and says of each weight what it is a slice of.
+
+    Returns:
+        The model, and its `slices`.
+
+    Example:
+
+    >>> model = keras_tnn.models.VGG(
+    ...     (8, 8, 3), 10, num_groups=4, filters=((8,), (8,)), dense_units=16
+    ... )
+    >>> kernel = keras_tnn.surgery.cut_out(model, utilization=0.5).slices[0]
+    >>> kernel.origin, kernel.kept[-1].tolist()
+    ('conv1_1/kernel', [0, 1, 2, 3])
+    """
     given = gates or threshold is not None
     utilization = check_one(1.0 if utilization is None and given else utilization)
     graph = read_throttled_graph(model)
@@ -96,7 +121,7 @@ def materialize(
     copy_all(result.slices, result.model)
     if calibration_data is not None:
         recalibrate(result.model, calibration_data)
-    return result.model
+    return result
 
 
 def patterns_by_call(graph: Graph, gates: Mapping[str, Sequence[int]]) -> dict[int, np.ndarray]:

@@ -152,7 +152,8 @@ def stay_zero(calls: list[Call]) -> bool:
 
 def keeps_channels(call: Call) -> bool:
     """Whether each output channel depends on one channel of one tensor."""
-    return len(call.inputs) == 1 and isinstance(rule_of(call), (PerChannel, Elementwise))
+    alone = len(call.sources) == 1
+    return alone and isinstance(rule_of(call), (PerChannel, Elementwise))
 
 
 def mixes(call: Call) -> bool:

@@ -51,12 +51,9 @@ def recalibrate(
     def call(layer, *args, **kwargs):
         if not isinstance(layer, keras.layers.BatchNormalization):
             return layer(*args, **kwargs)
-        x = ops.cast(args[0], "float32")
-        axes = [axis for axis in range(len(x.shape)) if axis != layer.axis % len(x.shape)]
-        mean, variance = ops.moments(x, axes=axes)
+        mask = kwargs.get("mask", getattr(args[0], "_keras_mask", None))
         layers.append(layer)
-        entries = ops.sum(ops.ones_like(x), axis=axes)
-        moments.extend([mean, variance, entries])
+        moments.extend(moments_of(ops.cast(args[0], "float32"), layer.axis, mask))
         return layer(*args, **{**kwargs, "training": True})
 
     clone = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
@@ -83,6 +80,25 @@ def recalibrate(
         layer.moving_mean.assign(mean)
         layer.moving_variance.assign(np.average(variances, axis=0, weights=sizes) + spread)
     return model
+
+
+def moments_of(x, axis: int, mask) -> tuple:
+    """Mean, variance and number of the entries of each channel, those that a mask takes out aside.
+
+    Args:
+        x: tensor of floats.
+        axis: of the channels.
+        mask: None, or of one dimension less than `x`, as the normalisation takes it.
+    """
+    axes = [i for i in range(len(x.shape)) if i != axis % len(x.shape)]
+    counts = ops.ones_like(x)
+    if mask is not None:
+        counts = ops.cast(ops.expand_dims(mask, -1), x.dtype) * counts
+    entries = ops.sum(counts, axis=axes)
+    sizes = ops.maximum(ops.sum(counts, axis=axes, keepdims=True), 1)
+    mean = ops.sum(x * counts, axis=axes, keepdims=True) / sizes
+    variance = ops.sum((x - mean) ** 2 * counts, axis=axes, keepdims=True) / sizes
+    return ops.squeeze(mean, axes), ops.squeeze(variance, axes), entries
 
 
 @contextmanager

@@ -7,7 +7,7 @@ A rule answers these questions about one call of a layer:
 - `backward`: given which output channels somebody reads, which input channels are read?
 - `keep`: which channels are read and made once the others are cut?
 - `weights`, `changes`: which part of each weight, and which arguments, does that leave?
-- `kernels`, `positions` or `macs`: what does the call multiply?
+- `kernels` and `positions`, `terms` and `axes`, or `macs`: what does the call multiply?
 
 From these answers the cut model is built, and MACs, bytes and energy are counted: of whole models,
 of cut ones, and as functions of gates. So they cannot differ.
@@ -129,22 +129,28 @@ class Rule:
         """How often each kernel meets the input, for a batch of one."""
         return 1
 
-    def macs(self, call: Call) -> int:
-        """Multiply-accumulates of the whole call for a batch of one; see `keras_tnn.cost.macs`."""
+    def terms(self, call: Call) -> list[int]:
+        """The MACs of the whole call for a batch of one, as a sum: by default one a kernel."""
         kernels = self.kernels(call)
-        return self.positions(call) * sum(math.prod(w.shape) for w in kernels) if kernels else 0
+        return [self.positions(call) * math.prod(w.shape) for w in kernels]
+
+    def axes(self, call: Call, kept: Kept) -> list[Axes]:
+        """For each of the `terms`, the axes whose open channels share it; kernels come first."""
+        return self.weights(call, kept)
+
+    def macs(self, call: Call) -> int:
+        """The sum of the `terms`; see `keras_tnn.cost.macs`."""
+        return sum(self.terms(call))
 
     def products(self, call: Call, kept: Kept) -> list[tuple[int, Axes]]:
         """The MACs as a sum of products: those of the whole call, and the axes that share them."""
-        kernels, weights = self.kernels(call), self.weights(call, kept)
-        if not kernels:
-            return [(self.macs(call), ())]
-        sizes = [self.positions(call) * math.prod(w.shape) for w in kernels]
-        return list(zip(sizes, weights, strict=False))  # behind the kernels stands a bias
+        if terms := self.terms(call):
+            return list(zip(terms, self.axes(call, kept), strict=False))  # behind kernels: a bias
+        return [(self.macs(call), ())]
 
     def is_counted(self, call: Call) -> bool:
         """Whether the count of MACs may be trusted: matrices and no word on MACs are suspicious."""
-        silent = type(self).macs is Rule.macs and not self.kernels(call)
+        silent = type(self).macs is Rule.macs and not self.terms(call)
         matrices = [w for w in getattr(call.operation, "weights", ()) if len(w.shape) > 1]
         return not (silent and matrices)
 

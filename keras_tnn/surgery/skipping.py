@@ -18,7 +18,7 @@ from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in, width
 from keras_tnn.surgery.pieces import ChannelPiece, Pieces, is_linear
 from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.joining import ConcatenateRule
-from keras_tnn.surgery.slices import copy_all, merged_weights
+from keras_tnn.surgery.slices import copy_all
 
 OPEN = -1  # the group of channels that are always open
 
@@ -77,7 +77,7 @@ class CallStep:
     """A call, made again with the same layer."""
 
     def __init__(self, call: Call):
-        self.call, self.inputs, self.outputs = call, call.inputs, call.outputs
+        self.call, self.inputs, self.outputs = call, call.sources, call.outputs
         self.is_gate = isinstance(call.operation, (ChannelGate, ResidualGate))
 
     def make(self, tensors: dict):
@@ -91,7 +91,7 @@ class BlockStep:
     def __init__(self, piece: BlockPiece):
         self.piece = piece
         made = {id(x) for call in piece.calls for x in call.outputs}
-        read = {id(x): x for call in piece.calls for x in call.inputs if id(x) not in made}
+        read = {id(x): x for call in piece.calls for x in call.sources if id(x) not in made}
         self.features = list(read.values())
         self.inputs = (*self.features, piece.gate.inputs[1], piece.base)
         self.outputs = (piece.end,)
@@ -178,11 +178,9 @@ class ChannelStep:
     def linear(self, bias: bool) -> keras.layers.Layer:
         """The reader without its activation, what follows folded in; its bias if asked for."""
         old = self.piece.reader.operation
-        merged = {"lora_rank": None} if getattr(old, "lora_enabled", False) else {}
-        layer = copy_of(old, {"use_bias": bias, "activation": None, **merged})
+        layer = copy_of(old, {"use_bias": bias, "activation": None})
         layer.build(self.piece.reader.inputs[0].shape)
-        weights = merged_weights(old)
-        kernels = [w.value for w in weights if not old.use_bias or w is not old.bias]
+        kernels = [w.value for w in old.weights if not old.use_bias or w is not old.bias]
         for new, kernel in zip(layer.weights, kernels, strict=False):
             new.assign(kernel)
         layer.weights[len(kernels) - 1].assign(kernels[-1] * self.scale)

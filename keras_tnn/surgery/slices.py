@@ -31,6 +31,10 @@ class Effective:
     def trainable(self) -> bool:
         return self.layer.trainable
 
+    @property
+    def path(self) -> str:
+        return f"{self.layer.path}/{self.name}"
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -48,6 +52,19 @@ class Slice:
     source: Any
     indices: tuple
     offset: np.ndarray | None = None
+
+    @property
+    def origin(self) -> str | None:
+        """The path of the source in the whole model; None for a bias that the cut added."""
+        return None if self.source is None else self.source.path
+
+    @property
+    def kept(self) -> list[np.ndarray]:
+        """For each axis the kept entries of the source, all of them listed, too."""
+        kept = [np.arange(size) for size in self.target.shape]
+        for axis, own in enumerate(self.indices):
+            kept[axis] = kept[axis] if own is None else np.asarray(own)
+        return kept
 
     def copy(self):
         """Writes the values into the target."""

@@ -41,7 +41,7 @@ class Ties:
         num_groups: how many groups a gate will have, for layers that can be cut in two ways.
 
     Attributes:
-        mixed: the calls that read all channels of their input: a gate belongs in front of each.
+        mixed: the calls that read all channels of their inputs: gates belong in front of each.
         normalized: the calls that normalise their input over its channels: they must know which
             are open.
     """

@@ -49,6 +49,7 @@ class GatedCopy:
             id(x): keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
             for x in self.graph.inputs
         }
+        builder.masks = tensors
         inputs = add_utilization(substitute(self.graph.input_structure, tensors), self.utilization)
         for call in self.graph.calls:
             self.nodes.before(call, tensors)

@@ -112,7 +112,7 @@ def plan_width(
     def groups_of(tensor):
         return [group_of.get(ties.units.of(int(x)), -1) for x in labels[id(tensor)]]
 
-    read = [before_reshaping(call.inputs[0], graph.made_by) for call in ties.mixed]
+    read = [before_reshaping(x, graph.made_by) for call in ties.mixed for x in call.inputs]
     behind = {id(x): groups_of(x) for x in read}
     within = {id(call.output): groups_of(call.output) for call in ties.normalized}
     behind, within = (
@@ -144,6 +144,8 @@ def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str])
         free = any(not ties.pins.issuperset(one.tolist()) for one in inputs)
         if (free or has_matrices(call.operation)) and not rule_of(call).followed:
             unknown.append(call)
+        for x in call.masks:
+            ties.pin(labels[id(x)])
         for output in call.outputs:
             one = replace(call, output=output)  # of several outputs, each by itself
             first = len(ties.layer)
@@ -193,9 +195,9 @@ def importances(ties: Ties, labels: dict) -> Counter:
     """For each unit, the L1 norm of the weights that read it."""
     total = Counter()
     for call in ties.mixed:
-        norms = rule_of(call).importance(call)
-        for label, norm in zip(labels[id(call.inputs[0])], norms, strict=True):
-            total[ties.units.of(int(label))] += float(norm)
+        for x, norms in zip(call.inputs, rule_of(call).importance(call), strict=True):
+            for label, norm in zip(labels[id(x)], norms, strict=True):
+                total[ties.units.of(int(label))] += float(norm)
     return total
 
 

@@ -55,7 +55,7 @@ class LevelPaths:
         self.whole = set.intersection(*(untouched(graph, *one) for one in self.followed.values()))
         stem = [call for call in graph.calls if self.in_stem(call)]
         rest = [call for call in graph.calls if not self.in_stem(call)]
-        wanted = [*(x for call in rest for x in call.inputs), *tensors_in(graph.outputs)]
+        wanted = [*(x for call in rest for x in call.sources), *tensors_in(graph.outputs)]
         self.read = tuple({id(x): x for x in wanted if id(x) in self.whole}.values())
         features = tuple(x for x in graph.inputs if x.name != "utilization")
         self.stem = path(Graph(features, tuple(stem), list(self.read), list(features)), "stem")
@@ -111,7 +111,7 @@ def untouched(graph: Graph, calls: list[Call], channels, needed, known) -> set[i
     for call in calls:
         whole = all((channels[id(x)].alive & needed[id(x)]).all() for x in call.outputs)
         gated = call.known or isinstance(call.operation, Gated)
-        if whole and not gated and found.issuperset(map(id, call.inputs)):
+        if whole and not gated and found.issuperset(map(id, call.sources)):
             found.update(map(id, call.outputs))
     return found
 

@@ -84,6 +84,7 @@ LAYERS = [
 # Layers that are called on their inputs alone, without a gate.
 PLAIN_LAYERS = [
     Descriptor(layers.ChannelShuffle, {"groups": 2}, (5, 8)),
+    Descriptor(layers.SelectedChannels, {"channels": [-1, 0, 2], "constants": [5, 0, 0]}, (5, 8)),
 ]
 
 GATES = [
@@ -225,12 +226,14 @@ OTHERS = [
     cost.GatedCost,
     cost.EnergyModel,
     cost.LayerCost,
+    surgery.Cut,
     surgery.Elementwise,
     surgery.GateCall,
     surgery.Kept,
     surgery.Mixing,
     surgery.PerChannel,
     surgery.Rule,
+    surgery.Slice,
     training.DiscreteDraw,
     training.ForwardPass,
     training.GateObjective,

@@ -53,13 +53,12 @@ def test_loss_by_hand():
 
 def test_bandit_loss_is_that_of_the_level_it_took(network):
     pi = np.array([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]], "float32")
-    table = {
-        "right": np.array([[True, False, True], [False, True, True]]),
-        "confidence": np.array([[0.9, 0.8, 0.7], [0.5, 0.6, 0.7]], "float32"),
-    }
+    right = np.array([[True, False, True], [False, True, True]])
+    confidence = np.array([[0.9, 0.8, 0.7], [0.5, 0.6, 0.7]], "float32")
+    table = ops.stack([ops.cast(right, "float32"), confidence], axis=-1)
     bandit = ContextualBandit(network, controller(), LEVELS, epsilon=0.0)
     bandit.compile("sgd")
-    rewards = ops.convert_to_numpy(Reward()(**table, cost=np.array(bandit.costs)))
+    rewards = ops.convert_to_numpy(Reward()(right, confidence, np.array(bandit.costs)))
     loss = bandit.compute_loss(None, table, ops.array(pi))
     taken = -rewards[0, 2] * np.log(0.5), -rewards[1, 0] * np.log(0.6)
     assert float(loss) == pytest.approx(np.mean(taken), rel=1e-5)
@@ -105,8 +104,8 @@ def test_a_kept_table_is_what_levels_answer_batch_by_batch(network, images):
     same, table = kept.judge()(x, y, 32)
     outcomes = tnn.analysis.level_outcomes(network, x, y, LEVELS, calibration_data=x, verbose=False)
     assert same is x
-    assert (table["right"] == outcomes.right).all()
-    np.testing.assert_allclose(table["confidence"], outcomes.confidence, atol=1e-6)
+    assert (table[..., 0] == outcomes.right).all()
+    np.testing.assert_allclose(table[..., 1], outcomes.confidence, atol=1e-6)
     batches, none = asked.judge()(x, y, 32)
     assert none is None
     seen = sum(len(batches[i][0]) for i in range(len(batches)))
@@ -114,7 +113,7 @@ def test_a_kept_table_is_what_levels_answer_batch_by_batch(network, images):
     for i in range(len(batches)):
         part, of_part = batches[i]
         places = [np.flatnonzero((x == one).all((1, 2, 3)))[0] for one in part]
-        assert (of_part["right"] == table["right"][places]).all()
+        assert (of_part[..., 0] == table[places, :, 0]).all()
 
 
 def test_the_network_stays_as_it_is(network, images):
@@ -128,6 +127,17 @@ def test_the_network_stays_as_it_is(network, images):
         np.testing.assert_array_equal(old, new.numpy())
     assert not np.allclose(first[0], bandit.controller.get_weights()[0])
     assert network.trainable_weights  # and can go on learning
+
+
+def test_weights_of_samples(network, images):
+    x, y = images
+    bandit = ContextualBandit(network, controller(), LEVELS, exact=True)
+    bandit.compile("sgd")
+    twice = bandit.evaluate(np.repeat(x[:8], 2, 0), np.repeat(y[:8], 2), verbose=0)
+    half = bandit.evaluate(
+        x[:16], y[:16], sample_weight=np.repeat([2.0, 0.0], 8).astype("float32"), verbose=0
+    )
+    np.testing.assert_allclose(twice[0], half[0], rtol=1e-5)
 
 
 @pytest.mark.parametrize("exact", [False, True])
@@ -271,7 +281,7 @@ def test_batches_of_a_pydataset(network, images):
     batches, _ = bandit.judge()(Listed((x[:5], y[:5]), (x[5:9], y[5:9])), None, None)
     assert isinstance(batches, Judged)
     outcomes = tnn.analysis.level_outcomes(network, x[:9], y[:9], LEVELS, verbose=False)
-    right = np.concatenate([batches[i][1]["right"] for i in range(len(batches))])
+    right = np.concatenate([batches[i][1][..., 0] for i in range(len(batches))])
     assert (right == outcomes.right).all()
     unlabelled, _ = bandit.judge()(Listed(x[:5]), None, None)
     with pytest.raises(ValueError, match="Received one without y"):

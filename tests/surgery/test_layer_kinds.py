@@ -67,3 +67,25 @@ def test_a_throttled_layer_normalization_reads_all_open_channels():
     x = tnn.layers.ThrottleableLayerNormalization(num_groups=4)([x, u])
     outputs = layers.Dense(3)(layers.Flatten()(gated_anyhow(x, u, seed=2)))
     assert_cut_is_masked(randomized(tnn.ThrottledModel([image, u], outputs)), 2)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    "attend",
+    [
+        lambda bias: layers.MultiHeadAttention(2, 4, value_dim=3, use_bias=bias),
+        lambda bias: layers.GroupQueryAttention(4, 4, 2, use_bias=bias),
+    ],
+)
+def test_attention_to_constants_is_a_constant(attend, bias):
+    image, u = keras.Input((6, 6, 3)), keras.Input((), name="utilization", optional=True)
+    x = layers.Reshape((36, 16))(layers.Conv2D(16, 3, padding="same")(image))
+    gate = tnn.gates.Nested(4, min_groups=0)
+    closed = layers.BatchNormalization()(tnn.layers.ChannelGate(gate=gate)([x, u]))
+    attention = attend(bias)(x, closed)
+    outputs = layers.Dense(3)(layers.Flatten()(layers.Add()([attention, x])))
+    dialled = randomized(tnn.ThrottledModel([image, u], outputs))
+    small, data = tnn.materialize(dialled, 0.1), images(2)
+    assert not any("attention" in layer.name for layer in small.layers)
+    masked = dialled([data, np.array([0.1, 0.1], "float32")], training=False)
+    np.testing.assert_allclose(small(data, training=False), masked, rtol=1e-4, atol=1e-5)

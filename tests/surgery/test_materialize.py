@@ -59,6 +59,17 @@ def test_leaves_the_model_alone_and_is_plain(name, tmp_path):
     np.testing.assert_array_equal(again(x), small(x))
 
 
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_says_of_each_weight_what_it_is_a_slice_of(name):
+    model = randomized(ARCHITECTURES[name]())
+    whole = {weight.path: weight for weight in model.weights}
+    cut = tnn.surgery.cut_out(model, 0.5)
+    assert {id(one.target) for one in cut.slices} == {id(weight) for weight in cut.model.weights}
+    for one in cut.slices:
+        expected = np.asarray(whole[one.origin])[np.ix_(*one.kept)]
+        np.testing.assert_array_equal(one.target, expected)
+
+
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("activation", ["relu", "sigmoid"])
 @pytest.mark.parametrize("pool", [keras.layers.MaxPooling2D, keras.layers.AveragePooling2D])

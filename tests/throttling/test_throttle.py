@@ -119,6 +119,24 @@ def test_l1_order_goes_through_layers_without_weights_that_mix():
     np.testing.assert_allclose(tnn.materialize(dialled, 0.5)(data), masked, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", [layers.MultiHeadAttention, layers.GroupQueryAttention])
+def test_l1_order_sums_over_all_projections_of_attention(kind):
+    features = keras.Input((5, 4))
+    x = layers.Dense(8, use_bias=False)(features)
+    size = {"output_shape": 3} if kind is layers.MultiHeadAttention else {"num_key_value_heads": 2}
+    attention = kind(2, 2, **size, name="attention")
+    model = keras.Model(features, layers.Dense(3)(attention(x, x)))
+    heavy = np.zeros((8, 1, 1), "float32")
+    for weight, channels in zip(attention.weights[:5:2], ([0, 3], [3, 5], [6]), strict=True):
+        heavy[:] = 0.01
+        heavy[channels] = 1
+        weight.assign(np.broadcast_to(heavy, weight.shape))
+    dialled = throttle(model, num_groups=4, channel_order="l1")
+    kept = tnn.materialize(dialled, 0.5).get_layer("attention").weights
+    biggest = np.max([np.max(weight, axis=(1, 2)) for weight in kept[:5:2]], axis=0)
+    np.testing.assert_array_equal(biggest, 1)  # channels 0, 3, 5 and 6
+
+
 @pytest.mark.parametrize("order", [None, "l1"])
 def test_a_shared_layer_is_cut_in_one_way(order):
     left, right = keras.Input((6,)), keras.Input((6,))

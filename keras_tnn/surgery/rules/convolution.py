@@ -70,10 +70,10 @@ class Mixing(Rule):
     def positions(self, call):
         return visited(call, call.output.shape)
 
-    def importance(self, call) -> np.ndarray:
-        """L1 norm of the weights that read each input channel, `(inputs,)`."""
+    def importance(self, call) -> list[np.ndarray]:
+        """For each input, the L1 norm of the weights that read each of its channels."""
         kernel = np.abs(ops.convert_to_numpy(call.operation.kernel))
-        return kernel.reshape(-1, *kernel.shape[-2:]).sum(axis=(0, 2))
+        return [kernel.reshape(-1, *kernel.shape[-2:]).sum(axis=(0, 2))]
 
     def tie(self, call, inputs, ties):
         ties.mixed.append(call)
@@ -138,7 +138,7 @@ class SeparableRule(Mixing):
 
     def importance(self, call):
         depthwise, pointwise = (np.abs(kernel) for kernel in self.parts(call.operation))
-        return np.einsum("pim,imo->i", depthwise, pointwise)
+        return [np.einsum("pim,imo->i", depthwise, pointwise)]
 
     def cut_kernels(self, layer, reads, makes):
         spatial = (None,) * (len(layer.depthwise_kernel.shape) - 2)
@@ -164,7 +164,7 @@ class TransposedRule(Mixing):
 
     def importance(self, call):
         kernel = np.abs(ops.convert_to_numpy(call.operation.kernel))
-        return kernel.reshape(-1, kernel.shape[-1]).sum(axis=0)
+        return [kernel.reshape(-1, kernel.shape[-1]).sum(axis=0)]
 
     def cut_kernels(self, layer, reads, makes):
         return [(*(None,) * (len(layer.kernel.shape) - 2), makes, reads)]

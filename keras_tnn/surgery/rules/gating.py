@@ -1,5 +1,6 @@
 """Gated layers: with utilization fixed, a gate is a constant and what it closes can go."""
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -80,7 +81,9 @@ class GatedRule(Rule):
         scale = values[piece.kept].astype("float32")
         if piece.tensor is None or np.all(scale == 1):
             return piece
-        return CutTensor(piece.tensor * scale, piece.kept, output)
+        name = builder.free_name(f"{call.name}_scale")
+        scaling = keras.layers.Rescaling(scale.tolist(), dtype=piece.tensor.dtype, name=name)
+        return CutTensor(scaling(piece.tensor), piece.kept, output)  # a layer hands masks on
 
 
 @rule(ChannelGate)

@@ -32,7 +32,7 @@ class GroupedConvolutionRule(Mixing):
         return kernel.reshape(-1, kernel.shape[-2], layer.groups, kernel.shape[-1] // layer.groups)
 
     def importance(self, call):
-        return np.abs(self.parts(call.operation)).sum(axis=(0, 3)).T.reshape(-1)
+        return [np.abs(self.parts(call.operation)).sum(axis=(0, 3)).T.reshape(-1)]
 
     def tie(self, call, inputs, ties):
         layer = call.operation

@@ -78,13 +78,13 @@ class InLineRule(Rule):
 class DotRule(Rule):
     """Products of channels, summed: a channel that is zero on either side adds nothing."""
 
-    def macs(self, call):
+    def terms(self, call):
         axes = call.operation.axes
         first = axes if isinstance(axes, int) else axes[0]
-        return product(call, (*call.output.shape[1:], call.inputs[0].shape[first]))
+        return [product(call, (*call.output.shape[1:], call.inputs[0].shape[first]))]
 
-    def products(self, call, kept):
-        return [(self.macs(call), kept.reads[:1])]
+    def axes(self, call, kept):
+        return [kept.reads[:1]]
 
     def applies(self, call):
         layer, ranks = call.operation, [len(x.shape) for x in call.inputs]
@@ -92,9 +92,9 @@ class DotRule(Rule):
         last = all(axis % rank == rank - 1 for axis, rank in zip(axes, ranks, strict=True))
         return last and not layer.normalize
 
-    def importance(self, call) -> np.ndarray:
+    def importance(self, call):
         """No weights read the channels, so none is heavier than another."""
-        return np.zeros(width(call.inputs[0]))
+        return [np.zeros(width(x)) for x in call.inputs]
 
     def nonzero(self, inputs) -> np.ndarray:
         return np.all([x.alive | x.hidden for x in inputs], axis=0)

@@ -4,7 +4,8 @@ import numpy as np
 from keras import layers
 
 from keras_tnn.layers import ChannelShuffle
-from keras_tnn.surgery.channels import CutTensor, take_channels
+from keras_tnn.layers.selected_channels import take_channels
+from keras_tnn.surgery.channels import CutTensor
 from keras_tnn.surgery.graph import width
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Counted

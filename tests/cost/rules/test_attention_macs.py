@@ -1,10 +1,16 @@
 """MACs of attention. T queries, S keys; each expected number is the arithmetic that gives it."""
 
+import math
+
 import keras
+import numpy as np
 import pytest
 from keras import layers, ops
 
 from keras_tnn.cost import count_macs
+from keras_tnn.surgery.graph import read_graph
+from keras_tnn.surgery.rule import Kept
+from keras_tnn.surgery.rules.attention import HeadsRule
 
 
 @pytest.mark.parametrize("kind", [layers.Attention, layers.AdditiveAttention])
@@ -56,3 +62,43 @@ def test_operation():
     query, key, value = keras.Input((5, 2, 8)), keras.Input((7, 2, 8)), keras.Input((7, 2, 8))
     model = keras.Model([query, key, value], ops.dot_product_attention(query, key, value))
     assert count_macs(model) == 2 * 5 * 7 * 8 + 2 * 5 * 7 * 8
+
+
+class SomeHeads(HeadsRule):
+    """Half of the heads, and of each a third of the keys' depth: only `weight` says so."""
+
+    heads, depth = np.arange(4) < 2, np.arange(6) < 2
+
+    def weight(self, weight, reads, makes):
+        axes = super().weight(weight, reads, makes)
+        *_, projection, name = weight.path.split("/")
+        if projection == "attention_output":
+            return (self.heads, None, makes) if name == "kernel" else axes
+        depth = None if projection in ("value", "gate") else self.depth
+        return (axes[0], self.heads, depth) if name == "kernel" else (self.heads, depth)
+
+
+@pytest.mark.parametrize("use_gate", [False, True])
+def test_products_follow_heads_and_their_depth(use_gate):
+    def network(heads, depth, channels):
+        query, value = keras.Input((5, 2 * channels)), keras.Input((7, channels))
+        layer = layers.MultiHeadAttention(heads, depth, 3, output_shape=8, use_gate=use_gate)
+        return keras.Model([query, value], layer(query, value))
+
+    (call,) = read_graph(network(4, 6, 10)).calls
+    read = [np.arange(20) < 10, np.arange(10) < 5]
+    products = SomeHeads().products(call, Kept(tuple(read), np.ones(8, bool)))
+    left = [
+        macs * math.prod(axis.mean() for axis in axes if axis is not None)
+        for macs, axes in products
+    ]
+    assert sum(left) == pytest.approx(count_macs(network(2, 2, 5)), rel=1e-12)
+
+
+def test_gated_heads_cost_one_more_projection():
+    x = keras.Input((5, 8))
+    plain, gated = (
+        layers.MultiHeadAttention(2, 3, value_dim=4, use_gate=gate)(x, x) for gate in (False, True)
+    )
+    more = count_macs(keras.Model(x, gated)) - count_macs(keras.Model(x, plain))
+    assert more == 5 * 8 * (2 * 4)

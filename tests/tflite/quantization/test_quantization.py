@@ -147,7 +147,7 @@ def test_what_is_kept_to_put_levels_together(model, samples):
     expected = [weight for weight in small.get_weights() if weight.ndim >= 2]
     assert len(expected) == 3
     for found, weight in zip(content.kernels, expected, strict=True):
-        np.testing.assert_array_equal(found, weight)
+        np.testing.assert_array_equal(found.values, weight)
 
 
 def test_a_mapping_with_unusual_names(tmp_path):

@@ -47,11 +47,11 @@ def throttled_network(axes=("width",)):
 
 def contents_of(model, levels, quantization=None, images=IMAGES):
     """`ConvertedLevel` of each level, its statistics estimated anew."""
-    smalls = [tnn.materialize(model, u, calibration_data=images) for u in levels]
+    cuts = [tnn.surgery.cut_out(model, u, calibration_data=images) for u in levels]
     plan = FLOAT
     if quantization:
-        plan = plan_for(quantization, images, "float32", smalls[-1], keep_float=True)
-    return [level_content(small, u, plan) for small, u in zip(smalls, levels, strict=True)]
+        plan = plan_for(quantization, images, "float32", cuts[-1].model, keep_float=True)
+    return [level_content(c.model, u, plan, c.slices) for c, u in zip(cuts, levels, strict=True)]
 
 
 def in_float(contents):

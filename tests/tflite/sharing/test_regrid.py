@@ -12,6 +12,7 @@ import pytest
 from one_file_networks import own_files
 from tnn_tflite.conversion.converted_level import ConvertedLevel
 from tnn_tflite.sharing.constants import TFLiteFile
+from tnn_tflite.sharing.kernels import Kernel
 from tnn_tflite.sharing.pairs import pairs
 from tnn_tflite.sharing.plan import read_entry
 from tnn_tflite.sharing.schema import load_schema
@@ -96,7 +97,7 @@ def level(utilization, units, factor, bias, per_channel=True, twin=None, mean=No
         parameters=1,
         float_content=float_content,
         means=means,
-        kernels=(own,),
+        kernels=(Kernel(own),),
     )
 
 

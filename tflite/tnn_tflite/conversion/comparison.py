@@ -158,7 +158,7 @@ def _keras_side(
     make: Any, dispatcher: Dispatcher, level: Level, x: Any, samples: list
 ) -> tuple[list[np.ndarray], tuple[str | None, float | None]]:
     """The outputs of a level in Keras, and the layer that its file changes most."""
-    small = make(level.utilization)
+    small = make(level.utilization).model
     outputs = predictions_of(small, x)
     content, runtime = dispatcher.bundle.read_level(level), find_runtime(dispatcher.runtime)
     if not is_quantized(content, runtime):

@@ -11,6 +11,7 @@ import numpy as np
 from tnn_tflite.bundle.description import Quantization
 from tnn_tflite.bundle.program_content import LevelContent
 from tnn_tflite.conversion.keras_to_tflite import ConvertedFile
+from tnn_tflite.sharing.kernels import Kernel
 
 if TYPE_CHECKING:
     import keras
@@ -25,13 +26,13 @@ class ConvertedLevel(LevelContent):
             the level's scales are derived where levels share weights.
         means: With int8 content, by the place of a kernel in `float_content` the mean of what each
             of its operators reads, `(channels,)`; see `sharing.bias_correction`.
-        kernels: The Keras weights of rank 2 and more of the level's plain network, by which it
-            is found what the levels share.
+        kernels: The Keras weights of rank 2 and more of the level's plain network, with what
+            surgery kept of each: by them it is found what the levels share.
     """
 
     float_content: bytes | None = None
     means: Mapping[int, Sequence[np.ndarray]] = field(default_factory=dict)
-    kernels: tuple[np.ndarray, ...] = ()
+    kernels: tuple[Kernel, ...] = ()
 
 
 def program_fields(model: keras.Model, file: ConvertedFile) -> dict[str, Any]:

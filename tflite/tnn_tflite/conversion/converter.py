@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.labels import Labels
 from tnn_tflite.bundle.program_content import ProgramContent
@@ -23,9 +21,12 @@ from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
 from tnn_tflite.quantization.aware_training import AwareTraining
 from tnn_tflite.quantization.input_means import input_means
 from tnn_tflite.quantization.plan import FLOAT, Plan, check_mode, plan_for
+from tnn_tflite.sharing.kernels import Kernel
 
 if TYPE_CHECKING:
     import keras
+
+    from keras_tnn.surgery import Cut, Slice
 
 LEVELS = (0.25, 0.5, 0.75, 1.0)
 
@@ -146,29 +147,33 @@ def levels_of(
     levels: Sequence[float],
     calibration_data: Any,
     threshold: float,
-) -> tuple[tuple[float, ...], Callable[[float], keras.Model]]:
+) -> tuple[tuple[float, ...], Callable[[float], Cut]]:
     """The levels that `convert` makes of its arguments, and what makes the plain network of each.
 
     Args:
         model, levels, calibration_data, threshold: As for `convert`.
 
     Returns:
-        The utilizations, and a function that takes one of them and returns a plain model.
+        The utilizations, and a function that takes one of them and returns the plain model, with
+        what is known of its slices.
 
     Raises:
         ValueError: If an argument is not valid.
     """
+    from keras_tnn.surgery import Cut
+
     if isinstance(model, Mapping):
         _check_mapping(model, levels, calibration_data)
-        return tuple(model), model.__getitem__
+        return tuple(model), lambda u: Cut(model[u], [])
     return _levels_of(model, levels, calibration_data, threshold)
 
 
 def _levels_of(
     model: keras.Model, levels: Sequence[float], calibration_data: Any, threshold: float
-) -> tuple[tuple[float, ...], Callable[[float], keras.Model]]:
+) -> tuple[tuple[float, ...], Callable[[float], Cut]]:
     """The levels of a throttled model, and what makes the plain network of each."""
     import keras_tnn
+    from keras_tnn.surgery import Cut
     from keras_tnn.training.statistics import warn_without_calibration
     from keras_tnn.utilization import check_levels
 
@@ -178,7 +183,11 @@ def _levels_of(
     gates = keras_tnn.surgery.gates_of(model)
     if any(gate.data_dependent for gate in gates):
         _check_one_level(model, levels)
-        return levels, lambda u: keras_tnn.surgery.conditional(model, threshold, calibration_data)
+
+        def conditional(utilization: float) -> Cut:
+            return Cut(keras_tnn.surgery.conditional(model, threshold, calibration_data), [])
+
+        return levels, conditional
     if len(levels) > 1 and gates and not any("utilization" in gate.reads for gate in gates):
         raise ValueError(
             f"Invalid value for `levels`. No gate of model '{model.name}' depends on utilization, "
@@ -190,30 +199,34 @@ def _levels_of(
     if calibration_data is None:
         warn_without_calibration(model, stacklevel=5)
 
-    def cut(utilization: float) -> keras.Model:
-        return keras_tnn.materialize(model, utilization, calibration_data, threshold=threshold)
+    def static(utilization: float) -> Cut:
+        return keras_tnn.surgery.cut_out(model, utilization, calibration_data, threshold=threshold)
 
-    return levels, cut
+    return levels, static
 
 
 def _converted(
-    levels: Sequence[float], make: Callable[[float], keras.Model], plan: Plan, verbose: bool
+    levels: Sequence[float], make: Callable[[float], Cut], plan: Plan, verbose: bool
 ) -> Iterator[ConvertedLevel]:
     for number, utilization in enumerate(levels, start=1):
         start = time.perf_counter()
-        content = level_content(make(utilization), float(utilization), plan)
+        level = make(utilization)
+        content = level_content(level.model, float(utilization), plan, level.slices)
         if verbose:
             print(_progress(content, f"{number}/{len(levels)}", time.perf_counter() - start))
         yield content
 
 
-def level_content(small: keras.Model, utilization: float, plan: Plan = FLOAT) -> ConvertedLevel:
+def level_content(
+    small: keras.Model, utilization: float, plan: Plan = FLOAT, slices: Sequence[Slice] = ()
+) -> ConvertedLevel:
     """Converts the plain network of one level.
 
     Args:
         small: A plain Keras model without a utilization input.
         utilization: The utilization it serves, in (0, 1].
         plan: How it is quantized.
+        slices: What fills its weights, where that is known.
 
     Returns:
         The level, ready for `assemble`.
@@ -228,8 +241,17 @@ def level_content(small: keras.Model, utilization: float, plan: Plan = FLOAT) ->
         utilization=utilization,
         float_content=file.float_content,
         means=means,
-        kernels=tuple(np.asarray(w) for w in small.get_weights() if w.ndim >= 2),
+        kernels=tuple(_kernels(small, slices)),
     )
+
+
+def _kernels(small: keras.Model, slices: Sequence[Slice]) -> Iterator[Kernel]:
+    """The weights of rank 2 and more, with what surgery kept of each."""
+    slice_of = {id(one.target): one for one in slices}
+    for weight, values in zip(small.weights, small.get_weights(), strict=True):
+        if values.ndim >= 2:
+            known = slice_of.get(id(weight))
+            yield Kernel(values, known.origin, known.kept) if known else Kernel(values)
 
 
 def _progress(level: ConvertedLevel, count: str, seconds: float) -> str:

@@ -7,14 +7,114 @@ only there.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 # Of the largest number of a channel. Folding rounds twice, to 6e-8 each.
 ROUNDING = 1e-6
-SAMPLES = 32  # numbers of a channel that are compared before all are
+SAMPLES = 32  # numbers of a channel that tell one kernel from another
+
+# A kernel's axes in Keras, and those that TFLite may make of them. An axis of several letters runs
+# over all of them, the last one fastest.
+ORDERS = (
+    ("io", "o i"),  # dense
+    ("io", "o 1 1 i"),  # dense at each position
+    ("wio", "o 1 w i"),  # convolution over one axis
+    ("woi", "o 1 w i"),  # transposed
+    ("wim", "1 1 w im"),  # depthwise, m filters a channel
+    ("hwio", "o h w i"),  # convolution
+    ("hwoi", "o h w i"),  # transposed
+    ("hwim", "1 h w im"),  # depthwise
+    ("thwio", "t h w i o"),  # convolution in 3-D
+    ("thwio", "o h w ti"),  # in 2-D by `tnn_tflite.planar`: frames are channels
+    ("thwio", "o 1 w thi"),  # rows, too
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A Keras weight of a level's plain network, and where surgery took it from.
+
+    Args:
+        values: The weight, rank 2 or more.
+        source: The name of the throttled network's weight that it is a slice of; None if that is
+            not known.
+        kept: For each axis the indices that were kept of the source.
+    """
+
+    values: np.ndarray
+    source: str | None = None
+    kept: Sequence[np.ndarray] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class OrderedKernel:
+    """A Keras kernel, its axes in TFLite's order.
+
+    Args:
+        kernel: The Keras kernel.
+        axes: For each axis in TFLite, the axes in Keras that it runs over.
+    """
+
+    kernel: Kernel
+    axes: tuple[tuple[int, ...], ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        sizes = self.kernel.values.shape
+        return tuple(math.prod(sizes[k] for k in axis) for axis in self.axes)
+
+    @property
+    def array(self) -> np.ndarray:
+        order = [k for axis in self.axes for k in axis]
+        return self.kernel.values.transpose(order).reshape(self.shape)
+
+    def indices_in(self, whole: OrderedKernel) -> list[np.ndarray] | None:
+        """Returns where this kernel stands in that of a higher level, by what surgery kept.
+
+        Args:
+            whole: The kernel of the higher level.
+
+        Returns:
+            Indices along each axis in TFLite; None if the two are not known to be of one source, or
+            if this one kept what the other did not.
+        """
+        own, other = self.kernel, whole.kernel
+        if own.source is None or (own.source, self.axes) != (other.source, whole.axes):
+            return None
+        places = [
+            np.flatnonzero(np.isin(all_kept, kept))
+            for kept, all_kept in zip(own.kept, other.kept, strict=True)
+        ]
+        if [len(found) for found in places] != list(own.values.shape):
+            return None
+        return [_joined(axis, places, other.values.shape) for axis in self.axes]
+
+
+def _joined(axis: tuple[int, ...], places: list[np.ndarray], sizes: tuple[int, ...]) -> np.ndarray:
+    """Indices along an axis that runs over several."""
+    indices = np.zeros(1, int)
+    for k in axis:
+        indices = (indices[:, None] * sizes[k] + places[k]).reshape(-1)
+    return indices
+
+
+def in_every_order(kernel: Kernel) -> Iterator[OrderedKernel]:
+    """A Keras kernel in every order of axes that TFLite may have it in."""
+    values = kernel.values
+    if values.dtype != np.float32:
+        return
+    for keras, tflite in ORDERS:
+        if values.ndim == len(keras):
+            axes = (tuple(keras.index(k) for k in axis if k != "1") for axis in tflite.split())
+            yield OrderedKernel(kernel, tuple(axes))
+    if values.ndim == 5 and values.shape[3] == 1:  # depthwise in 2-D, tap by tap
+        for tap in values:
+            yield from in_every_order(Kernel(tap))
 
 
 class KernelFinder:
@@ -24,60 +124,36 @@ class KernelFinder:
         kernels: The Keras weights of the network, rank 2 and more.
     """
 
-    def __init__(self, kernels: Sequence[np.ndarray]) -> None:
-        self._by_shape: dict[tuple[int, ...], list[np.ndarray]] = defaultdict(list)
+    def __init__(self, kernels: Sequence[Kernel]) -> None:
+        self._by_shape: dict[tuple[int, ...], list[OrderedKernel]] = defaultdict(list)
         for kernel in kernels:
-            for array in _as_in_tflite(np.asarray(kernel)):
-                self._by_shape[array.shape].append(array)
+            for ordered in in_every_order(kernel):
+                self._by_shape[ordered.shape].append(ordered)
 
-    def find(self, array: np.ndarray, axis: int) -> np.ndarray | None:
-        """Returns the Keras kernel, its axes in TFLite's order.
+    def find(self, array: np.ndarray, axis: int) -> OrderedKernel | None:
+        """Returns the Keras kernel, known by some numbers of each channel.
 
         Args:
             array: A float32 kernel of a TFLite file.
             axis: Its axis of output channels.
 
         Returns:
-            An array of the same shape, to which `array` is proportional channel by channel, or
-            None if there is none.
+            A kernel of the same shape, to which `array` is proportional channel by channel where
+            they were compared, or None if there is none.
         """
+        some = _samples(array, axis)
         for kernel in self._by_shape[array.shape]:
-            if factor_between(kernel, array, axis) is not None:
+            if _ratio(_samples(kernel.array, axis), some) is not None:
                 return kernel
         return None
 
 
-def _as_in_tflite(kernel: np.ndarray) -> Iterator[np.ndarray]:
-    """A Keras kernel in every order of axes that TFLite may have it in."""
-    if kernel.dtype != np.float32:
-        return
-    if kernel.ndim == 2:  # dense: (inputs, units) -> (units, inputs)
-        yield kernel.T
-        yield kernel.T[:, None, None, :]
-    if kernel.ndim == 3:  # over one axis, which TFLite takes as the second of two
-        kernel = kernel[None]
-    if kernel.ndim == 4:
-        yield kernel.transpose(3, 0, 1, 2)  # convolution: (h, w, in, out) -> (out, h, w, in)
-        yield kernel.transpose(2, 0, 1, 3)  # transposed: (h, w, out, in) -> (out, h, w, in)
-        yield kernel.reshape(1, *kernel.shape[:2], -1)  # depthwise: (h, w, in, times)
-    if kernel.ndim == 5:
-        yield kernel
-        for flat in _as_planar(kernel):
-            yield from _as_in_tflite(flat)
-
-
-def _as_planar(kernel: np.ndarray) -> Iterator[np.ndarray]:
-    """A 3-D kernel as `tnn_tflite.planar` writes it in 2-D.
-
-    Args:
-        kernel: `(taps, height, width, in, out)`.
-    """
-    taps, height, width, inputs, filters = kernel.shape
-    yield kernel.transpose(1, 2, 0, 3, 4).reshape(height, width, taps * inputs, filters)
-    rows = kernel.reshape(taps * height, width, inputs, filters)
-    yield rows.transpose(1, 0, 2, 3).reshape(1, width, taps * height * inputs, filters)
-    if inputs == 1:  # depthwise, tap by tap
-        yield from kernel.swapaxes(-2, -1)
+def _samples(array: np.ndarray, axis: int) -> np.ndarray:
+    """Some numbers of each channel, `(channels, SAMPLES)` or less."""
+    channels = np.moveaxis(array, axis, 0)
+    size = array.size // len(channels)
+    places = np.linspace(0, size - 1, min(SAMPLES, size)).astype(int)
+    return channels[(slice(None), *np.unravel_index(places, channels.shape[1:]))]
 
 
 def factor_between(whole: np.ndarray, array: np.ndarray, axis: int) -> np.ndarray | None:
@@ -93,9 +169,6 @@ def factor_between(whole: np.ndarray, array: np.ndarray, axis: int) -> np.ndarra
     """
     channels = np.moveaxis(whole, axis, 0).reshape(whole.shape[axis], -1)
     others = np.moveaxis(array, axis, 0).reshape(whole.shape[axis], -1)
-    some = slice(None, None, max(1, channels.shape[1] // SAMPLES))
-    if _ratio(channels[:1, some], others[:1, some]) is None:
-        return None
     return _ratio(channels, others)
 
 

@@ -1,14 +1,20 @@
-"""Which constants of a level are slices of which constants of the full level."""
+"""Which constants of a level are slices of which constants of the full level.
+
+Surgery knows what it kept of a kernel. Where it tells, that is verified, which takes one
+comparison. Biases with norms folded in, levels of a mapping and the like are searched by value.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
 from tnn_tflite.sharing.constants import KERNEL_OPERATORS, LocatedTensor, TFLiteFile
-from tnn_tflite.sharing.kernels import KernelFinder, factor_between
+from tnn_tflite.sharing.kernels import Kernel, KernelFinder, OrderedKernel, factor_between
 from tnn_tflite.sharing.slices import Whole, same_bits
 
 SMALLEST = 128  # bytes; less is stored as it is
@@ -16,21 +22,25 @@ SMALLEST = 128  # bytes; less is stored as it is
 
 @dataclass(frozen=True, eq=False)
 class Original:
-    """A constant and the numbers in which its slices are exact.
+    """A constant, and the Keras kernel behind it.
 
     Args:
         tensor: The constant.
-        values: The Keras kernel behind it, or its own numbers.
         axis: Its axis of output channels if it is a kernel, else None.
+        kernel: The Keras kernel, in which slices are exact, or None.
     """
 
     tensor: LocatedTensor
-    values: Whole
-    axis: int | None
+    axis: int | None = None
+    kernel: OrderedKernel | None = None
 
     @property
     def array(self) -> np.ndarray:
         return self.tensor.constant.array
+
+    @cached_property
+    def values(self) -> Whole:
+        return Whole(self.array if self.kernel is None else self.kernel.array)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +63,7 @@ class Match:
     factor: np.ndarray | None
 
 
-def originals(file: TFLiteFile, kernels: Sequence[np.ndarray]) -> list[Original]:
+def originals(file: TFLiteFile, kernels: Sequence[Kernel]) -> list[Original]:
     """Returns the constants of a float32 file, each buffer once.
 
     Args:
@@ -66,13 +76,13 @@ def originals(file: TFLiteFile, kernels: Sequence[np.ndarray]) -> list[Original]
             place = tensor.constant
             if place is None or not tensor.shape or place.array.nbytes < SMALLEST:
                 continue
-            uses, values, axis = graph.uses.get(tensor.number), None, None
+            found[place.at] = Original(tensor)
+            uses = graph.uses.get(tensor.number)
             if uses and tensor.type == "float32":
                 axis = KERNEL_OPERATORS[uses[0].operator]
-                values = finder.find(place.array, axis)
-            if values is None:
-                values, axis = place.array, None
-            found[place.at] = Original(tensor, Whole(values), axis)
+                kernel = finder.find(place.array, axis)
+                if kernel is not None:
+                    found[place.at] = Original(tensor, axis, kernel)
     return list(found.values())
 
 
@@ -84,17 +94,35 @@ def matches(parts: Sequence[Original], wholes: Sequence[Original]) -> Iterator[M
         wholes: The full level's.
     """
     for part in parts:
-        found = (match_of(part, whole) for whole in wholes)
+        # All are tried by what surgery kept before one is searched, which sorts its numbers.
+        found = chain(
+            (match_of(part, whole, traced(part, whole)) for whole in wholes),
+            (match_of(part, whole, searched(part, whole)) for whole in wholes),
+        )
         match = next((match for match in found if match is not None), None)
         if match is not None:
             yield match
 
 
-def match_of(part: Original, whole: Original) -> Match | None:
-    """Returns how one constant is a slice of another, or None if it is not."""
-    if part.axis != whole.axis:
+def traced(part: Original, whole: Original) -> list[np.ndarray] | None:
+    """Where surgery says that one constant stands in another along each axis, or None."""
+    if part.kernel is None or whole.kernel is None:
         return None
-    indices = whole.values.find(part.values.array)
+    return part.kernel.indices_in(whole.kernel)
+
+
+def searched(part: Original, whole: Original) -> list[np.ndarray] | None:
+    """Where the numbers of one constant stand in another along each axis, or None."""
+    return whole.values.find(part.values.array) if part.axis == whole.axis else None
+
+
+def match_of(part: Original, whole: Original, indices: list[np.ndarray] | None) -> Match | None:
+    """Returns how one constant is a slice of another, or None if it is not.
+
+    Args:
+        part, whole: The constants.
+        indices: Where it may stand along each axis, None for nowhere.
+    """
     if indices is None:
         return None
     sliced = whole.array[np.ix_(*indices)]
