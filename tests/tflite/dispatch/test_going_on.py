@@ -104,6 +104,17 @@ def test_a_policy_of_ones_own(shared_bundle, dispatcher, images):
     assert (result.reason, policy.told) == ("first; after", [result])
 
 
+def test_what_a_policy_saw_stays_as_it_was(shared_bundle, dispatcher, images):
+    class Keeps(Own):
+        def go_on(self, levels, result):
+            self.seen = [*getattr(self, "seen", ()), result.outputs]
+            return super().go_on(levels, result)
+
+    policy = Keeps(0.25, np.array([1.0, 0.0, 0.0, 0.0, 0.5]))
+    Dispatcher(shared_bundle, policy=policy).run(images)
+    np.testing.assert_array_equal(policy.seen[0], dispatcher(images, 0.25))
+
+
 def test_one_level_for_all_that_go_on(shared_bundle, dispatcher, images):
     result = Dispatcher(shared_bundle, policy=Own(0.25, 0.7)).run(images)
     assert result.utilizations == (0.5,) * 5

@@ -116,6 +116,8 @@ class Answers:
         """Runs a group, and returns it as the policy sees it."""
         start = time.perf_counter()
         outputs, was_warm = self._run(index, places)
+        if places is ALL:  # what the policy sees stays as it is when higher levels write theirs
+            self._found = [output.copy() for output in outputs]
         return Result(
             in_form(self._bundle, outputs, batched=True),
             self._bundle.levels[index],
