@@ -23,8 +23,8 @@ class Escalation:
         levels: rising utilizations in (0, 1], two or more.
         thresholds: floats in [0, 1], one for each level but the last: an answer is kept if the
             level is at least so sure of it.
-        measure: of how sure a level is: "margin", by how much its answer is above the next class
-            in probability, or "probability", that of its answer.
+        measure: of how sure a level is: "probability", that of its answer, or "margin", by how
+            much that is above the next class.
 
     Raises:
         ValueError: if the levels do not rise, the thresholds do not fit them, or `measure` is
@@ -34,14 +34,14 @@ class Escalation:
 
     >>> answers = np.array([[[0.6, 0.4], [0.2, 0.8]], [[0.9, 0.1], [0.6, 0.4]]])
     >>> outcomes = Outcomes((0.5, 1.0), answers, np.array([1, 0]), (25, 100), (1e-6, 4e-6))
-    >>> made = Escalation((0.5, 1.0), (0.4,)).on(outcomes)
+    >>> made = Escalation((0.5, 1.0), (0.7,)).on(outcomes)
     >>> made.level.tolist(), made.accuracy, made.mean_cost  # the first pays for both levels
     ([1, 0], 1.0, 0.75)
     """
 
     levels: tuple[float, ...]
     thresholds: tuple[float, ...]
-    measure: str = "margin"
+    measure: str = "probability"
 
     def __post_init__(self):
         object.__setattr__(self, "levels", check_levels(self.levels))
@@ -84,7 +84,7 @@ def climbed(outcomes: Outcomes, places, thresholds, certainty: np.ndarray) -> Ch
 
 
 def escalation(
-    outcomes: Outcomes, budget: float, *, most_levels: int = 3, measure: str = "margin"
+    outcomes: Outcomes, budget: float, *, most_levels: int = 3, measure: str = "probability"
 ) -> Escalation:
     """The escalation that is most often right within an average budget.
 

@@ -45,7 +45,7 @@ class Outcomes:
         """The probability of that class, floats `(n, K)`."""
         return self.probabilities.max(-1)
 
-    def certainty(self, measure: str = "margin") -> np.ndarray:
+    def certainty(self, measure: str = "probability") -> np.ndarray:
         """How sure each level is of its answer, floats in [0, 1], `(n, K)`.
 
         Args:

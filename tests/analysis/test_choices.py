@@ -60,11 +60,11 @@ def test_a_mixture_is_the_upper_hull_of_the_levels():
 
 
 def test_escalation_pays_for_every_level_that_ran(known):
-    made = Escalation(LEVELS, (0.65, 0.7), "probability").on(known)
+    made = Escalation(LEVELS, (0.65, 0.7)).on(known)
     assert made.level.tolist() == [1, 0, 0, 2]
     assert made.cost.tolist() == pytest.approx([0.4, 0.1, 0.1, 1.4])
     assert made.right.tolist() == [False, True, False, False]
-    by_margin = Escalation(LEVELS, (0.3, 0.4)).on(known)  # of two classes: 2 p - 1
+    by_margin = Escalation(LEVELS, (0.3, 0.4), "margin").on(known)  # of two classes: 2 p - 1
     assert by_margin.level.tolist() == made.level.tolist()
     with pytest.raises(ValueError, match="`measure`. Expected one of"):
         Escalation(LEVELS, (0.3, 0.4), "entropy").on(known)
