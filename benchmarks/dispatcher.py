@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from tnn_tflite import Dispatcher
-from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.bundle.program_content import LevelContent
 from tnn_tflite.bundle.writer import write_bundle
 
 LOW, HIGH = 0.5, 1.0

@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from small_networks_to_ship import level_contents, make_network
+from tnn_tflite.conversion.controller import controller_content
 from tnn_tflite.conversion.converter import write_levels
+from tnn_tflite.quantization.plan import FLOAT
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +65,19 @@ def int8_single_bundle(int8_contents, tmp_path_factory):
 def signatures_bundle(contents, tmp_path_factory):
     """The float32 levels as the signatures of one file."""
     return write(tmp_path_factory, "signatures", contents, layout="signatures")
+
+
+@pytest.fixture(scope="session")
+def controlled_bundle(contents, networks, tmp_path_factory):
+    """The float32 levels with a controller that has the lowest level's answer."""
+    import keras
+
+    low = networks[0.5]
+    choice = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(low.input))
+    controller = keras.Model(low.input, {"choice": choice, "answer": low.output})
+    specs = contents[0].inputs, contents[0].outputs
+    program = controller_content(controller, *specs, num_levels=2, plan=FLOAT)
+    return write(tmp_path_factory, "controlled", contents, controller=program)
 
 
 def write(tmp_path_factory, name, contents, **options):

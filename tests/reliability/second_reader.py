@@ -24,8 +24,10 @@ class SecondReader:
         if "manifest_sha256" in self.manifest:
             claimed = self.manifest["manifest_sha256"]
             assert sha256(text.replace(claimed.encode(), b"0" * 64)) == claimed
-        self.levels = programs(self.manifest)
-        assert {level["role"] for level in self.levels} == {"level"}
+        found = programs(self.manifest)
+        assert {program["role"] for program in found} <= {"level", "controller"}
+        self.levels = [program for program in found if program["role"] == "level"]
+        self.controller = next((one for one in found if one["role"] == "controller"), None)
         self._interpreter_class = interpreter_class
 
     def choose(self, utilization):
@@ -41,13 +43,27 @@ class SecondReader:
         check(content, level)
         return content
 
-    def run(self, x, utilization):
+    def run(self, x, utilization=None):
         """Runs one sample of a network with one input; real numbers in, real numbers out."""
+        if utilization is None:
+            return self._run_as_the_controller_chooses(x)
         level = self.levels[self.choose(utilization)]
         interpreter = self._interpreter_class(
             model_content=self.read_level(self.choose(utilization))
         )
         return self._run_signature(interpreter.get_signature_runner(), level, x)
+
+    def _run_as_the_controller_chooses(self, x):
+        program = self.controller
+        content = (self._directory / program["file"]).read_bytes()
+        check(content, program)
+        runner = self._interpreter_class(model_content=content).get_signature_runner()
+        (source,) = program["inputs"]
+        outputs = runner(**{source["name"]: x[np.newaxis].astype(source["dtype"])})
+        chosen = int(np.argmax(outputs["choice"][0]))  # of equal ones the first, the lowest level
+        if chosen == 0 and "answer" in outputs:
+            return outputs["answer"][0]
+        return self.run(x, self.levels[chosen]["utilization"])
 
     def run_signature(self, x, utilization):
         """The same for layout "signatures", by a runtime that cannot cut."""

@@ -51,7 +51,7 @@ class Served:
                 raise self._dead("")
             text += chunk
             for line in text.splitlines(keepends=True):
-                if line.endswith(b"\n") and "level" not in (answer := json.loads(line)):
+                if line.endswith(b"\n") and "program" not in (answer := json.loads(line)):
                     return answer
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from golden.answers import FOLDER, LEVELS, VERSIONS, answers, sample
+from golden.answers import FOLDER, LEVELS, VERSIONS, answers, choices, sample
 from second_reader import SecondReader
 from tnn_tflite import Dispatcher, dequantize, read_bundle
 from tnn_tflite.dispatch.interpreter import find_runtime
@@ -41,8 +41,21 @@ def test_the_second_reader_answers_the_same(version):
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
+def test_the_controller_chooses_as_ever():
+    """A dark sample has the controller's own answer, a bright one that of the full level."""
+    directory = FOLDER / "version_3_controller"
+    reader = SecondReader(directory, find_runtime().interpreter_class)
+    dispatcher = Dispatcher(directory)
+    found, expected = choices(dispatcher), ANSWERS["choices"]
+    assert [u for u, _ in found] == [u for u, _ in expected] == [0.5, 1.0]
+    for shift, (_, output), (_, golden) in zip((-1, 1), found, expected, strict=True):
+        np.testing.assert_allclose(output, golden, rtol=1e-5, atol=1e-5)  # of any processor
+        again = reader.run(sample(dispatcher.bundle.inputs[0]) + shift)
+        np.testing.assert_allclose(again, output, rtol=1e-6, atol=1e-6)
+
+
 def test_what_each_version_has():
-    one, two, three = (read_bundle(FOLDER / version) for version in VERSIONS)
+    one, two, three, controlled = (read_bundle(FOLDER / version) for version in VERSIONS)
     assert [bundle.format_version for bundle in (one, two, three)] == [1, 2, 3]
     assert [bundle.layout for bundle in (one, two, three)] == ["files", "single", "signatures"]
     assert [bundle.inputs[0].dtype for bundle in (one, two, three)] == [
@@ -56,6 +69,9 @@ def test_what_each_version_has():
     for bundle in (one, two, three):
         assert [program.name for program in bundle.programs] == ["u0.5", "u1.0"]
         assert [program.role for program in bundle.programs] == ["level", "level"]
+    assert [program.name for program in controlled.programs] == ["controller", "u0.5", "u1.0"]
+    assert (controlled.format_version, controlled.layout) == (3, "single")
+    for bundle in (one, two, three, controlled):
         assert bundle.outputs[0].name == "scores"
         try_bundle(bundle, find_runtime())
 

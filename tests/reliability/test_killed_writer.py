@@ -13,7 +13,7 @@ import time
 import pytest
 
 from tnn_tflite import TensorSpec
-from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.bundle.program_content import LevelContent
 from tnn_tflite.bundle.writer import write_bundle
 from writer import WRITER, number_of
 
@@ -39,7 +39,7 @@ def test_kills_at_random_moments(tmp_path, start_alone, steps):
 
 def last_contents():
     spec = (TensorSpec("x", (2,), "float32"),)
-    return [LevelContent(1.0, b"last", spec, spec, macs=1, parameters=1)]
+    return [LevelContent(b"last", spec, spec, macs=1, parameters=1, utilization=1.0)]
 
 
 LIMITED = """

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tnn_tflite import BundleError, TensorSpec, read_bundle
-from tnn_tflite.bundle.level_content import LevelContent
 from tnn_tflite.bundle.manifest_hash import BLANK, KEY, vouches, with_hash
+from tnn_tflite.bundle.program_content import LevelContent
 from tnn_tflite.bundle.writer import write_bundle
 
 IMAGE = (TensorSpec("image", (2,), "float32"),)
@@ -17,7 +17,7 @@ TEXT = json.dumps({KEY: BLANK, "levels": [{"utilization": 0.5, "file": "u0.5.tfl
 
 @pytest.fixture
 def manifest(tmp_path):
-    write_bundle(tmp_path / "bundle", [LevelContent(0.5, b"net", IMAGE, IMAGE, 1, 1)])
+    write_bundle(tmp_path / "bundle", [LevelContent(b"net", IMAGE, IMAGE, 1, 1, utilization=0.5)])
     return tmp_path / "bundle" / "manifest.json"
 
 

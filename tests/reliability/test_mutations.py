@@ -15,7 +15,7 @@ from campaign import VICTIM, Campaign
 from served import Served
 from tnn_tflite import read_bundle
 
-KINDS = ("float_bundle", "int8_bundle", "single_bundle", "int8_single_bundle")
+KINDS = ("float_bundle", "int8_bundle", "single_bundle", "int8_single_bundle", "controlled_bundle")
 
 
 @pytest.fixture(params=KINDS)

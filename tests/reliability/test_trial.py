@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tnn_tflite import BundleError, Dispatcher, TensorSpec, read_bundle
-from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.bundle.program_content import LevelContent
 from tnn_tflite.bundle.writer import write_bundle
 from tnn_tflite.dispatch import trial
 from tnn_tflite.dispatch.interpreter import find_runtime
@@ -33,7 +33,9 @@ def write_function(directory, function):
     concrete = module.f.get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
     outputs = (TensorSpec("y", (2,), "float32"),)
-    content = LevelContent(1.0, converter.convert(), NUMBERS, outputs, macs=2, parameters=0)
+    content = LevelContent(
+        converter.convert(), NUMBERS, outputs, macs=2, parameters=0, utilization=1.0
+    )
     return write_bundle(directory, [content])
 
 
@@ -52,7 +54,9 @@ def test_an_endless_loop(tmp_path):
     # Ones double thrice, to 16 in sum; zeros never end.
     sound = Dispatcher(tmp_path / "bundle", trial=False)
     np.testing.assert_array_equal(sound(np.ones(2, "float32")), [8.0, 8.0])
-    with pytest.raises(BundleError, match=r"'u1.0.tflite' to run at u=1.* took more than 3 s"):
+    with pytest.raises(
+        BundleError, match=r"level u=1 in 'u1.0.tflite' to run.* took more than 3 s"
+    ):
         try_bundle(bundle, find_runtime(), seconds=3.0)
 
 
@@ -120,7 +124,7 @@ def test_death_inside_the_interpreter(float_bundle, tmp_path, death, message):
     library = tmp_path / "libdeath.so"
     command = ["cc", "-O0", "-shared", "-fPIC", "-o", library, tmp_path / "delegate.c"]
     subprocess.run(command, check=True, timeout=60)
-    with pytest.raises(BundleError, match=f"'u0.5.tflite' to run at u=0.5.* {message}"):
+    with pytest.raises(BundleError, match=f"level u=0.5 in 'u0.5.tflite' to run.* {message}"):
         Dispatcher(float_bundle, delegate=str(library))
 
 

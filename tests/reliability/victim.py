@@ -3,8 +3,8 @@
     python victim.py < requests
 
 Each line is JSON: a `directory` and whether to `trial`. The answer is one line of JSON: the
-`error` and its `message`, or the `outputs` of each level for an image of zeros and one of noise,
-by the level's SHA-256, as hash of their bytes.
+`error` and its `message`, or the `outputs` of each level, and of a controller, for an image of
+zeros and one of noise, by the program's SHA-256, as hash of their bytes.
 """
 
 import hashlib
@@ -26,18 +26,21 @@ def main():
 
 def answer(directory, trial):
     try:
-        return {"outputs": run_all_levels(Dispatcher(directory, trial=trial))}
+        return {"outputs": run_all_programs(Dispatcher(directory, trial=trial))}
     except Exception as error:
         return {"error": type(error).__name__, "message": str(error)}
 
 
-def run_all_levels(dispatcher):
+def run_all_programs(dispatcher):
     batch = [two_samples(spec) for spec in dispatcher.bundle.inputs]
     names = [spec.name for spec in dispatcher.bundle.inputs]
     outputs = {}
     for level in dispatcher.levels:
         result = dispatcher(dict(zip(names, batch, strict=True)), level.utilization)
         outputs[level.sha256] = digest(result if isinstance(result, dict) else {"": result})
+    if dispatcher.controller is not None:
+        result, _ = dispatcher.controller.run(batch)
+        outputs[dispatcher.bundle.controller.sha256] = digest(result)
     return outputs
 
 

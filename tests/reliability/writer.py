@@ -7,7 +7,7 @@ WRITER = """
 import itertools, sys
 from tnn_tflite import TensorSpec
 from tnn_tflite.bundle import exchange
-from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.bundle.program_content import LevelContent
 from tnn_tflite.bundle.writer import write_bundle
 
 SPEC = (TensorSpec("x", (2,), "float32"),)
@@ -16,7 +16,9 @@ if sys.argv[2] == "2":
 
 def contents(number):
     for level in range(1, 9):
-        yield LevelContent(level / 8, bytes([number % 256]) * 65536, SPEC, SPEC, number, 1)
+        yield LevelContent(
+            bytes([number % 256]) * 65536, SPEC, SPEC, number, 1, utilization=level / 8
+        )
 
 for number in itertools.count(1):
     write_bundle(sys.argv[1], contents(number))

@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from tnn_tflite import Dispatcher
+from hand_made_controllers import make_controller
+from tnn_tflite import Dispatcher, convert
 from tnn_tflite.bundle.writer import write_bundle
 from tnn_tflite.conversion.converter import level_content
 
@@ -23,6 +24,13 @@ def make_network(width: int):
     x = keras.layers.Conv2D(width, 3, activation="relu")(image)
     x = keras.layers.Flatten()(x)
     return keras.Model(image, keras.layers.Dense(4, name="logits")(x))
+
+
+@pytest.fixture(scope="session")
+def controlled_bundle(networks, tmp_path_factory):
+    """The shared bundle with a controller; no test changes it."""
+    directory = tmp_path_factory.mktemp("controlled") / "bundle"
+    return convert(networks, directory, controller=make_controller(), verbose=False).directory
 
 
 @pytest.fixture(scope="session")

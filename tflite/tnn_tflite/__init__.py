@@ -5,7 +5,8 @@ all, and a `manifest.json`. `Dispatcher` opens a bundle, picks the level for a u
 or a policy, and runs it.
 
 Importing this package and dispatching need numpy and one TFLite interpreter.
-Only `convert` and `compare` import Keras and TensorFlow, when they are called.
+Only `convert`, `replace_controller` and `compare` import Keras and TensorFlow, when they are
+called.
 """
 
 from tnn_tflite import policies
@@ -21,6 +22,7 @@ from tnn_tflite.bundle.description import (
 )
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.conversion.comparison import ComparedLevel, Comparison, compare
+from tnn_tflite.conversion.controller import replace_controller
 from tnn_tflite.conversion.converter import convert
 from tnn_tflite.dispatch.calibrate import calibrate
 from tnn_tflite.dispatch.dispatcher import Dispatcher
@@ -57,5 +59,6 @@ __all__ = [
     "quantize",
     "read_bundle",
     "read_detections",
+    "replace_controller",
     "top_classes",
 ]

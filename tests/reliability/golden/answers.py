@@ -1,4 +1,4 @@
-"""Makes the golden bundle of the format as it is written today, and what each one answers.
+"""Makes the golden bundles of the format as it is written today, and what each one answers.
 
     python tests/reliability/golden/answers.py
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 FOLDER = Path(__file__).parent
-VERSIONS = ("version_1", "version_2", "version_3")
+VERSIONS = ("version_1", "version_2", "version_3", "version_3_controller")
 LEVELS = (0.5, 1.0)
 
 
@@ -29,23 +29,29 @@ def answers(dispatcher):
     return [np.asarray(dispatcher(sample(spec), u)).tolist() for u in LEVELS]
 
 
+def choices(dispatcher):
+    """For a dark and a bright sample the level that the controller chooses, and the output."""
+    (spec,) = dispatcher.bundle.inputs
+    results = [dispatcher.run(sample(spec) + shift) for shift in (-1, 1)]
+    return [[result.utilization, result.outputs.tolist()] for result in results]
+
+
 def main():
     import keras
 
-    from tnn_tflite import Dispatcher
-    from tnn_tflite.bundle.writer import write_bundle
-    from tnn_tflite.conversion.converter import level_content
+    from tnn_tflite import Dispatcher, convert
 
-    if not (FOLDER / VERSIONS[-1]).exists():
-        keras.utils.set_random_seed(0)
-        networks = {u: network(int(4 * u)) for u in LEVELS}
-        write_bundle(
-            FOLDER / VERSIONS[-1],
-            [level_content(networks[u], u) for u in LEVELS],
-            layout="signatures",
-            labels=["cat", "dog", "emu"],
-        )
+    keras.utils.set_random_seed(0)
+    networks = {u: network(int(4 * u)) for u in LEVELS}
+    controller = answering_controller(networks[LEVELS[0]])
+    for name, options in (
+        ("version_3", {"layout": "signatures", "labels": ["cat", "dog", "emu"]}),
+        ("version_3_controller", {"layout": "single", "controller": controller}),
+    ):
+        if not (FOLDER / name).exists():
+            convert(networks, FOLDER / name, **options)
     found = {name: answers(Dispatcher(FOLDER / name)) for name in VERSIONS}
+    found["choices"] = choices(Dispatcher(FOLDER / "version_3_controller"))
     (FOLDER / "answers.json").write_text(json.dumps(found, indent=2) + "\n")
 
 
@@ -56,6 +62,17 @@ def network(width):
     x = keras.layers.Conv2D(width, 3, activation="relu")(image)
     x = keras.layers.Flatten()(x)
     return keras.Model(image, keras.layers.Dense(3, name="scores")(x))
+
+
+def answering_controller(low):
+    """Holds the lowest level, and chooses it for samples whose mean is below 0."""
+    import keras
+
+    mean = keras.layers.GlobalAveragePooling2D()(low.input)
+    choose = keras.layers.Dense(2, use_bias=False)
+    controller = keras.Model(low.input, {"choice": choose(mean), "answer": low.output})
+    choose.set_weights([np.array([[-1.0, 1.0]], "float32")])
+    return controller
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from tnn_tflite import BundleError, TensorSpec, read_bundle
-from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.bundle.program_content import LevelContent
 from tnn_tflite.bundle.replacing import replace_folder
 from tnn_tflite.bundle.writer import write_bundle
 
@@ -15,7 +15,7 @@ LOGITS = (TensorSpec("logits", (3,), "float32"),)
 
 
 def content(utilization=0.5, text=b"net", inputs=IMAGE):
-    return LevelContent(utilization, text, inputs, LOGITS, macs=6, parameters=9)
+    return LevelContent(text, inputs, LOGITS, macs=6, parameters=9, utilization=utilization)
 
 
 def files_of(directory):
@@ -86,12 +86,12 @@ def test_kill_leaves_the_older_bundle(tmp_path, run_alone):
     program = """
 import os, sys
 from tnn_tflite import TensorSpec
-from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.bundle.program_content import LevelContent
 from tnn_tflite.bundle.writer import write_bundle
 
 def contents():
     spec = (TensorSpec("image", (2,), "float32"),)
-    yield LevelContent(0.5, b"new", spec, spec, 1, 1)
+    yield LevelContent(b"new", spec, spec, 1, 1, utilization=0.5)
     os.kill(os.getpid(), 9)
 
 write_bundle(sys.argv[1], contents())

@@ -17,7 +17,7 @@ def needs(shared_bundle):
     """Bytes that each level needs with one session."""
     dispatcher = Dispatcher(shared_bundle, memory_limit=10**9)
     dispatcher.warm_up()
-    return {held.level.utilization: held.memory for held in holdings(dispatcher)}
+    return {held.program.utilization: held.memory for held in holdings(dispatcher)}
 
 
 def holdings(dispatcher):
@@ -26,7 +26,7 @@ def holdings(dispatcher):
 
 def loaded(dispatcher):
     """How many sessions each level holds."""
-    return {held.level.utilization: len(held.idle) for held in holdings(dispatcher) if held.idle}
+    return {held.program.utilization: len(held.idle) for held in holdings(dispatcher) if held.idle}
 
 
 def used(dispatcher):
@@ -58,8 +58,8 @@ def test_least_recently_used_goes_first(shared_bundle, images, needs, caplog):
     assert [held.content is None for held in holdings(dispatcher)] == [True, False, False]
     messages = [record.getMessage() for record in caplog.records]
     assert [m.split(":")[0] for m in messages] == [
-        "evicted a session of u=0.5",
-        "evicted a session of u=0.25",
+        "evicted a session of level u=0.5",
+        "evicted a session of level u=0.25",
     ]
 
 

@@ -6,7 +6,7 @@ import pytest
 from tiny_files import convolutions_file, layers_file
 from tnn_tflite import BundleError, read_bundle
 from tnn_tflite.bundle.description import TensorSpec
-from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.bundle.program_content import LevelContent
 from tnn_tflite.bundle.writer import write_bundle
 from tnn_tflite.command.lint import main
 from tnn_tflite.lint import TARGETS, lint, lint_graphs, read_operator_graph
@@ -16,7 +16,7 @@ IMAGE = TensorSpec("image", (8, 8, 4), "int8")
 
 def bundle_of(directory, contents, output):
     levels = [
-        LevelContent(utilization, content, (IMAGE,), (output,), macs=1, parameters=1)
+        LevelContent(content, (IMAGE,), (output,), macs=1, parameters=1, utilization=utilization)
         for utilization, content in contents.items()
     ]
     return write_bundle(directory, levels).directory

@@ -16,7 +16,8 @@ from tnn_tflite.errors import BundleError
 from tnn_tflite.sharing.cut_level import cut_level
 
 LAYOUTS = ("files", "single", "signatures")
-LEVEL = "level"  # the one role that is run today
+LEVEL, CONTROLLER = ROLES = ("level", "controller")  # the roles that are run today
+CHOICE, ANSWER = "choice", "answer"  # the outputs of a controller
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,11 @@ class Program:
     input_quantization: tuple[Quantization | None, ...] = ()
     output_quantization: tuple[Quantization | None, ...] = ()
 
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"program '{self.name}'"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Level(Program):
@@ -90,6 +96,10 @@ class Level(Program):
 
     role: str = LEVEL
     utilization: float
+
+    @property
+    def title(self) -> str:
+        return f"level u={self.utilization:g}"
 
 
 @dataclass(frozen=True)
@@ -172,6 +182,16 @@ class Bundle:
         """The levels, from the lowest utilization to the highest."""
         return tuple(program for program in self.programs if isinstance(program, Level))
 
+    @cached_property
+    def controller(self) -> Program | None:
+        """The program that reads an input and chooses its level, or None.
+
+        Its inputs are those of the levels. Its output "choice" has a number for each level, of
+        which the largest decides. It may have an output "answer", that of the lowest level: then
+        the choice of that level needs no other run.
+        """
+        return next((program for program in self.programs if program.role == CONTROLLER), None)
+
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
         """The inputs of each level, in Keras order."""
@@ -227,4 +247,4 @@ class Bundle:
 
     def _name(self, program: Program) -> str:
         own = f"'{program.file}'"
-        return f"level u={program.utilization:g} in {own}" if self._is_cut(program) else own
+        return f"{program.title} in {own}" if self._is_cut(program) else own

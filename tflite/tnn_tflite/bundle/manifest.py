@@ -15,7 +15,7 @@ from typing import Any
 from tnn_tflite.bundle import manifest_hash
 from tnn_tflite.bundle.description import (
     LAYOUTS,
-    LEVEL,
+    ROLES,
     Bundle,
     Preprocessing,
     Program,
@@ -39,7 +39,7 @@ MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 4 * 1024 * 1024  # bytes; 1,000 levels need about a twentieth of it
 
 
-def read_bundle(directory: str | os.PathLike, roles: Collection[str] = (LEVEL,)) -> Bundle:
+def read_bundle(directory: str | os.PathLike, roles: Collection[str] = ROLES) -> Bundle:
     """Reads the manifest of a bundle and checks it against the folder.
 
     The sizes of the files are checked here, the hash of a program when it is loaded.

@@ -1,8 +1,18 @@
 """What a manifest says is compared with itself, and with the files in the folder."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from tnn_tflite.bundle.description import Bundle, Level, Program, SharedFile, TensorSpec
+from tnn_tflite.bundle.description import (
+    ANSWER,
+    CHOICE,
+    CONTROLLER,
+    Bundle,
+    Level,
+    Program,
+    SharedFile,
+    TensorSpec,
+)
 from tnn_tflite.bundle.folder import locate_file
 from tnn_tflite.errors import BundleError
 
@@ -16,6 +26,7 @@ def check_bundle(bundle: Bundle) -> None:
     for program in bundle.programs:
         _check_tensors(bundle, program)
     _check_levels(bundle)
+    _check_controller(bundle)
     _check_edges(bundle)
     _check_labels(bundle)
     _check_preprocessing(bundle)
@@ -70,6 +81,39 @@ def _check_levels(bundle: Bundle) -> None:
             bundle.directory,
             expected="levels that rise in utilization, each once",
             received=str(values),
+        )
+
+
+def _check_controller(bundle: Bundle) -> None:
+    controller = bundle.controller
+    if controller is None:
+        return
+    count = [program.role for program in bundle.programs].count(CONTROLLER)
+    if count > 1:
+        raise BundleError.at(
+            bundle.directory, expected="at most one controller", received=str(count)
+        )
+    if controller.inputs != bundle.inputs:
+        raise BundleError.at(
+            bundle.directory,
+            expected=f"a controller that reads what the levels read, {bundle.inputs}",
+            received=str(controller.inputs),
+        )
+    choice = _tensor(controller.outputs, CHOICE)
+    if choice is None or choice[0] != (len(bundle.levels),):
+        raise BundleError.at(
+            bundle.directory,
+            expected=f"an output '{CHOICE}' of the controller, a number for each of the "
+            f"{len(bundle.levels)} levels",
+            received="none" if choice is None else f"shape {choice[0]}",
+        )
+    others = [spec for spec in controller.outputs if spec.name != CHOICE]
+    if others and others != [replace(spec, name=ANSWER) for spec in bundle.outputs]:
+        raise BundleError.at(
+            bundle.directory,
+            expected=f"no other output of the controller than '{ANSWER}', which is that of a "
+            f"level with one output, {bundle.outputs}",
+            received=str(others),
         )
 
 

@@ -7,14 +7,14 @@ folder then takes the destination's place (see `replacing.py`).
 import hashlib
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from tnn_tflite.bundle.description import LAYOUTS, Bundle, Level, SharedFile
+from tnn_tflite.bundle.description import CONTROLLER, LAYOUTS, Bundle, Level, Program, SharedFile
 from tnn_tflite.bundle.labels import Labels, labels_by_output
-from tnn_tflite.bundle.level_content import LevelContent
 from tnn_tflite.bundle.manifest import MANIFEST, manifest_text, read_bundle
+from tnn_tflite.bundle.program_content import LevelContent, ProgramContent
 from tnn_tflite.bundle.replacing import (
     clear_leftovers,
     flush_folder,
@@ -34,6 +34,7 @@ def write_bundle(
     layout: str = "files",
     shared: bytes | None = None,
     labels: Labels | None = None,
+    controller: ProgramContent | None = None,
 ) -> Bundle:
     """Writes a bundle, or leaves everything as it was.
 
@@ -48,6 +49,7 @@ def write_bundle(
         shared: The file of all levels in the layouts with one. What is cut from it is the
             `content` of each level.
         labels: A name for each class; by the name of the output where there are several.
+        controller: The program that chooses the level; see `Bundle.controller`.
 
     Returns:
         The bundle, read back and checked.
@@ -58,12 +60,20 @@ def write_bundle(
             not one label for each class.
     """
     check_layout(layout)
+    return replace_bundle(
+        directory,
+        lambda folder: _write_files(folder, contents, layout, shared, labels, controller),
+    )
+
+
+def replace_bundle(directory: str | os.PathLike, fill: Callable[[Path], None]) -> Bundle:
+    """Lets a function fill a folder, which then takes the place of the bundle if it is one."""
     destination = Path(os.path.realpath(directory))
     clear_leftovers(destination)
     check_destination(directory)
     destination.parent.mkdir(parents=True, exist_ok=True)
     with temporary_sibling(destination) as folder:
-        _write_files(folder, contents, layout, shared, labels)
+        fill(folder)
         read_bundle(folder)
         check_destination(directory)
         replace_folder(destination, folder)
@@ -123,19 +133,34 @@ def _write_files(
     layout: str,
     shared: bytes | None,
     labels: Labels | None,
+    controller: ProgramContent | None,
 ) -> None:
     first, contents = peek(contents)
     by_output = labels_by_output(labels, first.outputs)  # before the other levels are converted
     contents = _with_same_tensors(first, contents)
+    programs = write_controller(folder, controller)
     if shared is None:
         file, levels = None, tuple(_write_level(folder, content) for content in contents)
     else:
-        _write_file(folder / SHARED, shared)
+        write_file(folder / SHARED, shared)
         file = SharedFile(SHARED, len(shared), _hash(shared))
-        levels = tuple(_described(content, SHARED) for content in contents)
-    text = manifest_text(levels, layout, file, by_output)
-    _write_file(folder / MANIFEST, text.encode())
+        levels = tuple(_level(content, SHARED) for content in contents)
+    write_manifest(folder, [*programs, *levels], layout, file, by_output)
+
+
+def write_manifest(folder: Path, *parts: Any) -> None:
+    """Writes what `manifest_text` makes of the parts, and flushes the folder, which is complete."""
+    write_file(folder / MANIFEST, manifest_text(*parts).encode())
     flush_folder(folder)
+
+
+def write_controller(folder: Path, content: ProgramContent | None) -> list[Program]:
+    """Writes a controller; returns the programs that this adds, none without one."""
+    if content is None:
+        return []
+    file = f"{CONTROLLER}.tflite"
+    write_file(folder / file, content.content)
+    return [Program(name=CONTROLLER, role=CONTROLLER, file=file, **_described(content))]
 
 
 def peek(contents: Iterable[Content]) -> tuple[Content, Iterable[Content]]:
@@ -149,24 +174,26 @@ def peek(contents: Iterable[Content]) -> tuple[Content, Iterable[Content]]:
 
 def _write_level(folder: Path, content: LevelContent) -> Level:
     file = f"u{content.utilization}.tflite"
-    _write_file(folder / file, content.content)
-    return _described(content, file)
+    write_file(folder / file, content.content)
+    return _level(content, file)
 
 
-def _described(content: LevelContent, file: str) -> Level:
-    return Level(
-        name=f"u{content.utilization}",
-        utilization=content.utilization,
-        file=file,
-        macs=content.macs,
-        parameters=content.parameters,
-        bytes=len(content.content),
-        sha256=_hash(content.content),
-        inputs=content.inputs,
-        outputs=content.outputs,
-        input_quantization=content.input_quantization,
-        output_quantization=content.output_quantization,
-    )
+def _level(content: LevelContent, file: str) -> Level:
+    u = content.utilization
+    return Level(name=f"u{u}", utilization=u, file=file, **_described(content))
+
+
+def _described(content: ProgramContent) -> dict[str, Any]:
+    return {
+        "macs": content.macs,
+        "parameters": content.parameters,
+        "bytes": len(content.content),
+        "sha256": _hash(content.content),
+        "inputs": content.inputs,
+        "outputs": content.outputs,
+        "input_quantization": content.input_quantization,
+        "output_quantization": content.output_quantization,
+    }
 
 
 def _with_same_tensors(
@@ -190,7 +217,8 @@ def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
+    """Writes a new file and waits until it is on the disk."""
     with open(path, "xb") as file:
         file.write(content)
         file.flush()

@@ -40,8 +40,10 @@ def main(argv: Sequence[str]) -> None:
         representative_data=_array(asked.representative, asked.key),
         inference_type=asked.inference_type,
         layout=asked.layout,
+        controller=asked.controller and _load(asked.controller),
     )
-    print(f"wrote {len(bundle.levels)} levels to {directory}")
+    and_controller = " and a controller" * (bundle.controller is not None)
+    print(f"wrote {len(bundle.levels)} levels{and_controller} to {directory}")
 
 
 def _define_flags(values: flags.FlagValues) -> None:
@@ -68,6 +70,9 @@ def _define_flags(values: flags.FlagValues) -> None:
         "float32",
         "type of inputs and outputs: float32, int8, uint8, int16",
         flag_values=values,
+    )
+    flags.DEFINE_string(
+        "controller", None, ".keras file of a model that chooses the level", flag_values=values
     )
     flags.DEFINE_string("layout", LAYOUTS[0], " or ".join(LAYOUTS), flag_values=values)
     flags.DEFINE_string(

@@ -11,6 +11,7 @@ import os
 import pathlib
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from absl import flags
@@ -137,7 +138,7 @@ def turn_the_dial(dispatcher, x: np.ndarray, y: np.ndarray) -> None:
     print(f"\nOne image at three values of u ({why}):\n\n{draw(x[index])}\n")
     for utilization in (LEVELS[0], 0.25, 1.0):
         probabilities = dispatcher(x[index], utilization)
-        milliseconds = median_milliseconds(dispatcher, x[index], utilization)
+        milliseconds = median_milliseconds(partial(dispatcher, x[index], utilization))
         guess = int(probabilities.argmax())
         print(
             f"  u = {utilization:<6g}  it is a {guess} ({probabilities[guess]:.0%} sure)"

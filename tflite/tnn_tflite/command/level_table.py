@@ -1,24 +1,30 @@
-"""The levels of a bundle as a text table."""
+"""The programs of a bundle as a text table."""
 
 from collections.abc import Sequence
 
-from tnn_tflite.bundle.description import Level
+from tnn_tflite.bundle.description import Level, Program
 from tnn_tflite.text_table import aligned
 
 HEADINGS = ("u", "MACs", "parameters", "bytes", "file")
 
 
-def level_table(levels: Sequence[Level], milliseconds: Sequence[float] | None = None) -> str:
-    """Returns a table with a row for each level.
+def level_table(programs: Sequence[Program], milliseconds: Sequence[float] | None = None) -> str:
+    """Returns a table with a row for each program.
 
     Args:
-        levels: The levels of a bundle.
-        milliseconds: The median latency of each level, or None to leave the column out.
+        programs: The levels of a bundle, and its controller.
+        milliseconds: The median latency of each, or None to leave the column out.
     """
     rows = [list(HEADINGS)]
     rows += [
-        [f"{v.utilization:g}", f"{v.macs:,}", f"{v.parameters:,}", f"{v.bytes:,}", v.file]
-        for v in levels
+        [
+            f"{v.utilization:g}" if isinstance(v, Level) else v.role,
+            f"{v.macs:,}",
+            f"{v.parameters:,}",
+            f"{v.bytes:,}",
+            v.file,
+        ]
+        for v in programs
     ]
     if milliseconds is not None:
         cells = ["ms", *(f"{value:.3f}" for value in milliseconds)]

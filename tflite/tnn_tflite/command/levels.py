@@ -1,12 +1,12 @@
 """Prints a bundle's levels: utilization, multiply-accumulates, weights and bytes of each.
 
-With --measure each level is run on this machine and the median time of a sample is added.
+A controller, which chooses the level, stands below them. With --measure each is run on this machine
+and the median time of a sample is added.
 
     keras-tnn levels bundle --measure
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 from absl import flags
@@ -15,7 +15,7 @@ from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.command.arguments import Arguments
 from tnn_tflite.command.interpreter_flags import define_interpreter_flags, open_dispatcher
 from tnn_tflite.command.level_table import level_table
-from tnn_tflite.dispatch.inputs import zeros
+from tnn_tflite.dispatch.calibrate import warm_calls
 from tnn_tflite.latency.in_turn import seconds_in_turn
 
 SHOWN = 10  # of the labels
@@ -36,7 +36,8 @@ def main(argv: Sequence[str]) -> None:
     (directory,) = found
     bundle = read_bundle(directory)
     times = _measure(directory, arguments.flags) if arguments.flags.measure else None
-    print(level_table(bundle.levels, times))
+    controller = () if bundle.controller is None else (bundle.controller,)
+    print(level_table((*bundle.levels, *controller), times))
     for name, labels in bundle.labels.items():
         print(f"labels of {name}: {', '.join(labels[:SHOWN])}{', ...' * (len(labels) > SHOWN)}")
     for name, steps in bundle.preprocessing.items():
@@ -44,9 +45,6 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _measure(directory: str, values: flags.FlagValues) -> list[float]:
-    dispatcher = open_dispatcher(directory, values)
-    dispatcher.warm_up()
-    x = zeros(dispatcher.bundle.inputs)
-    calls = [partial(dispatcher, x, level.utilization) for level in dispatcher.levels]
+    calls = warm_calls(open_dispatcher(directory, values))
     seconds = seconds_in_turn(calls, rounds=values.repeats)
     return (1000 * np.median(seconds, axis=0)).tolist()

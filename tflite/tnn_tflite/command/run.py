@@ -9,6 +9,7 @@ takes floats.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from absl import flags
@@ -33,11 +34,14 @@ def main(argv: Sequence[str]) -> None:
     directory, image = found
     dispatcher = open_dispatcher(directory, values)
     x = read_sample(image, dispatcher.bundle.inputs, values.scale)
-    asked = _asked(values)
+    asked = _asked(values, dispatcher)
+    if not asked:
+        dispatcher.warm_up()  # the shares of choice and level are those of a usual call
     result = dispatcher.run(x, **asked)
     outputs = _by_name(dispatcher, result.outputs)
     _print_level(result, asked)
-    milliseconds = median_milliseconds(dispatcher, x, result.utilization, values.repeats)
+    again = {} if not asked else {"utilization": result.utilization}  # without what a budget takes
+    milliseconds = median_milliseconds(partial(dispatcher, x, **again), values.repeats)
     print(
         f"latency   {milliseconds:.3f} ms a call, median of {values.repeats} "
         f"on {dispatcher.runtime}"
@@ -51,7 +55,10 @@ def main(argv: Sequence[str]) -> None:
 
 def _define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_float(
-        "utilization", None, "how much runs, in (0, 1]; 1 if not given", flag_values=values
+        "utilization",
+        None,
+        "how much runs, in (0, 1]; if not given the bundle's controller chooses, else 1",
+        flag_values=values,
     )
     flags.DEFINE_float(
         "budget_ms", None, "what a call may take, in the place of u", flag_values=values
@@ -73,20 +80,24 @@ def _by_name(
     return {dispatcher.bundle.outputs[0].name: outputs}
 
 
-def _asked(values: flags.FlagValues) -> dict[str, float]:
+def _asked(values: flags.FlagValues, dispatcher: Dispatcher) -> dict[str, float]:
     given = {name: values[name].value for name in ("utilization", "budget_ms")}
-    return {name: value for name, value in given.items() if value is not None} or {
-        "utilization": 1.0
-    }
+    asked = {name: value for name, value in given.items() if value is not None}
+    if asked or dispatcher.controller is not None:
+        return asked
+    return {"utilization": 1.0}
 
 
 def _print_level(result: Result, asked: dict[str, float]) -> None:
     level = result.level
-    wish = ", ".join(f"{name}={value:g}" for name, value in asked.items())
-    print(
-        f"level     u={level.utilization:g} for {wish}: {level.macs:,} MACs, {level.bytes:,} bytes"
-    )
+    wish = "".join(f" for {name}={value:g}" for name, value in asked.items())
+    print(f"level     u={level.utilization:g}{wish}: {level.macs:,} MACs, {level.bytes:,} bytes")
     print(f"reason    {result.reason}")
+    if not asked:
+        print(
+            f"choice    {result.choice_macs:,} of the call's {result.macs:,} MACs, "
+            f"{result.choice_milliseconds:.3f} of its {result.milliseconds:.3f} ms"
+        )
 
 
 def _print_output(

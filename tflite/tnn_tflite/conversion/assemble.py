@@ -15,7 +15,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from tnn_tflite.bundle.level_content import LevelContent
+from tnn_tflite.bundle.program_content import LevelContent
 from tnn_tflite.bundle.writer import peek
 from tnn_tflite.conversion.converted_level import ConvertedLevel
 from tnn_tflite.sharing.bias_correction import corrected

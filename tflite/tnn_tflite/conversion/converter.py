@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tnn_tflite.bundle.description import Bundle, Quantization
+from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.labels import Labels
-from tnn_tflite.bundle.writer import check_destination, check_layout, write_bundle
+from tnn_tflite.bundle.program_content import ProgramContent
+from tnn_tflite.bundle.writer import check_destination, check_layout, peek, write_bundle
 from tnn_tflite.conversion.assemble import assemble
-from tnn_tflite.conversion.converted_level import ConvertedLevel
+from tnn_tflite.conversion.controller import check_kind, controller_content
+from tnn_tflite.conversion.converted_level import ConvertedLevel, program_fields
 from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
 from tnn_tflite.quantization.aware_training import AwareTraining
 from tnn_tflite.quantization.input_means import input_means
@@ -41,6 +43,7 @@ def convert(
     inference_type: str = "float32",
     layout: str = "files",
     labels: Labels | None = None,
+    controller: keras.Model | None = None,
     verbose: bool = True,
 ) -> Bundle:
     """Writes a throttled model as a bundle that `tnn_tflite.Dispatcher` runs.
@@ -81,6 +84,11 @@ def convert(
             from. `"signatures"`: one file with a signature a level.
         labels: A name for each class, stored in the bundle; a mapping by the name of the output
             where there are several. `Dispatcher.labels` has them on the device.
+        controller: A Keras model that chooses the level on the device: it reads what the network
+            reads and gives a number for each of the levels, probabilities or logits, of which the
+            largest decides. Or it gives `{"choice": ..., "answer": ...}`, where the answer is that
+            of the lowest level, which it holds. It is quantized as the levels are, in int8
+            for `"qat"`. `replace_controller` puts another in its place later.
         verbose: Whether to print a line for each level.
 
     Returns:
@@ -104,6 +112,8 @@ def convert(
     check_destination(directory)
     check_layout(layout)
     check_mode(quantization, representative_data is not None, inference_type)
+    if controller is not None:
+        check_kind(controller, inference_type)
     _check_sharing(layout, quantization)
     levels, make = levels_of(model, levels, calibration_data, threshold)
     first = next(iter(model.values())) if isinstance(model, Mapping) else model
@@ -111,7 +121,12 @@ def convert(
     keep_float = quantization == "int8" or layout != "files"
     plan = plan_for(quantization, representative_data, inference_type, first, keep_float)
     CONVERTER.start()
-    return write_levels(directory, _converted(levels, make, plan, verbose), layout, labels)
+    converted = _converted(levels, make, plan, verbose)
+    program = None
+    if controller is not None:  # it fits to the first level, or the others need not be made
+        low, converted = peek(converted)
+        program = controller_content(controller, low.inputs, low.outputs, len(levels), plan)
+    return write_levels(directory, converted, layout, labels, program)
 
 
 def write_levels(
@@ -119,11 +134,12 @@ def write_levels(
     levels: Iterable[ConvertedLevel],
     layout: str = "files",
     labels: Labels | None = None,
+    controller: ProgramContent | None = None,
 ) -> Bundle:
     """Puts converted levels together and writes them; the arguments are those of `write_bundle`."""
     check_layout(layout)
     contents, shared = assemble(levels, layout)
-    return write_bundle(directory, contents, layout, shared, labels)
+    return write_bundle(directory, contents, layout, shared, labels, controller)
 
 
 def levels_of(
@@ -215,22 +231,14 @@ def level_content(
     Returns:
         The level, ready for `assemble`.
     """
-    from keras_tnn.cost import count_macs
-
     file = tflite_file(small, plan, f"level u={utilization:g} of '{small.name}'")
     means = {}
     if plan.mode == "int8" and file.float_content:
         names = [spec.name for spec in file.inputs]
         means = input_means(file.float_content, dict(zip(names, plan.samples, strict=True)))
     return ConvertedLevel(
+        **program_fields(small, file),
         utilization=utilization,
-        content=file.content,
-        inputs=file.inputs,
-        outputs=file.outputs,
-        macs=int(count_macs(small)),
-        parameters=int(small.count_params()),
-        input_quantization=_if_any(file.input_quantization),
-        output_quantization=_if_any(file.output_quantization),
         float_content=file.float_content,
         means=means,
         kernels=tuple(_kernels(small, slices)),
@@ -244,10 +252,6 @@ def _kernels(small: keras.Model, slices: Sequence[Slice]) -> Iterator[Kernel]:
         if values.ndim >= 2:
             known = slice_of.get(id(weight))
             yield Kernel(values, known.origin, known.kept) if known else Kernel(values)
-
-
-def _if_any(quantizations: tuple[Quantization | None, ...]) -> tuple[Quantization | None, ...]:
-    return quantizations if any(quantizations) else ()
 
 
 def _progress(level: ConvertedLevel, count: str, seconds: float) -> str:

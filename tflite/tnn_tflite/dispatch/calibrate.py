@@ -1,14 +1,15 @@
-"""Measures every level of a bundle on this device and stores the table beside the bundle."""
+"""Measures all that a bundle runs on this device and stores the table beside the bundle."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnn_tflite.dispatch.inputs import zeros
+from tnn_tflite.dispatch.inputs import InputReader, zeros
 from tnn_tflite.latency.in_turn import seconds_in_turn
 from tnn_tflite.latency.powercap import POWERCAP, EnergyCounters, joules_of_calls
 from tnn_tflite.latency.table import DeviceTable
@@ -28,7 +29,7 @@ def calibrate(
     rounds: int = 50,
     powercap: str = POWERCAP,
 ) -> DeviceTable:
-    """Measures every level on this device and stores the table beside the bundle.
+    """Measures every level and the controller on this device; stores the table beside the bundle.
 
     A `Dispatcher` that is opened afterwards with the same runtime and number of threads reads it.
     Levels are measured in turn, so that a drift of the device meets all of them.
@@ -53,22 +54,41 @@ def calibrate(
         raise ValueError(
             f"Invalid value for `rounds`. Expected an integer, at least 3. Received: {rounds=}"
         )
-    dispatcher.warm_up()
     utilizations = [level.utilization for level in dispatcher.levels]
-    sample = zeros(dispatcher.bundle.inputs) if x is None else x
-    calls = [partial(dispatcher, sample, utilization) for utilization in utilizations]
+    calls = warm_calls(dispatcher, x)
+    of_levels = calls[: len(utilizations)]
     counters = EnergyCounters.find(powercap)
     table = DeviceTable.from_times(
         dispatcher.conditions,
         utilizations,
         seconds_in_turn(calls, rounds=rounds),
-        joules=None if counters is None else joules_of_calls(calls, counters),
+        joules=None if counters is None else joules_of_calls(of_levels, counters),
         accuracies=None if labelled is None else _accuracies(dispatcher, *labelled),
     )
     path = table_path(dispatcher.bundle.directory, table.conditions)
     write_table(path, table)
     logger.info("measured %d levels, stored in '%s'", len(utilizations), path)
     return table
+
+
+def warm_calls(dispatcher: Dispatcher, x: Any = None) -> list[Callable[[], object]]:
+    """Returns a call for each level, and one of a controller alone, each warm.
+
+    Args:
+        dispatcher: The open bundle.
+        x: One sample. None takes zeros.
+    """
+    specs, controller = dispatcher.bundle.inputs, dispatcher.controller
+    x = zeros(specs) if x is None else x
+    dispatcher.warm_up()
+    calls: list[Callable[[], object]] = [
+        partial(dispatcher, x, level.utilization) for level in dispatcher.levels
+    ]
+    if controller is not None:
+        controller.warm_up()
+        inputs, _ = InputReader(specs)(x)
+        calls.append(partial(controller.run, inputs))
+    return calls
 
 
 def _accuracies(dispatcher: Dispatcher, samples: Any, classes: np.ndarray) -> list[float]:

@@ -12,12 +12,14 @@ import numpy as np
 
 from tnn_tflite.bundle.description import Bundle, Level
 from tnn_tflite.bundle.manifest import read_bundle
+from tnn_tflite.dispatch.answers import Answers, in_form
 from tnn_tflite.dispatch.conditions import conditions_of
+from tnn_tflite.dispatch.controller import Controller
 from tnn_tflite.dispatch.inputs import InputReader, zeros
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.dispatch.known_levels import KnownLevels
 from tnn_tflite.dispatch.memory_cap import MemoryCap
-from tnn_tflite.dispatch.per_sample import samples_by_level
+from tnn_tflite.dispatch.per_sample import SEVERAL, samples_by_level
 from tnn_tflite.dispatch.result import Result
 from tnn_tflite.dispatch.session_pool import SessionPool
 from tnn_tflite.dispatch.trial import try_bundle
@@ -25,13 +27,11 @@ from tnn_tflite.latency.table import Conditions
 from tnn_tflite.policies.fixed import Fixed
 from tnn_tflite.policies.from_function import Chooser, as_policy
 from tnn_tflite.policies.latency_budget import LatencyBudget
-from tnn_tflite.policies.policy import KnownLevel, Policy
+from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
 from tnn_tflite.positive import check_positive
 from tnn_tflite.utilization import check_utilization, level_index
 
 logger = logging.getLogger("tnn_tflite")
-
-SEVERAL = (np.ndarray, list, tuple)  # a utilization for each sample
 
 
 class Dispatcher:
@@ -55,12 +55,12 @@ class Dispatcher:
             second when a bundle is first opened. A file that would crash the interpreter then
             gives a `BundleError`. False is for bundles whose writer you trust.
         policy: Chooses the level of calls that name neither a utilization nor a budget: a
-            `tnn_tflite.policies.Policy`, or a function of the levels and the inputs. None runs
-            them at u = 1.
+            `tnn_tflite.policies.Policy`, or a function of the levels and the inputs. None leaves
+            them to the controller in the bundle, and where there is none runs them at u = 1.
         table: File of a device's table of latencies. None takes the one that `calibrate` stored
             beside the bundle, if one holds for this bundle, runtime and device.
-        memory_limit: Bytes that loaded levels may take, about. The least recently used level is
-            evicted, never one that runs. None keeps every level that was loaded.
+        memory_limit: Bytes that loaded levels and a controller may take, about. The least recently
+            used one is evicted, never one that runs. None keeps all that was loaded.
 
     Raises:
         BundleError: If the bundle is missing, damaged, too new or unsafe.
@@ -97,6 +97,11 @@ class Dispatcher:
         self._utilizations = [level.utilization for level in self.levels]
         cap = None if memory_limit is None else MemoryCap(self._checked_limit(memory_limit))
         self._pools = [SessionPool(self._bundle, v, self._runtime, cap) for v in self.levels]
+        program = self._bundle.controller
+        self._controller = program and Controller(
+            program, SessionPool(self._bundle, program, self._runtime, cap)
+        )
+        policy = policy if policy is not None else self._controller
         self._has_policy = policy is not None
         self._policy = as_policy(Fixed(1.0) if policy is None else policy)
         conditions = partial(conditions_of, self._bundle, self._runtime)
@@ -113,7 +118,7 @@ class Dispatcher:
         """Runs the highest level that is not above `utilization`, or that fits into a budget.
 
         Below the lowest level the lowest level runs: there is nothing smaller. A call that names
-        neither is left to the policy, and without one runs at u = 1.
+        neither is left to the policy or the bundle's controller, and without one runs at u = 1.
 
         Args:
             x: One sample, or a batch of any size. A network with several inputs takes a
@@ -136,10 +141,14 @@ class Dispatcher:
         if budget_ms is not None or utilization is None and self._has_policy:
             return self.run(x, utilization, budget_ms=budget_ms).outputs
         if isinstance(utilization, SEVERAL):
-            return self._run_each_at_its_own(x, utilization)
+            inputs, batched = self._read_inputs(x)
+            answers = Answers(self._bundle, self._pools, inputs)
+            size = answers.samples if batched else None
+            answers.run(samples_by_level(self._utilizations, utilization, size))
+            return in_form(self._bundle, answers.outputs, batched)
         pool = self._pools[self._index(1.0 if utilization is None else utilization)]
         inputs, batched = self._read_inputs(x)
-        return self._as_the_caller_asked(pool.run(inputs), batched)
+        return in_form(self._bundle, pool.run(inputs), batched)
 
     def run(
         self, x: Any, utilization: float | None = None, *, budget_ms: float | None = None
@@ -166,20 +175,26 @@ class Dispatcher:
         if budget_ms is not None and samples > 1:
             policy = LatencyBudget(budget_ms / samples)
         choice = policy.choose(levels, dict(zip(self._input_names, inputs, strict=True)))
-        index = self._index(choice.utilization)
-        outputs, is_warm = self._pools[index].run_and_tell(inputs)
-        milliseconds = 1000 * (time.perf_counter() - start)  # what a policy learns is not in it
+        chosen = time.perf_counter()
+        answers = Answers(self._bundle, self._pools, inputs, choice.answers)
+        reasons = answers.follow(policy, levels, choice)
+        end = time.perf_counter()  # what a policy learns is not in the time
         result = Result(
-            self._as_the_caller_asked(outputs, batched),
-            self.levels[index],
-            milliseconds,
-            choice.reason,
+            in_form(self._bundle, answers.outputs, batched),
+            self.levels[answers.highest],
+            1000 * (end - start),
+            "; ".join(reasons),
             samples,
-            is_warm,
-            levels[index].milliseconds,
+            choice.is_warm and answers.is_warm,
+            answers.expected_milliseconds(levels),
+            tuple(self.levels[index] for index in dict(answers.runs)),
+            tuple(self._utilizations[index] for index in answers.by.tolist()),
+            answers.macs + samples * choice.macs,
+            samples * choice.macs,
+            1000 * (chosen - start),
         )
         if policy is self._policy:
-            self._log_switch(index, choice.reason)
+            self._log_switch(choice)
             policy.observe(result)
         return result
 
@@ -202,14 +217,21 @@ class Dispatcher:
         return self.levels[self._index(choice.utilization)]
 
     def warm_up(self) -> None:
-        """Loads every level and runs each once, so that no later call waits for a file."""
+        """Loads all that may run and runs each once, so that no later call waits for a file."""
         for pool in self._pools:
             pool.warm_up()
+        if self._policy is self._controller:
+            self._controller.warm_up()
 
     @property
     def levels(self) -> tuple[Level, ...]:
         """The levels, from the lowest utilization to the highest."""
         return self._bundle.levels
+
+    @property
+    def controller(self) -> Controller | None:
+        """The bundle's own controller, the policy of calls that name nothing; None without one."""
+        return self._controller
 
     @property
     def labels(self) -> tuple[str, ...] | dict[str, tuple[str, ...]] | None:
@@ -261,7 +283,7 @@ class Dispatcher:
 
     def _checked_limit(self, memory_limit: int) -> int:
         # A file's content and the weights as the interpreter packs them are the least.
-        least = 2 * max(level.bytes for level in self.levels)
+        least = 2 * max(program.bytes for program in self._bundle.programs)
         if not isinstance(memory_limit, numbers.Integral) or memory_limit < least:
             raise ValueError(
                 f"Invalid value for `memory_limit`. Expected at least {least} bytes, which the "
@@ -269,29 +291,10 @@ class Dispatcher:
             )
         return int(memory_limit)
 
-    def _run_each_at_its_own(
-        self, x: Any, utilization: Sequence[float] | np.ndarray
-    ) -> np.ndarray | dict[str, np.ndarray]:
-        inputs, batched = self._read_inputs(x)
-        size = len(inputs[0])
-        outputs = [np.empty((size, *spec.shape), spec.dtype) for spec in self._bundle.outputs]
-        asked = samples_by_level(self._utilizations, utilization, size if batched else None)
-        for index, places in asked:
-            results = self._pools[index].run([array[places] for array in inputs])
-            for output, result in zip(outputs, results, strict=True):
-                output[places] = result
-        return self._as_the_caller_asked(outputs, batched)
-
-    def _as_the_caller_asked(
-        self, outputs: list[np.ndarray], batched: bool
-    ) -> np.ndarray | dict[str, np.ndarray]:
-        if not batched:
-            outputs = [output.reshape(output.shape[1:]) for output in outputs]
-        if len(outputs) == 1:
-            return outputs[0]
-        return {spec.name: out for spec, out in zip(self._bundle.outputs, outputs, strict=True)}
-
-    def _log_switch(self, index: int, reason: str) -> None:
+    def _log_switch(self, choice: Choice) -> None:
+        if isinstance(choice.utilization, SEVERAL):
+            return  # who chooses by the sample would switch all the time
+        index = self._index(choice.utilization)
         if index != self._last_index:
             self._last_index = index
-            logger.info("runs u=%g: %s", self._utilizations[index], reason)
+            logger.info("runs u=%g: %s", self._utilizations[index], choice.reason)

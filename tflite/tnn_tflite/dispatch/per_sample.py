@@ -6,9 +6,14 @@ import numpy as np
 
 from tnn_tflite.utilization import ROUNDING
 
+SEVERAL = (np.ndarray, list, tuple)  # a utilization for each sample
+
 
 def samples_by_level(
-    utilizations: Sequence[float], utilization: Sequence[float] | np.ndarray, batch_size: int | None
+    utilizations: Sequence[float],
+    utilization: Sequence[float] | np.ndarray,
+    batch_size: int | None,
+    answered: bool = False,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Groups the samples of a batch by the level that each asks for.
 
@@ -16,6 +21,7 @@ def samples_by_level(
         utilizations: The utilization of each level, rising.
         utilization: One for each sample, in (0, 1].
         batch_size: Number of samples, or None if there is one sample without a batch axis.
+        answered: Whether samples have answers already. Those with 0 keep theirs, in no group.
 
     Yields:
         The index of a level and the places of its samples in the batch, levels rising.
@@ -29,14 +35,17 @@ def samples_by_level(
     >>> [(index, places.tolist()) for index, places in groups]
     [(0, [1]), (1, [2]), (2, [0, 3])]
     """
-    asked = _checked(utilization, batch_size)
+    asked = _checked(utilization, batch_size, answered)
     indices = np.searchsorted(utilizations, asked + ROUNDING, side="right") - 1
     indices = np.maximum(indices, 0)  # below the lowest level the lowest serves
-    for index in np.unique(indices):
-        yield int(index), np.flatnonzero(indices == index)
+    indices[asked == 0.0] = -1  # no level
+    for index in sorted({*indices.tolist()} - {-1}):
+        yield index, (indices == index).nonzero()[0]
 
 
-def _checked(utilization: Sequence[float] | np.ndarray, batch_size: int | None) -> np.ndarray:
+def _checked(
+    utilization: Sequence[float] | np.ndarray, batch_size: int | None, answered: bool
+) -> np.ndarray:
     try:
         asked = np.asarray(utilization)
     except ValueError as error:  # lists of several lengths
@@ -46,7 +55,8 @@ def _checked(utilization: Sequence[float] | np.ndarray, batch_size: int | None) 
     if asked.dtype.kind not in "fiu":
         raise _error(batch_size, f"utilization of dtype {asked.dtype}")
     asked = asked.astype("float64")
-    wrong = np.flatnonzero(~((asked > 0.0) & (asked <= 1.0)))  # NaN fails both
+    above = asked >= 0.0 if answered else asked > 0.0
+    wrong = np.flatnonzero(~(above & (asked <= 1.0)))  # NaN fails both
     if len(wrong):
         first = wrong[0]
         raise _error(batch_size, f"utilization[{first}]={asked[first]} and {len(wrong) - 1} more")

@@ -13,13 +13,18 @@ class Result:
 
     Args:
         outputs: What the dispatcher itself returns: an array, or a dictionary by name.
-        level: The level that ran.
+        level: The level that answered; of a batch, the highest that did.
         milliseconds: Time of the call; the loading of the level is in it at its first use.
-        reason: Why this level ran, in words.
+        reason: Why, in words.
         samples: How many samples the call had; 1 for one without a batch axis.
-        is_warm: Whether the level had run before. If not it was loaded for this call.
-        expected_milliseconds: What the device's table has for the level and one sample, None
-            where nobody has measured.
+        is_warm: Whether all that ran had run before. If not it was loaded for this call.
+        expected_milliseconds: What the device's table has for the levels that ran and one sample,
+            None where nobody has measured.
+        levels: The levels that ran, in this order. None of them where a controller answered.
+        utilizations: For each sample that of the level that answered.
+        macs: Multiply-accumulate operations of the call, those of the choice included.
+        choice_macs: Those of the choice: of a controller, 0 where a rule chose.
+        choice_milliseconds: Time of the choice.
     """
 
     outputs: np.ndarray | dict[str, np.ndarray] = field(repr=False)  # long, and not the news
@@ -29,10 +34,15 @@ class Result:
     samples: int = 1
     is_warm: bool = True
     expected_milliseconds: float | None = None
+    levels: tuple[Level, ...] = ()
+    utilizations: tuple[float, ...] = field(default=(), repr=False)
+    macs: int = 0
+    choice_macs: int = 0
+    choice_milliseconds: float = 0.0
 
     @property
     def utilization(self) -> float:
-        """The utilization of the level that ran."""
+        """The utilization of the level that answered."""
         return self.level.utilization
 
     @property

@@ -1,4 +1,4 @@
-"""One interpreter that holds one level, its tensors found once."""
+"""One interpreter that holds one program, its tensors found once."""
 
 import math
 from collections.abc import Sequence
@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from tnn_tflite.bundle.description import Bundle, Level, TensorSpec
+from tnn_tflite.bundle.description import Bundle, Program, TensorSpec
 from tnn_tflite.dispatch.interpreter import Runtime
 from tnn_tflite.errors import BundleError
 
 
 class Session:
-    """Runs one level, one thread at a time.
+    """Runs one program, one thread at a time.
 
     Args:
-        bundle: The bundle that the level belongs to.
-        level: The level.
-        content: The verified bytes of the level's file.
+        bundle: The bundle that the program belongs to.
+        program: A level or a controller.
+        content: The verified bytes of its file.
         runtime: Makes the interpreter.
 
     Raises:
@@ -25,21 +25,19 @@ class Session:
             manifest promises.
     """
 
-    def __init__(self, bundle: Bundle, level: Level, content: bytes, runtime: Runtime) -> None:
+    def __init__(self, bundle: Bundle, program: Program, content: bytes, runtime: Runtime) -> None:
         try:
             self._interpreter = runtime.interpreter(content)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise BundleError.at(
                 bundle.directory,
-                expected=f"'{level.file}' to be a TFLite model that {runtime.name} can run",
+                expected=f"'{program.file}' to be a TFLite model that {runtime.name} can run",
                 received=str(error),
                 advice="Upgrade the interpreter, or convert the model again.",
             ) from error
-        self._find_tensors(bundle, level)
-        self._bundle, self._level = bundle, level
-        self._output_specs = bundle.outputs
-        self._file_bytes = level.bytes
+        self._find_tensors(bundle, program)
+        self._bundle, self._program = bundle, program
         self.is_warm = False  # until it has run once
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -54,7 +52,9 @@ class Session:
         batch_size = len(inputs[0])
         if batch_size == 1:
             return self._run_sample(inputs)
-        outputs = [np.empty((batch_size, *spec.shape), spec.dtype) for spec in self._output_specs]
+        outputs = [
+            np.empty((batch_size, *spec.shape), spec.dtype) for spec in self._program.outputs
+        ]
         for i in range(batch_size):
             results = self._run_sample([array[i : i + 1] for array in inputs])
             for output, result in zip(outputs, results, strict=True):
@@ -68,7 +68,7 @@ class Session:
         those between operators use the same memory in turn.
         """
         sizes = sorted(_num_bytes(tensor) for tensor in self._interpreter.get_tensor_details())
-        return self._file_bytes + sum(sizes[-2:])
+        return self._program.bytes + sum(sizes[-2:])
 
     def _run_sample(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         interpreter = self._interpreter
@@ -79,31 +79,31 @@ class Session:
         except RuntimeError as error:
             raise BundleError.at(
                 self._bundle.directory,
-                expected=f"'{self._level.file}' to run at u={self._level.utilization:g}",
+                expected=f"{self._program.title} in '{self._program.file}' to run",
                 received=str(error),
                 advice="Upgrade the interpreter, or convert the model again.",
             ) from error
         self.is_warm = True
         return [interpreter.get_tensor(index) for index in self._output_indices]  # copies
 
-    def _find_tensors(self, bundle: Bundle, level: Level) -> None:
+    def _find_tensors(self, bundle: Bundle, program: Program) -> None:
         signatures = self._interpreter.get_signature_list()
         if len(signatures) != 1:
             raise BundleError.at(
                 bundle.directory,
-                expected=f"one signature in '{level.file}'",
+                expected=f"one signature in '{program.file}'",
                 received=f"{len(signatures)}",
             )
         # The runner is dropped at once: as long as it lives the interpreter refuses to run.
         runner = self._interpreter.get_signature_runner()
         inputs, outputs = runner.get_input_details(), runner.get_output_details()
         del runner
-        self._input_indices = _match(bundle, level, bundle.inputs, inputs)
-        self._output_indices = _match(bundle, level, bundle.outputs, outputs)
+        self._input_indices = _match(bundle, program, program.inputs, inputs)
+        self._output_indices = _match(bundle, program, program.outputs, outputs)
 
 
 def _match(
-    bundle: Bundle, level: Level, specs: Sequence[TensorSpec], details: dict[str, Any]
+    bundle: Bundle, program: Program, specs: Sequence[TensorSpec], details: dict[str, Any]
 ) -> list[int]:
     """Returns the tensor index of each spec, after checking that the file agrees with it."""
     promised = {spec.name: ((1, *spec.shape), spec.dtype) for spec in specs}
@@ -114,7 +114,7 @@ def _match(
     if found != promised:
         raise BundleError.at(
             bundle.directory,
-            expected=f"the tensors {promised} in '{level.file}'",
+            expected=f"the tensors {promised} in '{program.file}'",
             received=str(found),
         )
     return [int(details[spec.name]["index"]) for spec in specs]

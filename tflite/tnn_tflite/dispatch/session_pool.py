@@ -1,39 +1,44 @@
-"""The sessions of one level, shared by all threads without a lock around inference."""
+"""The sessions of one program, shared by all threads without a lock around inference."""
 
 import threading
 from collections.abc import Sequence
 
 import numpy as np
 
-from tnn_tflite.bundle.description import Bundle, Level
+from tnn_tflite.bundle.description import Bundle, Program
 from tnn_tflite.dispatch.interpreter import Runtime
-from tnn_tflite.dispatch.memory_cap import LoadedLevel, MemoryCap
+from tnn_tflite.dispatch.memory_cap import LoadedProgram, MemoryCap
 from tnn_tflite.dispatch.session import Session
 
 
 class SessionPool:
     """A free list of sessions: a thread takes an idle one, or makes another.
 
-    A level that `n` threads use at once holds at most `n` sessions.
+    A program that `n` threads use at once holds at most `n` sessions.
 
     Args:
-        bundle: The bundle that the level belongs to.
-        level: The level.
+        bundle: The bundle that the program belongs to.
+        program: A level or the controller.
         runtime: Makes the interpreters.
         cap: Evicts sessions of all the pools that share it, or None.
     """
 
     def __init__(
-        self, bundle: Bundle, level: Level, runtime: Runtime, cap: MemoryCap | None = None
+        self, bundle: Bundle, program: Program, runtime: Runtime, cap: MemoryCap | None = None
     ) -> None:
         self._bundle = bundle
-        self._level = level
+        self._program = program
         self._runtime = runtime
         self._loading = threading.Lock()
         self._cap = cap
-        self.loaded = LoadedLevel(level)
+        self.loaded = LoadedProgram(program)
         if cap is not None:
             cap.watch(self.loaded)
+
+    def keep_content(self) -> None:
+        """Reads the program's file now, and never again: the bundle may get another one."""
+        self.loaded.keeps_content = True
+        self._verified_content()
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Runs a batch on an idle session; see `Session.run`."""
@@ -49,12 +54,12 @@ class SessionPool:
         return self._run_on(session, inputs), was_warm
 
     def warm_up(self) -> None:
-        """Loads the level if it is not loaded, and runs it once on zeros."""
+        """Loads the program if it is not loaded, and runs it once on zeros."""
         if not self.loaded.idle:
             # `_take` checks the shapes that the manifest promises, before arrays are made of them.
             session = self._take()
             self._run_on(
-                session, [np.zeros((1, *spec.shape), spec.dtype) for spec in self._bundle.inputs]
+                session, [np.zeros((1, *spec.shape), spec.dtype) for spec in self._program.inputs]
             )
 
     def _run_on(self, session: Session, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -87,7 +92,7 @@ class SessionPool:
         return session
 
     def _load(self) -> Session:
-        return Session(self._bundle, self._level, self._verified_content(), self._runtime)
+        return Session(self._bundle, self._program, self._verified_content(), self._runtime)
 
     def _put_back(self, session: Session) -> None:
         self.loaded.idle.append(session)
@@ -97,5 +102,5 @@ class SessionPool:
     def _verified_content(self) -> bytes:
         with self._loading:
             if self.loaded.content is None:
-                self.loaded.content = self._bundle.read_level(self._level)
+                self.loaded.content = self._bundle.read_level(self._program)
             return self.loaded.content

@@ -3,7 +3,7 @@
 Hashes tell a damaged file from a good one, not a good one from an evil one: who can change a file
 can change its hash. And a TFLite interpreter trusts its file: one changed number in it can mean
 a segmentation fault, a division by zero, an endless loop or all the memory. So a child process
-with the same runtime and options loads each level and runs it once, on zeros, with limits on
+with the same runtime and options loads each program and runs it once, on zeros, with limits on
 time and memory. What kills the child becomes a `BundleError` here.
 
 A passed trial says that these bytes load and run. Operators that choose by value (a gather, both
@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tnn_tflite.bundle.description import Bundle, Level
+from tnn_tflite.bundle.description import Bundle, Program
 from tnn_tflite.bundle.folder import DISTRUST
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.children.process import StartError, command, death, standard_output
@@ -36,7 +36,7 @@ try:
 except ImportError:  # Windows
     resource = None
 
-SECONDS = 60.0  # for all levels together; half a second is usual
+SECONDS = 60.0  # for all programs together; half a second is usual
 SHARE_OF_MEMORY = 0.5  # of this machine's memory, for the child
 _KINDS = (BundleError, ImportError, ValueError)  # what the child passes on to the parent
 
@@ -46,7 +46,7 @@ _passed: set[str] = set()
 def try_bundle(
     bundle: Bundle, runtime: Runtime, delegate: str | None = None, seconds: float = SECONDS
 ) -> None:
-    """Loads every level of a bundle in a child process and runs it once.
+    """Loads every program of a bundle in a child process and runs it once.
 
     A bundle that has passed passes again at once, in this process and with these options,
     wherever it lies.
@@ -59,7 +59,7 @@ def try_bundle(
         seconds: How long the trial may take.
 
     Raises:
-        BundleError: If a level cannot be run, or kills the process that tries.
+        BundleError: If a program cannot be run, or kills the process that tries.
         ImportError: If the child cannot load the interpreter.
         ValueError: If the delegate cannot be loaded.
     """
@@ -114,12 +114,12 @@ def _judge(bundle: Bundle, output: str, death: str) -> None:
         return
     if "error" in last:
         raise _KINDS[last["error"]](last["message"])
-    tried = bundle.levels[last["level"]] if last else None
+    tried = bundle.programs[last["program"]] if last else None
     raise BundleError.at(
         bundle.directory,
-        expected=f"'{tried.file}' to run at u={tried.utilization:g}" if tried else "levels to try",
+        expected=f"{tried.title} in '{tried.file}' to run" if tried else "programs to try",
         received=f"a process that {death or 'ended'} "
-        + ("when it tried this level" if tried else "before it tried a level"),
+        + (f"when it tried this {tried.role}" if tried else "before it tried anything"),
         advice=DISTRUST,
     )
 
@@ -129,25 +129,25 @@ def main() -> None:
     report = _reporter()
     _limit_memory()
     for line in sys.stdin:
-        try_levels(json.loads(line), report)
+        try_programs(json.loads(line), report)
 
 
-def try_levels(request: dict[str, Any], report: Callable[..., None]) -> None:
-    """Tries one bundle and reports each level before it is tried, and how it ended.
+def try_programs(request: dict[str, Any], report: Callable[..., None]) -> None:
+    """Tries one bundle and reports each program before it is tried, and how it ended.
 
     Args:
         request: The `directory`, the expected `fingerprint`, the `options` of `find_runtime` and
             the `seconds` that it may take.
-        report: Gets `level=`, an index; then `passed=` or `error=` and `message=`.
+        report: Gets `program=`, an index; then `passed=` or `error=` and `message=`.
     """
     _limit_time(request["seconds"] * request["options"]["num_threads"])
     try:
         bundle = read_bundle(request["directory"])
         _check_fingerprint(bundle, request["fingerprint"])
         runtime = find_runtime(**request["options"])
-        for index, level in enumerate(bundle.levels):
-            report(level=index)
-            _run_once(bundle, level, runtime)
+        for index, program in enumerate(bundle.programs):
+            report(program=index)
+            _run_once(bundle, program, runtime)
     except _KINDS as error:
         kind = next(i for i, kind in enumerate(_KINDS) if isinstance(error, kind))
         report(error=kind, message=str(error))
@@ -155,15 +155,15 @@ def try_levels(request: dict[str, Any], report: Callable[..., None]) -> None:
         report(passed=request["fingerprint"])
 
 
-def _run_once(bundle: Bundle, level: Level, runtime: Runtime) -> None:
+def _run_once(bundle: Bundle, program: Program, runtime: Runtime) -> None:
     try:
-        SessionPool(bundle, level, runtime).warm_up()
+        SessionPool(bundle, program, runtime).warm_up()
     except BundleError:
         raise
     except Exception as error:  # an interpreter that reads an odd file raises anything
         raise BundleError.at(
             bundle.directory,
-            expected=f"'{level.file}' to run at u={level.utilization:g}",
+            expected=f"{program.title} in '{program.file}' to run",
             received=f"{type(error).__name__} ({error})",
             advice=DISTRUST,
         ) from error

@@ -38,6 +38,19 @@ class LevelMeasurement:
 
 
 @dataclass(frozen=True)
+class ControllerMeasurement:
+    """What was measured of a controller, which runs before a level.
+
+    Args:
+        milliseconds: Median time of a run with one sample.
+        percentile_90: Nine of ten runs took at most so many milliseconds.
+    """
+
+    milliseconds: float
+    percentile_90: float
+
+
+@dataclass(frozen=True)
 class Conditions:
     """What a table holds for. On another bundle, runtime or device it says nothing.
 
@@ -65,10 +78,12 @@ class DeviceTable:
     Args:
         conditions: What it holds for.
         levels: A measurement for each level, rising in utilization.
+        controller: That of the controller, None for a bundle without one.
     """
 
     conditions: Conditions
     levels: tuple[LevelMeasurement, ...]
+    controller: ControllerMeasurement | None = None
 
     @classmethod
     def from_times(
@@ -84,15 +99,25 @@ class DeviceTable:
         Args:
             conditions: What it holds for.
             utilizations: Those of the levels, rising.
-            seconds: Times of shape (calls, levels).
+            seconds: Times of shape (calls, levels), or (calls, levels + 1) with a controller.
             joules: Energy of one inference for each level, or None.
             accuracies: Accuracy of each level, or None.
         """
         medians, tails = 1000 * np.percentile(seconds, (50, 90), axis=0)
         nothing = [None] * len(utilizations)
-        columns = (utilizations, medians.tolist(), tails.tolist(), joules, accuracies)
+        times = [column.tolist()[: len(utilizations)] for column in (medians, tails)]
+        columns = (utilizations, *times, joules, accuracies)
         rows = zip(*(nothing if column is None else column for column in columns), strict=True)
-        return cls(conditions, tuple(LevelMeasurement(*row) for row in rows))
+        levels = tuple(LevelMeasurement(*row) for row in rows)
+        if len(medians) == len(levels):
+            return cls(conditions, levels)
+        return cls(conditions, levels, ControllerMeasurement(float(medians[-1]), float(tails[-1])))
 
     def __str__(self) -> str:
-        return table(self.levels, COLUMNS)
+        text = table(self.levels, COLUMNS)
+        if self.controller is None:
+            return text
+        return (
+            f"{text}\ncontroller: median {self.controller.milliseconds:.3f} ms, "
+            f"90 % {self.controller.percentile_90:.3f} ms"
+        )

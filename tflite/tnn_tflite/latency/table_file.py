@@ -11,8 +11,11 @@ its own. The file, version 1::
       "conditions": {"manifest_sha256": "9f86...", "runtime": "ai_edge_litert", "num_threads": 1,
                      "delegate": null, "device": "AMD EPYC, 2 cores"},
       "levels": [{"utilization": 0.5, "milliseconds": 2.2, "percentile_90": 2.4,
-                  "joules": null, "accuracy": null}]
+                  "joules": null, "accuracy": null}],
+      "controller": {"milliseconds": 0.1, "percentile_90": 0.1}
     }
+
+`controller` may be missing or null.
 """
 
 import dataclasses
@@ -22,14 +25,22 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from tnn_tflite.latency.table import Conditions, DeviceTable, LevelMeasurement
+from tnn_tflite.latency.table import (
+    Conditions,
+    ControllerMeasurement,
+    DeviceTable,
+    LevelMeasurement,
+)
 from tnn_tflite.positive import is_positive
 
 FORMAT = "tnn_tflite_latency"
 FORMAT_VERSION = 1
 LARGEST_TABLE = 1024 * 1024  # bytes; 1,000 levels need about a tenth of it
+
+
+Measurement = TypeVar("Measurement", LevelMeasurement, ControllerMeasurement)
 
 
 class TableError(ValueError):
@@ -87,10 +98,13 @@ def read_table(path: Path, conditions: Conditions, utilizations: Sequence[float]
     for name, expected in dataclasses.asdict(conditions).items():
         _check(path, record["conditions"], name, expected.__eq__, repr(expected))
     records = _check(path, record, "levels", lambda value: isinstance(value, list), "a list")
-    levels = tuple(_measurement(path, record) for record in records)
+    levels = tuple(_measurement(path, record, LevelMeasurement) for record in records)
     if [level.utilization for level in levels] != list(utilizations):
         raise _error(path, f"the levels {list(utilizations)}", [v.utilization for v in levels])
-    return DeviceTable(conditions, levels)
+    controller = record.get("controller")
+    if controller is not None:
+        controller = _measurement(path, controller, ControllerMeasurement)
+    return DeviceTable(conditions, levels, controller)
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -107,16 +121,14 @@ def _load(path: Path) -> dict[str, Any]:
     return record
 
 
-def _measurement(path: Path, record: Any) -> LevelMeasurement:
+def _measurement(path: Path, record: Any, kind: type[Measurement]) -> Measurement:
     if not isinstance(record, dict):
-        raise _error(path, "an object for each level", record)
-    names = [field.name for field in dataclasses.fields(LevelMeasurement)]
+        raise _error(path, "an object for each level and a controller", record)
+    names = [field.name for field in dataclasses.fields(kind)]
     for name in names:
-        is_good = is_positive if name in names[:3] else _is_positive_or_none
-        if name == "accuracy":
-            is_good = _is_share_or_none
-        _check(path, record, name, is_good, "a number that was measured")
-    return LevelMeasurement(**{name: record[name] for name in names})
+        is_good = {"joules": _is_positive_or_none, "accuracy": _is_share_or_none}
+        _check(path, record, name, is_good.get(name, is_positive), "a number that was measured")
+    return kind(**{name: record[name] for name in names})
 
 
 def _is_positive_or_none(value: Any) -> bool:

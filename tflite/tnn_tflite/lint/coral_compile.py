@@ -8,7 +8,7 @@ drive each other out. The first one named gets its place first (coral.ai, "Edge 
 import shlex
 from collections.abc import Iterator
 
-from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.description import CONTROLLER, Bundle
 from tnn_tflite.lint.operator_rule import Finding
 from tnn_tflite.lint.target import Graphs
 
@@ -41,9 +41,11 @@ def compile_command(bundle: Bundle, graphs: Graphs) -> str:
         bundle: A bundle with one file a level.
         graphs: The levels, in the order in which they shall get their place.
     """
-    files = {level.utilization: str(bundle.directory / level.file) for level in bundle.levels}
+    programs = {level.utilization: level for level in bundle.levels}
+    programs[CONTROLLER] = bundle.controller  # there is one if a graph has this key
     return shlex.join(
-        ["edgetpu_compiler", "-s", "-o", OUT, *(files[utilization] for utilization in graphs)]
+        ["edgetpu_compiler", "-s", "-o", OUT]
+        + [str(bundle.directory / programs[key].file) for key in graphs]
     )
 
 

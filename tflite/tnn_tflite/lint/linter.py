@@ -4,11 +4,11 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.description import CONTROLLER, Bundle
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.lint.coral import CORAL
 from tnn_tflite.lint.micro import MICRO
-from tnn_tflite.lint.operator_graph import OperatorGraph, read_operator_graph
+from tnn_tflite.lint.operator_graph import read_operator_graph
 from tnn_tflite.lint.operator_rule import Finding
 from tnn_tflite.lint.target import Graphs, Target
 from tnn_tflite.lint.xnnpack import XNNPACK
@@ -29,6 +29,7 @@ class Report:
         levels: How many levels were read.
         closing: What to do next, or "".
         unknown: What the rules cannot tell.
+        has_controller: Whether a controller was read, too.
     """
 
     target: str
@@ -36,6 +37,7 @@ class Report:
     levels: int
     closing: str
     unknown: str
+    has_controller: bool = False
 
     @property
     def failed(self) -> bool:
@@ -46,20 +48,22 @@ class Report:
         failures = sum(finding.fails for finding in self.findings)
         notes = len(self.findings) - failures
         parts = [findings_table(self.findings)] if self.findings else []
-        parts.append(f"{self.target}: {self.levels} levels, {failures} failures, {notes} notes")
+        read = f"{self.levels} levels{' and a controller' * self.has_controller}"
+        parts.append(f"{self.target}: {read}, {failures} failures, {notes} notes")
         parts += [self.closing] if self.closing else []
         parts.append(f"Not known from the files alone: {self.unknown}.")
         return "\n\n".join(parts)
 
 
 def lint(directory: str | os.PathLike, target: str, order: Sequence[float] | None = None) -> Report:
-    """Reads every level of a bundle and tells what its target would refuse or run slowly.
+    """Reads every program of a bundle and tells what its target would refuse or run slowly.
 
     Args:
         directory: The bundle.
         target: `"coral"`, `"micro"` or `"xnnpack"`.
         order: The utilizations of all levels, the most used first. By default they rise: then
-            the most levels fit into a small memory.
+            the most levels fit into a small memory. A controller runs in every call, so it is
+            before them.
 
     Returns:
         The findings, and what to do next.
@@ -86,9 +90,10 @@ def lint(directory: str | os.PathLike, target: str, order: Sequence[float] | Non
     return Report(
         target=target,
         findings=found,
-        levels=len(graphs),
+        levels=len(bundle.levels),
         closing=TARGETS[target].closing(bundle, graphs),
         unknown=TARGETS[target].unknown,
+        has_controller=bundle.controller is not None,
     )
 
 
@@ -124,17 +129,21 @@ def _cells(finding: Finding) -> tuple[str, ...]:
     index = "-" if finding.index is None else str(finding.index)
     kind = "fails" if finding.fails else "note"
     name, rule = finding.operator, finding.rule
-    return (f"{finding.utilization:g}", index, name, rule, kind, finding.advice)
+    u = finding.utilization
+    return (u if u == CONTROLLER else f"{u:g}", index, name, rule, kind, finding.advice)
 
 
 def _index(finding: Finding) -> float:
     return float("inf") if finding.index is None else finding.index
 
 
-def _graphs(bundle: Bundle, order: Sequence[float] | None) -> dict[float, OperatorGraph]:
+def _graphs(bundle: Bundle, order: Sequence[float] | None) -> Graphs:
     levels = {level.utilization: level for level in bundle.levels}
+    programs = {u: levels[u] for u in _ordered(tuple(levels), order)}
+    if bundle.controller is not None:
+        programs = {CONTROLLER: bundle.controller, **programs}
     return {
-        u: read_operator_graph(bundle.read_level(levels[u])) for u in _ordered(tuple(levels), order)
+        key: read_operator_graph(bundle.read_level(program)) for key, program in programs.items()
     }
 
 

@@ -16,7 +16,7 @@ class Finding:
     """One place where a level breaks a rule.
 
     Args:
-        utilization: The level.
+        utilization: The level, or `"controller"`.
         index: The operator's place in the order of execution; None for the whole level.
         operator: Name of the operator, or `"-"`.
         rule: Name of the rule.
@@ -24,7 +24,7 @@ class Finding:
         fails: Whether the level does not run as it should on the target. The others are notes.
     """
 
-    utilization: float
+    utilization: float | str
     index: int | None
     operator: str
     rule: str
@@ -48,8 +48,8 @@ class OperatorRule:
     check: Check
     fails: bool = True
 
-    def findings(self, utilization: float, graph: OperatorGraph) -> Iterator[Finding]:
-        """Yields what the rule finds in one level."""
+    def findings(self, utilization: float | str, graph: OperatorGraph) -> Iterator[Finding]:
+        """Yields what the rule finds in one program."""
         for operator in graph.operators:
             advice = self.check(operator)
             if advice is not None:

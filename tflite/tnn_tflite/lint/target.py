@@ -7,8 +7,9 @@ from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.lint.operator_graph import OperatorGraph
 from tnn_tflite.lint.operator_rule import Finding, OperatorRule
 
-# The levels in the order in which they matter, and what each file says.
-Graphs = Mapping[float, OperatorGraph]
+# The programs in the order in which they matter, and what each file says: levels by their
+# utilization, a controller by its role.
+Graphs = Mapping[float | str, OperatorGraph]
 
 
 def nothing_more(graphs: Graphs, found: Sequence[Finding]) -> Iterator[Finding]:

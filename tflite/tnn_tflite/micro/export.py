@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.description import LEVEL, Bundle
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.lint.linter import findings_table, lint_graphs
 from tnn_tflite.lint.micro import MICRO
@@ -71,7 +71,7 @@ def export_micro(
     check_folder(out)
     if measure_arena:
         check_tflite_micro()
-    levels = tuple(_levels(read_bundle(directory), measure_arena))
+    levels = tuple(_levels(read_bundle(directory, roles=(LEVEL,)), measure_arena))
     operators = operators_of(level.graph for level in levels)
     report = MicroReport(out, (), levels, operators)
     files = {**_sources(levels), "tnn_operators.h": resolver_header(operators)}

@@ -6,6 +6,8 @@ learns; see `policy.py`.
 
 from tnn_tflite.policies.accuracy_floor import AccuracyFloor
 from tnn_tflite.policies.battery import Battery
+from tnn_tflite.policies.certainty import certainty_of
+from tnn_tflite.policies.escalate import Escalate
 from tnn_tflite.policies.fixed import Fixed
 from tnn_tflite.policies.from_function import FromFunction
 from tnn_tflite.policies.latency_budget import LatencyBudget
@@ -18,6 +20,7 @@ __all__ = [
     "AccuracyFloor",
     "Battery",
     "Choice",
+    "Escalate",
     "Fixed",
     "FromFunction",
     "Inputs",
@@ -27,4 +30,5 @@ __all__ = [
     "MeanLatency",
     "Policy",
     "Thermal",
+    "certainty_of",
 ]

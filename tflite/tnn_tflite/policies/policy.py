@@ -1,10 +1,10 @@
-"""What a policy is: it sees the levels and the inputs, chooses, and learns from what came out."""
+"""What a policy is: it sees the levels and the inputs, chooses, may go on, and learns."""
 
 from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,18 +46,26 @@ class Choice:
     """What a policy chose.
 
     Args:
-        utilization: In (0, 1]. The highest level that is not above it runs.
+        utilization: In (0, 1]. The highest level that is not above it runs. An array of shape
+            `(batch,)` gives each sample its own, and 0 to one that keeps the answer it has.
         reason: Why, in words.
+        answers: For each output an array `(batch, *shape)`, where the choice itself found answers:
+            samples whose utilization is 0 keep them.
+        macs: Multiply-accumulate operations of the choice itself, for one sample.
+        is_warm: Whether nothing had to be loaded for the choice.
     """
 
-    utilization: float
+    utilization: float | np.ndarray
     reason: str
+    answers: Sequence[np.ndarray] | None = field(default=None, repr=False)
+    macs: int = field(default=0, repr=False)
+    is_warm: bool = field(default=True, repr=False)
 
 
 class Policy(abc.ABC):
     """Chooses the level of each call. Subclasses implement `choose`.
 
-    Several threads may call `choose` and `observe` at once: a policy that keeps state guards it
+    Several threads may call its methods at once: a policy that keeps state guards it
     with a lock. A policy that keeps state belongs to one dispatcher.
 
     `needs_times` says that `choose` reads `milliseconds`. The dispatcher then measures the levels
@@ -93,6 +101,20 @@ class Policy(abc.ABC):
         Returns:
             The choice and its reason.
         """
+
+    def go_on(self, levels: Sequence[KnownLevel], result: Result) -> Choice | None:
+        """Looks at answers and may have a higher level answer instead. Does not, here.
+
+        Args:
+            levels: The levels, rising in utilization.
+            result: Of samples of the call that one level just ran. Its outputs always have a batch
+                axis.
+
+        Returns:
+            None if all of them keep their answers. Else the choice for these samples: levels above
+            `result.level`, or 0 for one that keeps its answer.
+        """
+        return None
 
     def observe(self, result: Result) -> None:  # noqa: B027  (most policies keep no state)
         """Is told what came of a call that this policy chose. Does nothing here.
