@@ -114,7 +114,9 @@ def train_gates(base, name, gate: type, loss: keras.losses.Loss, target, seed, d
     # The target falls from 1 in the first half of the epochs (annealing, herrmann2019, S1.1).
     step = (1 - target) / max(1, EPOCHS.value // 2)
     annealed = {"start": 1 - step, "step": step, "every": 1}
-    towards = tnn.callbacks.GateTarget(target, loss, weight=WEIGHT.value, seed=seed, **annealed)
+    towards = tnn.callbacks.BatchActivation(
+        target, loss, weight=WEIGHT.value, seed=seed, **annealed
+    )
     history = model.fit(x, y, BATCH, EPOCHS.value, callbacks=[towards], verbose=2)
     figure = tnn.analysis.gate_timeline(history)
     figure.savefig(pathlib.Path(OUT.value) / f"{name}.png")
@@ -175,8 +177,8 @@ def main(argv):
     x, y = x[: IMAGES.value], y[: IMAGES.value]
     base, data = pretrained(x, y), (x, y, x_test, y_test)
     kinds = {
-        "batch": (tnn.gates.DataIndependent, tnn.losses.BatchActivation()),
-        "dependent": (tnn.gates.DataDependent, tnn.losses.BatchActivation()),
+        "batch": (tnn.gates.DataIndependent, tnn.losses.BatchActivationLoss()),
+        "dependent": (tnn.gates.DataDependent, tnn.losses.BatchActivationLoss()),
         "per gate": (tnn.gates.DataIndependent, tnn.losses.PerGateActivation()),
     }
     results = {}

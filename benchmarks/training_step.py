@@ -37,7 +37,7 @@ def with_learned_gates(gate: type) -> tnn.ThrottledModel:
     """The same network with a gate of 8 groups a layer and the batch activation loss."""
     model = tnn.throttle(network(throttled=False), num_groups=8, gate=gate)
     model.objective = training.GateObjective(
-        tnn.losses.BatchActivation(), tnn.losses.MacsShare(model), weight=1.0, weight_decay=2e-3
+        tnn.losses.BatchActivationLoss(), tnn.losses.MacsShare(model), weight=1.0, weight_decay=2e-3
     )
     model.target.turn([0.5, 0.0])
     return model

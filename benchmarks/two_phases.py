@@ -120,7 +120,7 @@ def second_phase(base, kind: str, target: float, seed: int, data) -> dict:
     gate = partial(KINDS[kind], open_probability=0.7)
     model = tnn.throttle(base, **NETWORKS[GATED.value].where, gate=gate)
     model.freeze_data_path()
-    towards = tnn.callbacks.GateTarget(target, complexity="macs", weight=100, seed=seed)
+    towards = tnn.callbacks.BatchActivation(target, complexity="macs", weight=100, seed=seed)
     fit(model, Shifted(x, y, seed + 2), GATE_EPOCHS.value, 0.2, [towards], two_speeds)
     model.save(pathlib.Path(OUT.value) / f"{kind}_{target:g}_{seed}.keras")
     share = tnn.losses.complexity.MacsShare(model)

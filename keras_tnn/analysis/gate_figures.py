@@ -82,7 +82,7 @@ def gate_timeline(history: keras.callbacks.History | Mapping | Sequence[Rates]):
 
     Args:
         history: what `fit` returned, or its `.history`, or the list "gate_rates" in it, which
-            `keras_tnn.callbacks.GateTarget` fills.
+            `keras_tnn.callbacks.BatchActivation` fills.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -130,7 +130,7 @@ def rates_of(history) -> Sequence[Rates]:
     if not epochs:
         raise ValueError(
             "Invalid value for `history`. Expected 'gate_rates', the rates of gates for at least "
-            "one epoch, as `fit` with keras_tnn.callbacks.GateTarget returns them. "
+            "one epoch, as `fit` with keras_tnn.callbacks.BatchActivation returns them. "
             f"Received: {sorted(logs) if isinstance(logs, Mapping) else logs!r}"
         )
     return epochs

@@ -1,5 +1,6 @@
 """Callbacks for plain `model.fit`: how utilization is drawn, and how gates are learned."""
 
+from keras_tnn.callbacks.batch_activation import BatchActivation
 from keras_tnn.callbacks.batch_norm_reestimation import BatchNormReestimation
 from keras_tnn.callbacks.distributions import (
     DiscreteUtilization,
@@ -7,7 +8,6 @@ from keras_tnn.callbacks.distributions import (
     UniformUtilization,
 )
 from keras_tnn.callbacks.gate_summary import GateSummary
-from keras_tnn.callbacks.gate_target import GateTarget
 from keras_tnn.callbacks.level_validation import LevelValidation
 from keras_tnn.callbacks.reinforce_alpha import ReinforceAlpha
 from keras_tnn.callbacks.sandwich_rule import SandwichRule
@@ -20,7 +20,7 @@ __all__ = [
     "DiscreteUtilization",
     "FixedUtilization",
     "GateSummary",
-    "GateTarget",
+    "BatchActivation",
     "LevelValidation",
     "ReinforceAlpha",
     "SandwichRule",

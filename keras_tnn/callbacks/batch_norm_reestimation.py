@@ -41,7 +41,7 @@ class BatchNormReestimation(keras.callbacks.Callback):
 
     ```python
     steady = keras_tnn.callbacks.BatchNormReestimation(x_train, batch_size=512)
-    model.fit(x_train, y_train, callbacks=[keras_tnn.callbacks.GateTarget(0.5), steady])
+    model.fit(x_train, y_train, callbacks=[keras_tnn.callbacks.BatchActivation(0.5), steady])
     ```
     """
 

@@ -12,7 +12,7 @@ from keras_tnn.gates.learned import LearnedGate
 class DataIndependent(LearnedGate):
     """Two logits a group: p = 1 / (1 + exp(w_0 - w_1)) (herrmann2019, 3.2).
 
-    Trained by `keras_tnn.callbacks.GateTarget`, most probabilities go to 0 or 1, and
+    Trained by `keras_tnn.callbacks.BatchActivation`, most probabilities go to 0 or 1, and
     `materialize` cuts what is closed for good.
 
     Args:

@@ -12,7 +12,7 @@ class Reinforce(Estimator):
     """Zeros and ones; the gradient is E[J grad log Pr(g)] (hostetler2019, 4.2; liu2022, Eq. 10).
 
     What is drawn has no gradient. The loss gets the term whose gradient is the one above from
-    `Decision.log_probability`: `keras_tnn.callbacks.GateTarget` adds it.
+    `Decision.log_probability`: `keras_tnn.callbacks.BatchActivation` adds it.
 
     p = alpha sigmoid(l) + (1 - alpha) (1 - sigmoid(l)), the modified sigmoid of hostetler2019,
     A.1, stays in [1 - alpha, alpha], so that early in training no gate is certain. The paper

@@ -1,6 +1,6 @@
 """Losses beside the task's: for several utilizations at once, and for what gates leave to do."""
 
-from keras_tnn.losses.activation import BatchActivation, ConstQuad, PerGateActivation
+from keras_tnn.losses.activation import BatchActivationLoss, ConstQuad, PerGateActivation
 from keras_tnn.losses.class_probabilities import class_probabilities
 from keras_tnn.losses.complexity import (
     Complexity,
@@ -15,7 +15,7 @@ from keras_tnn.losses.distillation import InPlaceBinaryDistillation, InPlaceDist
 from keras_tnn.losses.level_distillation import LevelDistillation
 
 __all__ = [
-    "BatchActivation",
+    "BatchActivationLoss",
     "Complexity",
     "ConstQuad",
     "DistanceComplexity",

@@ -7,7 +7,7 @@ from keras_tnn.losses.complexity_loss import ComplexityLoss
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
-class BatchActivation(ComplexityLoss):
+class BatchActivationLoss(ComplexityLoss):
     """(t - mean over batch and gates of Z)^2 (herrmann2019, Eq. 1; on FLOPs, 3.4).
 
     Its expectation is (t - E[Q])^2 + Var(Q) with Q the activation rate of the batch (property
@@ -23,7 +23,7 @@ class BatchActivation(ComplexityLoss):
     Example:
 
     >>> gates = np.array([[1.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]])  # Q = 3 / 8
-    >>> float(BatchActivation()(0.5, gates))
+    >>> float(BatchActivationLoss()(0.5, gates))
     0.015625
     """
 

@@ -44,7 +44,7 @@ def throttle(
     [t, 1] with t falling from 1 (hostetler2019, 5.2 and A.3).
 
     With `gate`, every family of tied channels and every block has a gate of its own, which may be
-    learned (herrmann2019): fine-tune it with `GateTarget`. A gate that is not learned opens a
+    learned (herrmann2019): fine-tune it with `BatchActivation`. A gate that is not learned opens a
     share of the blocks, which have one for all. Where a residual branch can be skipped as a whole,
     all of its groups may close.
 

@@ -46,7 +46,7 @@ class GateObjective:
 
     ```python
     share = keras_tnn.losses.MacsShare(model)
-    model.objective = GateObjective(keras_tnn.losses.BatchActivation(), share, 1.0, 20e-4)
+    model.objective = GateObjective(keras_tnn.losses.BatchActivationLoss(), share, 1.0, 20e-4)
     ```
     """
 

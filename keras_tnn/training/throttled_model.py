@@ -34,7 +34,7 @@ class ThrottledModel(ChoosesSteps, ControlsGates):
     from [0, 1] for every sample, hostetler2019, 4.1) and inference takes 1, the whole network.
 
     A model with learned gates has the metrics "activation_rate" and "polarization" in training and
-    evaluation, and `keras_tnn.callbacks.GateTarget` gives its gates a target.
+    evaluation, and `keras_tnn.callbacks.BatchActivation` gives its gates a target.
 
     Args:
         inputs: list or dict of `keras.Input`, one of them

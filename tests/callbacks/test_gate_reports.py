@@ -48,7 +48,7 @@ def tensor(value) -> np.ndarray:
 @pytest.fixture
 def logged(tmp_path):
     """Two epochs with validation: the history, and what was written."""
-    reports = [callbacks.GateTarget(0.5), callbacks.GateSummary(tmp_path)]
+    reports = [callbacks.BatchActivation(0.5), callbacks.GateSummary(tmp_path)]
     settings = {"epochs": 2, "batch_size": 8, "verbose": 0, "validation_data": data()}
     history = network().fit(*data(), callbacks=reports, **settings)
     return history.history["gate_rates"], summaries(tmp_path)
@@ -84,7 +84,7 @@ def test_summary_draws_the_timeline(logged):
 def test_summary_goes_on_in_another_fit_with_the_same_history(tmp_path):
     model, history = network(), keras.callbacks.History()
     summary = callbacks.GateSummary(tmp_path)
-    reports = [callbacks.GateTarget(0.5), summary, history]
+    reports = [callbacks.BatchActivation(0.5), summary, history]
     for epoch in (0, 1):
         model.fit(*data(), epochs=epoch + 1, initial_epoch=epoch, verbose=0, callbacks=reports)
     assert len(summary.epochs) == 1
@@ -95,8 +95,8 @@ def test_summary_goes_on_in_another_fit_with_the_same_history(tmp_path):
 
 @pytest.mark.parametrize("order", [[1], [1, 0]])
 def test_summary_needs_the_rates_before_it(order, tmp_path):
-    both = [callbacks.GateTarget(0.5), callbacks.GateSummary(tmp_path)]
-    with pytest.raises(ValueError, match="Expected keras_tnn.callbacks.GateTarget before it"):
+    both = [callbacks.BatchActivation(0.5), callbacks.GateSummary(tmp_path)]
+    with pytest.raises(ValueError, match="Expected keras_tnn.callbacks.BatchActivation before it"):
         network().fit(*data(), verbose=0, callbacks=[both[i] for i in order])
 
 
@@ -203,7 +203,7 @@ def test_alpha_of_the_paper():
 
 def test_alpha_turns_the_estimator_and_is_logged():
     model = reinforced()
-    reports = [callbacks.GateTarget(0.5), callbacks.ReinforceAlpha(0.6, 0.9, epochs=2)]
+    reports = [callbacks.BatchActivation(0.5), callbacks.ReinforceAlpha(0.6, 0.9, epochs=2)]
     logs = model.fit(*data(), epochs=4, verbose=0, callbacks=reports).history
     assert logs["alpha"] == pytest.approx([0.6, 0.75, 0.9, 0.9])
     estimator = model.learned_gates[0].estimator
@@ -214,7 +214,7 @@ def test_alpha_turns_the_estimator_and_is_logged():
 
 def test_alpha_of_a_resumed_run_is_that_of_its_epoch():
     model = reinforced()
-    reports = [callbacks.GateTarget(0.5), callbacks.ReinforceAlpha(0.6, 0.9, epochs=2)]
+    reports = [callbacks.BatchActivation(0.5), callbacks.ReinforceAlpha(0.6, 0.9, epochs=2)]
     logs = model.fit(*data(), initial_epoch=1, epochs=2, verbose=0, callbacks=reports).history
     assert logs["alpha"] == pytest.approx([0.75])
 

@@ -112,7 +112,7 @@ LOSSES = [
 
 # Losses on (target, complexity): a callback adds them to the compiled one.
 COMPLEXITY_LOSSES = [
-    Descriptor(losses.BatchActivation),
+    Descriptor(losses.BatchActivationLoss),
     Descriptor(losses.ConstQuad),
     Descriptor(losses.DistanceComplexity, {"p": 1}),
     Descriptor(losses.HingeComplexity, {"p": 1}),
@@ -136,7 +136,7 @@ CALLBACKS = [
 
 # For models with learned gates.
 GATE_CALLBACKS = [
-    Descriptor(callbacks.GateTarget, {"target": 0.5, "start": 0.7, "every": 1}),
+    Descriptor(callbacks.BatchActivation, {"target": 0.5, "start": 0.7, "every": 1}),
 ]
 
 IMAGE = {"input_shape": (8, 8, 3), "num_classes": 3}

@@ -8,13 +8,13 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_tnn.losses import BatchActivation, ConstQuad, PerGateActivation
+from keras_tnn.losses import BatchActivationLoss, ConstQuad, PerGateActivation
 
 Z = np.array([[1, 1, 0, 0, 1], [1, 0, 0, 0, 1], [1, 1, 1, 0, 0]], "float32")  # Q = 8 / 15
 
 
 def test_batch_activation_is_equation_1():
-    np.testing.assert_allclose(BatchActivation()(0.3, Z), (0.3 - 8 / 15) ** 2, rtol=1e-6)
+    np.testing.assert_allclose(BatchActivationLoss()(0.3, Z), (0.3 - 8 / 15) ** 2, rtol=1e-6)
 
 
 def test_per_gate_activation_is_section_3_1():
@@ -28,7 +28,7 @@ def test_const_quad_is_equation_3(t, expected):
     np.testing.assert_allclose(ConstQuad()(t, Z), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("loss", [BatchActivation(), PerGateActivation(), ConstQuad()])
+@pytest.mark.parametrize("loss", [BatchActivationLoss(), PerGateActivation(), ConstQuad()])
 def test_of_a_target_for_each_sample_the_mean_counts(loss):
     np.testing.assert_allclose(loss(np.array([0.1, 0.2, 0.6]), Z), loss(0.3, Z), rtol=1e-6)
 
@@ -37,7 +37,7 @@ def test_of_a_target_for_each_sample_the_mean_counts(loss):
     ("loss", "expected"),
     [
         # d/dZ (t - Q)^2 = -2 (t - Q) / (B G)
-        (BatchActivation(), np.full((3, 5), -2 * (0.3 - 8 / 15) / 15)),
+        (BatchActivationLoss(), np.full((3, 5), -2 * (0.3 - 8 / 15) / 15)),
         (ConstQuad(), np.full((3, 5), -2 * (0.3 - 8 / 15) / 15)),
         # d/dZ_ij = -2 (t - r_i) / (B G)
         (
@@ -65,13 +65,13 @@ def test_property_3_1(p, t):
     """E[L_B] = (t - E[Q])^2 + Var(Q), over all patterns of three independent gates."""
     patterns = np.array(list(itertools.product([0, 1], repeat=3)), "float32")
     chances = np.prod(np.where(patterns == 1, p, 1 - np.array(p)), axis=1)
-    losses = np.array([float(BatchActivation()(t, one[None])) for one in patterns])
+    losses = np.array([float(BatchActivationLoss()(t, one[None])) for one in patterns])
     mean, variance = np.mean(p), np.sum(np.array(p) * (1 - np.array(p))) / 9
     # float32 losses up to 1
     np.testing.assert_allclose(chances @ losses, (t - mean) ** 2 + variance, atol=1e-6)
 
 
-@pytest.mark.parametrize("loss", [BatchActivation, PerGateActivation, ConstQuad])
+@pytest.mark.parametrize("loss", [BatchActivationLoss, PerGateActivation, ConstQuad])
 @pytest.mark.parametrize("target", [-0.1, 1.5, 2, float("nan")])
 def test_bad_targets(loss, target):
     with pytest.raises(ValueError, match=r"`target`. Expected a float in \[0, 1\]. Received"):

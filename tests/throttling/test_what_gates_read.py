@@ -150,7 +150,7 @@ def test_trains_ships_saves(kind, tmp_path):
         tnn.materialize(model, 0.5)
 
     model.compile("sgd", "sparse_categorical_crossentropy")
-    towards = tnn.callbacks.GateTarget(0.5, weight=10.0)
+    towards = tnn.callbacks.BatchActivation(0.5, weight=10.0)
     history = model.fit(IMAGES, np.arange(6) % 4, verbose=0, callbacks=[towards]).history
     assert len(np.concatenate(list(history["gate_rates"][0].values()))) == 4
     model.save(tmp_path / "net.keras")

@@ -79,7 +79,7 @@ def test_loss_is_that_of_the_paper():
     gate = model.learned_gates[0]
     set_probabilities(gate, [1, 1, 1, 0])  # Q = 2/3, for sure
     model.objective = GateObjective(
-        losses.BatchActivation(), losses.GateActivation(model), weight=5.0, weight_decay=0.3
+        losses.BatchActivationLoss(), losses.GateActivation(model), weight=5.0, weight_decay=0.3
     )
     model.target.turn([0.5, 0.0])
     x, y = data()
@@ -94,7 +94,7 @@ def test_loss_is_that_of_the_paper():
 def test_gates_reach_their_target():
     model = network(gates.DataIndependent(8, name="hidden_open"))
     model.objective = GateObjective(
-        losses.BatchActivation(), losses.GateActivation(model), weight=100.0, weight_decay=0.0
+        losses.BatchActivationLoss(), losses.GateActivation(model), weight=100.0, weight_decay=0.0
     )
     model.target.turn([0.25, 0.0])
     x, y = data(64)
@@ -114,7 +114,7 @@ def test_moving_target_follows_the_batches():
         return target + (rate - target) / 2
 
     objective = GateObjective(
-        losses.BatchActivation(), losses.GateActivation(model), 0.0, 0.0, update=update
+        losses.BatchActivationLoss(), losses.GateActivation(model), 0.0, 0.0, update=update
     )
     model.objective = objective
     model.target.turn([1.0, 0.0])
@@ -326,6 +326,6 @@ def test_each_call_of_a_gate_has_rates_of_its_own():
         np.testing.assert_allclose(rate, np.mean(decision.values, axis=0), rtol=1e-6)
     assert np.any(rates["twice"] != rates["twice/2"])
     assert found["activation_rate"] == pytest.approx(np.mean(list(rates.values())))
-    callback = tnn.callbacks.GateTarget(0.5)
+    callback = tnn.callbacks.BatchActivation(0.5)
     history = model.fit(x, y, verbose=0, callbacks=[callback]).history
     assert list(history["gate_rates"][0]) == ["twice", "twice/2"]

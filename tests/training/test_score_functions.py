@@ -93,7 +93,7 @@ def test_every_form_trains(form):
     model.compile(keras.optimizers.SGD(0.5), loss, loss_weights)
     (gate,) = model.gates
     before = ops.convert_to_numpy(gate.pairs)
-    towards = tnn.callbacks.GateTarget(0.5, weight=0.0, weight_decay=0.0)
+    towards = tnn.callbacks.BatchActivation(0.5, weight=0.0, weight_decay=0.0)
     model.fit(X, y, sample_weight=sample_weight, verbose=0, callbacks=[towards])
     assert np.any(ops.convert_to_numpy(gate.pairs) != before)
 
@@ -136,7 +136,7 @@ def test_the_baseline_of_the_callback_is_asked():
 
     model, baseline = network(), Seen()
     model.compile("sgd", CLASSES)
-    towards = tnn.callbacks.GateTarget(0.5, baseline=baseline)
+    towards = tnn.callbacks.BatchActivation(0.5, baseline=baseline)
     model.fit(X, NUMBERS, verbose=0, callbacks=[towards])
     assert baseline.keys == [model.gates[0].name]
 
@@ -159,7 +159,7 @@ for scope in (contextlib.nullcontext(), strategy.scope()):
         model = tnn.ThrottledModel([image, u], keras.layers.Dense(2, activation="softmax")(h))
         model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
     before = gate.pairs.numpy()
-    towards = tnn.callbacks.GateTarget(0.0, weight=10.0, weight_decay=0.1)
+    towards = tnn.callbacks.BatchActivation(0.0, weight=10.0, weight_decay=0.1)
     loss = model.fit(x, y, batch_size=8, verbose=0, callbacks=[towards]).history["loss"][0]
     print("RESULT", loss, float(np.abs(gate.pairs.numpy() - before).max()))
 """

@@ -8,7 +8,7 @@ import numpy as np
 from keras_tnn.callbacks.logged import Logged
 from keras_tnn.counts import check_count
 from keras_tnn.losses import complexity as complexities
-from keras_tnn.losses.activation import BatchActivation
+from keras_tnn.losses.activation import BatchActivationLoss
 from keras_tnn.losses.complexity_penalty import DistanceComplexity
 from keras_tnn.training import Baseline, GateObjective
 from keras_tnn.training.controls_gates import check_learned_gates
@@ -34,7 +34,7 @@ def exponential_mean(target, rate, batches, momentum=0.99):
 UPDATES = {None: None, "mean": moving_mean, "exponential": exponential_mean}
 
 
-class GateTarget(Logged):
+class BatchActivation(Logged):
     """Adds the batch activation loss to the compiled loss of a model with learned gates.
 
     L = L_task + weight (t - Q)^2, where Q is the share of open gates in the batch
@@ -49,7 +49,7 @@ class GateTarget(Logged):
         target: float in [0, 1], the rate t; or "utilization": every sample's u is its target, as
             gates of u need it (liu2022, Eq. 4).
         loss: `keras.losses.Loss` on `(target, complexity)` of `keras_tnn.losses`. Defaults to
-            `BatchActivation()`; for target="utilization" to `DistanceComplexity()`.
+            `BatchActivationLoss()`; for target="utilization" to `DistanceComplexity()`.
         complexity: "gates" (the share of open gates), "macro" (liu2022, Eq. 7), "macs", "energy";
             or a function that makes one from the model, see `keras_tnn.losses.complexity`.
         weight: float, lambda of liu2022, Eq. 4; 1 in herrmann2019.
@@ -71,7 +71,7 @@ class GateTarget(Logged):
 
     Example:
 
-    >>> schedule = GateTarget(target=0.5, start=0.6, step=0.05, every=5)
+    >>> schedule = BatchActivation(target=0.5, start=0.6, step=0.05, every=5)
     >>> [schedule.target_at(epoch) for epoch in (0, 5, 10, 15)]
     [0.6, 0.55, 0.5, 0.5]
     """
@@ -96,7 +96,7 @@ class GateTarget(Logged):
         self.start = self.target if start is None else check_share(start, "start")
         self.step = check_share(step, "step")
         self.every = check_count(every, "every")
-        default = DistanceComplexity if self.follows_utilization else BatchActivation
+        default = DistanceComplexity if self.follows_utilization else BatchActivationLoss
         self.loss = loss or default()
         self.complexity = COMPLEXITIES.get(complexity, complexity)
         if not callable(self.complexity):

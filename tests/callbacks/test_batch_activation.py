@@ -1,4 +1,4 @@
-"""`GateTarget`: schedule, logs, what it leaves behind, resuming, two phases."""
+"""`BatchActivation`: schedule, logs, what it leaves behind, resuming, two phases."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ import pytest
 
 import keras_tnn as tnn
 from keras_tnn import gates, losses
-from keras_tnn.callbacks import GateTarget, UniformUtilization
+from keras_tnn.callbacks import BatchActivation, UniformUtilization
 
 
 def data(samples=32):
@@ -29,14 +29,14 @@ def network(gate=gates.DataIndependent, optimizer="sgd"):
 
 
 def test_target_falls_by_steps():
-    schedule = GateTarget(0.5, start=0.7, step=0.1, every=2)
+    schedule = BatchActivation(0.5, start=0.7, step=0.1, every=2)
     assert [schedule.target_at(e) for e in range(6)] == [0.7, 0.7, 0.6, 0.6, 0.5, 0.5]
-    assert GateTarget(0.5).target_at(0) == 0.5
+    assert BatchActivation(0.5).target_at(0) == 0.5
 
 
 def test_logs_and_leaves_no_trace():
     model = network()
-    towards = GateTarget(0.5, start=0.6, step=0.1, every=1)
+    towards = BatchActivation(0.5, start=0.6, step=0.1, every=1)
     logs = model.fit(*data(), epochs=2, verbose=0, callbacks=[towards]).history
     assert {"loss", "activation_rate", "polarization", "target_rate", "gate_rates"} == set(logs)
     np.testing.assert_allclose(logs["target_rate"], [0.6, 0.5], rtol=1e-6)
@@ -53,7 +53,7 @@ def test_rates_are_those_of_training_with_validation_too():
         gate.pairs.assign(np.zeros(gate.pairs.shape))  # p = 1/2: closed by the threshold
     model.optimizer.learning_rate.assign(0.0)
     history = model.fit(
-        *data(), verbose=0, validation_data=data(), callbacks=[GateTarget(0.5)]
+        *data(), verbose=0, validation_data=data(), callbacks=[BatchActivation(0.5)]
     ).history
     assert history["val_activation_rate"] == [0.0]
     rates = np.concatenate(list(history["gate_rates"][0].values()))
@@ -73,7 +73,7 @@ def test_killed_run_goes_on_as_if_never_killed(gate, tmp_path):
 
     def train(*more):
         model = network(gate, keras.optimizers.SGD(0.05, momentum=0.9))
-        towards = GateTarget(0.4, start=0.8, step=0.1, every=1, moving="mean", weight=5.0)
+        towards = BatchActivation(0.4, start=0.8, step=0.1, every=1, moving="mean", weight=5.0)
         model.fit(x, y, epochs=4, verbose=0, shuffle=False, callbacks=[towards, *more])
         return [w.numpy() for w in model.weights]
 
@@ -88,7 +88,7 @@ def test_killed_run_goes_on_as_if_never_killed(gate, tmp_path):
 @pytest.mark.parametrize("moving", ["mean", "exponential"])
 def test_moving_target_starts_anew_each_epoch(moving):
     model = network()
-    towards = GateTarget(0.5, moving=moving)
+    towards = BatchActivation(0.5, moving=moving)
     logs = model.fit(*data(), batch_size=8, epochs=2, verbose=0, callbacks=[towards]).history
     rate, target = logs["activation_rate"], logs["target_rate"]
     if moving == "mean":
@@ -103,14 +103,14 @@ def test_moving_target_starts_anew_each_epoch(moving):
     [
         ("gates", losses.PerGateActivation()),
         ("macro", losses.HingeComplexity(2)),
-        ("macs", losses.BatchActivation()),
+        ("macs", losses.BatchActivationLoss()),
         ("energy", losses.ConstQuad()),
         (losses.MacsShare, losses.DistanceComplexity(1)),
     ],
 )
 def test_complexities_and_losses_close_gates(complexity, loss):
     model = network(optimizer=keras.optimizers.Adam(0.1))
-    towards = GateTarget(0.0, loss, complexity, weight=10.0)
+    towards = BatchActivation(0.0, loss, complexity, weight=10.0)
     rates = model.fit(*data(), 4, epochs=4, verbose=0, callbacks=[towards]).history[
         "activation_rate"
     ]
@@ -127,7 +127,7 @@ def test_blind_gates_learn_the_dial_in_two_phases(estimator):
     model.freeze_data_path()
     model.compile(keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy")
     data_path = [w.numpy() for w in model.non_trainable_weights]
-    towards = GateTarget("utilization", weight=10.0)
+    towards = BatchActivation("utilization", weight=10.0)
     model.fit(
         *data(), batch_size=8, epochs=40, verbose=0, callbacks=[UniformUtilization(), towards]
     )
@@ -142,20 +142,20 @@ def test_blind_gates_learn_the_dial_in_two_phases(estimator):
 
 def test_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match=r"`target`. Expected a float in \[0, 1\]"):
-        GateTarget(1.5)
+        BatchActivation(1.5)
     with pytest.raises(ValueError, match=r"`target`. Expected a float in \[0, 1\]"):
-        GateTarget("u")
+        BatchActivation("u")
     with pytest.raises(ValueError, match=r"`start`. Expected a float in \[0, 1\]"):
-        GateTarget(0.5, start=-1)
+        BatchActivation(0.5, start=-1)
     with pytest.raises(ValueError, match="`every`. Expected a positive integer"):
-        GateTarget(0.5, every=0)
+        BatchActivation(0.5, every=0)
     with pytest.raises(ValueError, match="`complexity`. Expected one of"):
-        GateTarget(0.5, complexity="flops")
+        BatchActivation(0.5, complexity="flops")
     with pytest.raises(ValueError, match="`moving`. Expected None, 'mean'"):
-        GateTarget(0.5, moving="median")
+        BatchActivation(0.5, moving="median")
     with pytest.raises(ValueError, match="`weight`. Expected a float, 0 or more"):
-        GateTarget(0.5, weight=-1.0)
+        BatchActivation(0.5, weight=-1.0)
     model = tnn.throttle(plain(), num_groups=4)
     model.compile("sgd", "sparse_categorical_crossentropy")
     with pytest.raises(ValueError, match="needs a keras_tnn.ThrottledModel with learned gates"):
-        model.fit(*data(), verbose=0, callbacks=[GateTarget(0.5)])
+        model.fit(*data(), verbose=0, callbacks=[BatchActivation(0.5)])
