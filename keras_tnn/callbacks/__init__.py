@@ -2,6 +2,7 @@
 
 from keras_tnn.callbacks.batch_activation import BatchActivation
 from keras_tnn.callbacks.batch_norm_reestimation import BatchNormReestimation
+from keras_tnn.callbacks.budget_curriculum import BudgetCurriculum
 from keras_tnn.callbacks.distributions import (
     DiscreteUtilization,
     FixedUtilization,
@@ -18,6 +19,7 @@ __all__ = [
     "AnnealedUtilization",
     "BatchActivation",
     "BatchNormReestimation",
+    "BudgetCurriculum",
     "DiscreteUtilization",
     "FixedUtilization",
     "GateSummary",

@@ -1,6 +1,7 @@
 """Losses beside the task's: for several utilizations at once, and for what gates leave to do."""
 
 from keras_tnn.losses.activation import BatchActivation, ConstQuad, PerGateActivation
+from keras_tnn.losses.budget_reward import BudgetReward
 from keras_tnn.losses.complexity import (
     Complexity,
     EnergyShare,
@@ -15,6 +16,7 @@ from keras_tnn.losses.level_distillation import LevelDistillation
 
 __all__ = [
     "BatchActivation",
+    "BudgetReward",
     "Complexity",
     "ConstQuad",
     "DistanceComplexity",
