@@ -87,6 +87,11 @@ DATA_GATES = [
     Descriptor(gates.DataDependent, {"num_groups": 4, "min_groups": 1, "memory": True}, (6,)),
 ]
 
+# Gates that are called with an image.
+IMAGE_GATES = [
+    Descriptor(gates.BudgetPolicy, {"num_groups": 4, "always_open": [2], "hidden_units": 8}),
+]
+
 ESTIMATORS = [
     Descriptor(gates.StraightThrough, {"temperature": 0.5, "seed": 1}),
     Descriptor(gates.Concrete, {"temperature": 0.2, "seed": 1}),
@@ -177,11 +182,14 @@ ABSTRACT = [
     losses.Complexity,
     callbacks.UtilizationCallback,
     training.Baseline,
+    training.Objective,
     training.Regime,
 ]
 
 # Values and strategies without a property of their own here; their rooms test them.
 OTHERS = [
+    analysis.BudgetRow,
+    analysis.BudgetTable,
     analysis.LevelRow,
     analysis.LevelTable,
     gates.AlwaysOn,
@@ -191,6 +199,7 @@ OTHERS = [
     gates.Threshold,
     layers.ConditionalSum,
     layers.HardGate,
+    losses.BudgetReward,
     losses.EnergyShare,
     losses.GateActivation,
     losses.LevelDistillation,
@@ -200,6 +209,7 @@ OTHERS = [
     analysis.GatingRow,
     analysis.GatingTable,
     callbacks.BatchNormReestimation,
+    callbacks.BudgetCurriculum,
     callbacks.GateSummary,
     callbacks.LevelValidation,
     callbacks.ReinforceAlpha,
@@ -212,6 +222,8 @@ OTHERS = [
     surgery.Mixing,
     surgery.PerChannel,
     surgery.Rule,
+    training.BudgetObjective,
+    training.Critic,
     training.DiscreteDraw,
     training.ForwardPass,
     training.GateObjective,
@@ -224,7 +236,7 @@ OTHERS = [
 ]
 
 # What is serialised by its configuration.
-CONFIGURABLE = LAYERS + PLAIN_LAYERS + GATES + DATA_GATES + ESTIMATORS
+CONFIGURABLE = LAYERS + PLAIN_LAYERS + GATES + DATA_GATES + IMAGE_GATES + ESTIMATORS
 CONFIGURABLE += LOSSES + COMPLEXITY_LOSSES + METRICS
 EVERY = CONFIGURABLE + CALLBACKS + GATE_CALLBACKS + MODELS
 
