@@ -18,8 +18,10 @@ class BudgetPolicy(LearnedGate):
     The budget c is the utilization u. The K components, blocks or paths, are drawn as independent
     Bernoulli variables, pi(u | x, c) = prod_k s_k^u_k (1 - s_k)^(1 - u_k) (Eq. 1 and 2). A critic
     on the same features, V(x, c) = f_critic([f_extractor(x), c]) (Eq. 3), predicts what they
-    earn; its answer is the `state` of the decisions of training. f_actor and f_critic are dense
-    layers with one hidden layer each. `keras_tnn.callbacks.BudgetCurriculum` trains both.
+    earn; its answer is the `state` of the decisions of training. f_actor and f_critic have one
+    hidden layer each, and log(c / (1 - c)) is added to the log-odds of the actor: before training
+    every component is open about as often as the budget says.
+    `keras_tnn.callbacks.BudgetCurriculum` trains both.
 
     `keras_tnn.training.calibrate_budgets` shifts the log-odds by a number for each budget, so that
     the mean cost is the budget asked for. In its hard mode, the least probable of the open
@@ -34,7 +36,6 @@ class BudgetPolicy(LearnedGate):
         hidden_units: Integer, of actor and critic.
         estimator: `keras_tnn.gates.Estimator`; defaults to `Reinforce()`, whose modified sigmoid
             is the bounded exploration of Eq. 11.
-        open_probability: float in (0, 1), about which s of every component is before training.
         always_open: Optional list of component numbers, in place of `min_groups`.
 
     Call arguments:
@@ -51,9 +52,9 @@ class BudgetPolicy(LearnedGate):
 
     Example:
 
-    >>> policy = BudgetPolicy(num_groups=6, open_probability=0.99)
-    >>> policy(0.5, image=np.zeros((2, 8, 8, 3), "float32")).numpy().tolist()
-    [[1.0, 1.0, 1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]]
+    >>> policy = BudgetPolicy(num_groups=4)
+    >>> policy(np.array([0.1, 0.9]), image=np.zeros((2, 8, 8, 3), "float32")).numpy().tolist()
+    [[0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]
     """
 
     reads = ("utilization", "image")
@@ -66,25 +67,19 @@ class BudgetPolicy(LearnedGate):
         extractor=None,
         hidden_units=64,
         estimator=None,
-        open_probability=0.9,
         always_open=None,
         **kwargs,
     ):
         estimator = Reinforce() if estimator is None else estimator
-        super().__init__(num_groups, min_groups, estimator, open_probability, always_open, **kwargs)
+        super().__init__(num_groups, min_groups, estimator, always_open=always_open, **kwargs)
         if isinstance(extractor, dict):
             extractor = keras.saving.deserialize_keras_object(extractor)
         self.given_extractor = extractor is not None
         self.extractor = extractor if self.given_extractor else small_network()
         self.hidden_units = check_hidden_units(hidden_units)
         self.actor_hidden = dense(hidden_units, "actor_hidden", activation="relu")
-        self.actor = dense(
-            self.free_groups,
-            "logits",
-            bias_initializer=keras.initializers.Constant(
-                np.log(open_probability / (1 - open_probability))
-            ),
-        )
+        small = keras.initializers.RandomNormal(stddev=0.01)
+        self.actor = dense(self.free_groups, "logits", kernel_initializer=small)
         self.critic_hidden = dense(hidden_units, "critic_hidden", activation="relu")
         self.critic = dense(1, "value")
         self.kept = Dial([0.0])
@@ -146,7 +141,8 @@ class BudgetPolicy(LearnedGate):
         return ops.concatenate([features, budget], axis=-1)
 
     def logits(self, utilization, training=None, read=None):
-        logits = self.actor(self.actor_hidden(read))
+        c = ops.clip(read[:, -1:], 0.01, 0.99)
+        logits = self.actor(self.actor_hidden(read)) + ops.log(c / (1 - c))
         return logits if training else logits + self.offset(utilization)
 
     def offset(self, utilization):
@@ -172,8 +168,10 @@ class BudgetPolicy(LearnedGate):
 
     def get_config(self):
         extractor = self.extractor if self.given_extractor else None
+        config = super().get_config()
+        config.pop("open_probability")
         return {
-            **super().get_config(),
+            **config,
             "extractor": extractor and keras.saving.serialize_keras_object(extractor),
             "hidden_units": self.hidden_units,
         }

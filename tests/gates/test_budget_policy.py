@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_tnn.gates import BudgetPolicy, record_decisions
+from keras_tnn.gates import BudgetPolicy, Reinforce, record_decisions
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(6, 5)).astype("float32")
@@ -37,7 +37,8 @@ def by_the_paper(policy):
     found = []
     for w1, b1, w2, b2 in (weights[:4], weights[4:]):
         found.append(np.maximum(read @ w1 + b1, 0) @ w2 + b2)
-    return 1 / (1 + np.exp(-found[0])), found[1][:, 0]
+    c = np.clip(C[:, None], 0.01, 0.99)
+    return 1 / (1 + np.exp(-found[0] - np.log(c / (1 - c)))), found[1][:, 0]
 
 
 @pytest.mark.parametrize("a", [0.8, 1.0])
@@ -57,6 +58,15 @@ def test_equations_1_to_3_and_11(a):
     assert no_critic is None  # it costs nothing at inference
 
 
+def test_before_training_components_are_open_as_the_budget_says():
+    images = np.random.default_rng(0).random((6, 8, 8, 3)).astype("float32")
+    policy = BudgetPolicy(8, estimator=Reinforce(1.0))
+    with record_decisions() as decisions:
+        policy(C, image=images)
+    s = keras.ops.convert_to_numpy(decisions[0].probabilities)
+    np.testing.assert_allclose(s, np.repeat(C[:, None], 8, axis=1), atol=0.02)
+
+
 def test_image_and_budget_both_matter():
     policy = policy_of_features(components=12)
     one, other = (decide(policy, c=np.full(6, c, "float32"))[1] for c in (0.2, 0.8))
@@ -71,7 +81,7 @@ def test_draws_follow_the_probabilities():
 
 
 def test_the_actor_controls_the_last_components():
-    policy = policy_of_features(components=5, open_probability=0.01)
+    policy = policy_of_features(components=5)
     policy.actor.bias.assign(np.full(5, -30.0))  # the actor would close all
     for count in range(6):
         policy.control(count)
