@@ -20,7 +20,7 @@ import numpy as np
 from absl import app, flags
 from keras import ops
 from learned_gates import OUT, accuracy_at, load
-from two_phases import Shifted, fit
+from two_phases import Shifted, cosine, fit
 
 import keras_tnn as tnn
 
@@ -64,7 +64,7 @@ class Small(Shifted):
 
 
 def stage(name: str, make) -> keras.Model:
-    """A trained model, from its file where there is one."""
+    """A trained model, from its file where there is one: the next stage trains a copy of it."""
     path = pathlib.Path(OUT.value) / f"{name}.keras"
     if not path.exists():
         keras.utils.set_random_seed(0)
@@ -73,6 +73,13 @@ def stage(name: str, make) -> keras.Model:
     model = keras.saving.load_model(path)
     model.compile(loss=LOSS, metrics=["accuracy"])
     return model
+
+
+def policy_faster(rate: float, steps: int) -> keras.optimizers.Optimizer:
+    """A policy learns from one number a sample; at the network's rate it would not get far."""
+    speeds = keras.optimizers.OptimizerMap(default_optimizer=cosine(rate, steps))
+    speeds[".*open_groups/.*"] = cosine(1e-2, steps)
+    return keras.optimizers.MultiOptimizer(speeds)
 
 
 def pretrained(x, y) -> keras.Model:
@@ -99,13 +106,14 @@ def policy_alone(plain, x, y) -> keras.Model:
     model = tnn.surgery.copy_weights(plain, network(gate=tnn.gates.BudgetPolicy))
     model.freeze_data_path()
     curriculum = tnn.callbacks.BudgetCurriculum(reward, epochs=CURRICULUM.value)
-    fit(model, Small(x, y, 1), POLICY.value, 2e-3, [curriculum])
+    fit(model, Small(x, y, 1), POLICY.value, 1e-2, [curriculum])
     return model
 
 
 def joint(model, x, y) -> keras.Model:
     model.freeze_data_path(False)
-    fit(model, Small(x, y, 2), JOINT.value, 1e-3, [tnn.callbacks.BudgetCurriculum(reward, 0)])
+    together = tnn.callbacks.BudgetCurriculum(reward, epochs=0)
+    fit(model, Small(x, y, 2), JOINT.value, 1e-3, [together], policy_faster)
     return model
 
 
@@ -161,10 +169,15 @@ def main(argv):
     keras.layers.Conv2D.convolution_op = by_branch
     x, y, x_test, y_test = load()
     train, held = (x[:-HELD_OUT], y[:-HELD_OUT]), (halved(x[-HELD_OUT:]), y[-HELD_OUT:])
-    plain_first = stage("pretrained", lambda: pretrained(*train))
-    plain = stage("closed", lambda: with_paths_closed(plain_first, *train))
-    alone = stage("policy", lambda: policy_alone(plain, *train))
-    both = stage("joint", lambda: joint(alone, *train))
+
+    def pretrained_stage():
+        return stage("pretrained", lambda: pretrained(*train))
+
+    def policy_stage():
+        return stage("policy", lambda: policy_alone(plain, *train))
+
+    plain = stage("closed", lambda: with_paths_closed(pretrained_stage(), *train))
+    alone, both = policy_stage(), stage("joint", lambda: joint(policy_stage(), *train))
     of_order = stage("nested", lambda: nested(plain, *train))
     half = HELD_OUT // 2  # calibrated on one half; the other is seen where there is no test
     seen = (halved(x_test), y_test) if TEST.value else (held[0][half:], held[1][half:])

@@ -15,6 +15,8 @@ from keras_tnn.training import ThrottledModel
 from keras_tnn.training.budget_calibration import policy_of
 from keras_tnn.utilization import check_levels
 
+ACTIVITY = ("activation_rate", "polarization")
+
 
 def evaluate_budgets(
     model: ThrottledModel,
@@ -72,9 +74,6 @@ def evaluate_budgets(
         )
 
     return BudgetTable(tuple(map(row, budgets)))
-
-
-ACTIVITY = ("activation_rate", "polarization")
 
 
 def open_components(model, policy, x, budget: float, batch_size: int) -> np.ndarray:
