@@ -4,11 +4,12 @@
 
 A ResNeXt-29 of four branches a block (chen2020, Table 1, half as wide) is trained on images of
 16x16, then with random paths closed: trained so shortly, it could not lose any. A budget policy for
-its 36 paths is trained on the network as it is, then both together; the budgets are shares of MACs,
-calibrated on held-out training images. Beside it stand random policies that open as many paths of
-the same network, and nested gates, fine-tuned for as many epochs as the joint training takes.
-Settings were chosen on the held-out images. The test images are looked at with `--test` only. A
-stopped run goes on where it stopped; `--data` and `--out` are those of learned_gates.py.
+its 36 paths is trained on the network as it is, then both together, then the policy again; the
+budgets are shares of MACs, calibrated on held-out training images. Beside it stand random policies
+that open as many paths of the same network, and nested gates, fine-tuned for as many epochs as the
+joint training takes. Settings were chosen on the held-out images. The test images are looked at
+with `--test` only. A stopped run goes on where it stopped; `--data` and `--out` are those of
+learned_gates.py.
 """
 
 import os
@@ -20,7 +21,7 @@ import numpy as np
 from absl import app, flags
 from keras import ops
 from learned_gates import OUT, accuracy_at, load
-from two_phases import Shifted, cosine, fit
+from two_phases import Shifted, fit
 
 import keras_tnn as tnn
 
@@ -29,6 +30,7 @@ RANDOM = flags.DEFINE_integer("closed_epochs", 3, "Epochs with random paths clos
 CURRICULUM = flags.DEFINE_integer("curriculum_epochs", 5, "Epochs of the curricula.")
 POLICY = flags.DEFINE_integer("policy_epochs", 7, "Epochs of the policy alone.")
 JOINT = flags.DEFINE_integer("joint_epochs", 2, "Epochs of policy and network; of nested gates.")
+SETTLE = flags.DEFINE_integer("settle_epochs", 4, "Epochs of the policy alone in the end.")
 TEST = flags.DEFINE_bool("test", False, "Whether the test images are looked at.")
 TIMED = flags.DEFINE_integer("timed", 0, "Images whose inference is timed.")
 HELD_OUT = 5000  # training images that settings and the calibration are chosen on
@@ -75,13 +77,6 @@ def stage(name: str, make) -> keras.Model:
     return model
 
 
-def policy_faster(rate: float, steps: int) -> keras.optimizers.Optimizer:
-    """A policy learns from one number a sample; at the network's rate it would not get far."""
-    speeds = keras.optimizers.OptimizerMap(default_optimizer=cosine(rate, steps))
-    speeds[".*open_groups/.*"] = cosine(1e-2, steps)
-    return keras.optimizers.MultiOptimizer(speeds)
-
-
 def pretrained(x, y) -> keras.Model:
     plain = network(throttled=False)
     fit(plain, Small(x, y, 0), PRETRAIN.value, 3e-3)
@@ -106,14 +101,22 @@ def policy_alone(plain, x, y) -> keras.Model:
     model = tnn.surgery.copy_weights(plain, network(gate=tnn.gates.BudgetPolicy))
     model.freeze_data_path()
     curriculum = tnn.callbacks.BudgetCurriculum(reward, epochs=CURRICULUM.value)
-    fit(model, Small(x, y, 1), POLICY.value, 1e-2, [curriculum])
+    fit(model, Small(x, y, 1), POLICY.value, 2e-3, [curriculum])
     return model
 
 
 def joint(model, x, y) -> keras.Model:
     model.freeze_data_path(False)
     together = tnn.callbacks.BudgetCurriculum(reward, epochs=0)
-    fit(model, Small(x, y, 2), JOINT.value, 1e-3, [together], policy_faster)
+    fit(model, Small(x, y, 2), JOINT.value, 1e-3, [together])
+    return model
+
+
+def settled(model, x, y) -> keras.Model:
+    """The policy alone once more, on the network that it has shaped."""
+    model.freeze_data_path()
+    together = tnn.callbacks.BudgetCurriculum(reward, epochs=0, seed=1)
+    fit(model, Small(x, y, 4), SETTLE.value, 3e-3, [together])
     return model
 
 
@@ -177,7 +180,12 @@ def main(argv):
         return stage("policy", lambda: policy_alone(plain, *train))
 
     plain = stage("closed", lambda: with_paths_closed(pretrained_stage(), *train))
-    alone, both = policy_stage(), stage("joint", lambda: joint(policy_stage(), *train))
+
+    def joint_stage():
+        return stage("joint", lambda: joint(policy_stage(), *train))
+
+    alone = policy_stage()
+    both = stage("settled", lambda: settled(joint_stage(), *train))
     of_order = stage("nested", lambda: nested(plain, *train))
     half = HELD_OUT // 2  # calibrated on one half; the other is seen where there is no test
     seen = (halved(x_test), y_test) if TEST.value else (held[0][half:], held[1][half:])
