@@ -1,9 +1,11 @@
 """Analysis: what each level of a throttled model, and each way to run its gates, is worth."""
 
+from keras_tnn.analysis.budget_table import BudgetRow, BudgetTable
 from keras_tnn.analysis.choices import Choices, oracle
 from keras_tnn.analysis.choices_figures import class_figure
 from keras_tnn.analysis.choices_table import ChoicesTable
 from keras_tnn.analysis.escalation import Escalation, escalation
+from keras_tnn.analysis.evaluate_budgets import evaluate_budgets
 from keras_tnn.analysis.evaluate_controller import evaluate_controller
 from keras_tnn.analysis.evaluate_gating import evaluate_gating
 from keras_tnn.analysis.evaluate_levels import evaluate_levels
@@ -16,6 +18,8 @@ __all__ = [
     "Choices",
     "ChoicesTable",
     "Escalation",
+    "BudgetRow",
+    "BudgetTable",
     "GatingRow",
     "GatingTable",
     "LevelRow",
@@ -24,6 +28,7 @@ __all__ = [
     "class_figure",
     "escalation",
     "evaluate_controller",
+    "evaluate_budgets",
     "evaluate_gating",
     "evaluate_levels",
     "gate_histogram",

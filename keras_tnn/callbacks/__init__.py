@@ -2,6 +2,7 @@
 
 from keras_tnn.callbacks.batch_activation import BatchActivation
 from keras_tnn.callbacks.batch_norm_reestimation import BatchNormReestimation
+from keras_tnn.callbacks.budget_curriculum import BudgetCurriculum
 from keras_tnn.callbacks.distributions import (
     DiscreteUtilization,
     FixedUtilization,
@@ -17,6 +18,7 @@ from keras_tnn.callbacks.utilization_callback import UtilizationCallback
 __all__ = [
     "AnnealedUtilization",
     "BatchNormReestimation",
+    "BudgetCurriculum",
     "DiscreteUtilization",
     "FixedUtilization",
     "GateSummary",

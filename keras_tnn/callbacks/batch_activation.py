@@ -7,18 +7,11 @@ import numpy as np
 
 from keras_tnn.callbacks.logged import Logged
 from keras_tnn.counts import check_count
-from keras_tnn.losses import complexity as complexities
 from keras_tnn.losses.activation import BatchActivationLoss
+from keras_tnn.losses.complexity import complexity_maker
 from keras_tnn.losses.complexity_penalty import DistanceComplexity
 from keras_tnn.training import Baseline, GateObjective
 from keras_tnn.training.controls_gates import check_learned_gates
-
-COMPLEXITIES = {
-    "gates": complexities.GateActivation,
-    "macro": complexities.MacroAverage,
-    "macs": complexities.MacsShare,
-    "energy": complexities.EnergyShare,
-}
 
 
 def moving_mean(target, rate, batches):
@@ -98,12 +91,7 @@ class BatchActivation(Logged):
         self.every = check_count(every, "every")
         default = DistanceComplexity if self.follows_utilization else BatchActivationLoss
         self.loss = loss or default()
-        self.complexity = COMPLEXITIES.get(complexity, complexity)
-        if not callable(self.complexity):
-            raise ValueError(
-                f"Invalid value for `complexity`. Expected one of {sorted(COMPLEXITIES)}, or a "
-                f"function of the model. Received: complexity={complexity!r}"
-            )
+        self.complexity = complexity_maker(complexity, "complexity")
         if moving not in UPDATES:
             raise ValueError(
                 "Invalid value for `moving`. Expected None, 'mean' or 'exponential'. "

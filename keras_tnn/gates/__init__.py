@@ -1,6 +1,7 @@
 """Gates decide: they map utilization, or features, or what was learned, to the groups that run."""
 
 from keras_tnn.gates.blind import Blind
+from keras_tnn.gates.budget_policy import BudgetPolicy
 from keras_tnn.gates.data_dependent import DataDependent
 from keras_tnn.gates.data_independent import DataIndependent
 from keras_tnn.gates.decision import Decision, record_decisions
@@ -16,6 +17,7 @@ from keras_tnn.gates.reinforce import Reinforce
 __all__ = [
     "AlwaysOn",
     "Blind",
+    "BudgetPolicy",
     "Concrete",
     "DataDependent",
     "DataIndependent",

@@ -34,7 +34,7 @@ class Decision:
             training is relaxed.
         probabilities: of being open, float tensor `(batch or 1, num_groups)`; equal to `values`
             for a gate that is not learned.
-        state: what the gate hands on to the next one, or None.
+        state: what the gate hands on to the next one, or to what it learns by; or None.
         number: which of the calls of gates of this name it is, from 0.
     """
 

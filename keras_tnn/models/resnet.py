@@ -61,7 +61,7 @@ def ResNet(
     blocks = (depth - 2) // 6
     image = keras.Input(input_shape, name="image")
     utilization = utilization_input()
-    gates = Placement(utilization, num_groups, gate, throttled, axis)
+    gates = Placement(utilization, num_groups, gate, throttled, axis, image)
     open_blocks = gates.open_blocks(depthwise_order((blocks,) * 3))
     x = gates.channels(relu(normalized(image, width, 3, 1, "stem"), "stem"), "stem")
     for stage in range(3):

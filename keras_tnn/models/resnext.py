@@ -58,7 +58,8 @@ def ResNeXt(
         filters: Integer, channels that blocks of the first stage add up; the first convolution
             has a quarter.
         gate_sums: whether the channels that are added up are gated, too.
-        gate: class of the gates; `keras_tnn.gates.Nested` by default.
+        gate: class of the gates; `keras_tnn.gates.Nested` by default. One for the whole network,
+            such as `keras_tnn.gates.BudgetPolicy`, decides on branches alone.
         throttled: if false, builds the vanilla twin: the same layers and weights, no gates.
         name: name of the model.
 
@@ -82,7 +83,9 @@ def ResNeXt(
     check_branches(num_groups, cardinality)
     image = keras.Input(input_shape, name="image")
     utilization = utilization_input()
-    gates = Placement(utilization, num_groups, gate, throttled)
+    gates = Placement(utilization, num_groups, gate, throttled, image=image)
+    if not gate_sums:
+        gates.decide(num_groups * (depth - 2) // 3)
     x = relu(normalized(image, filters // 4, 3, 1, "stem"), "stem")
     if gate_sums:
         x = gates.channels(x, "stem")

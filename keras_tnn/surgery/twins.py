@@ -2,9 +2,13 @@
 
 import keras
 
+from keras_tnn.gates import Gate
+
 
 def copy_weights(source: keras.Model, target: keras.Model) -> keras.Model:
     """Copies the weights of every layer of `source` to the layer of the same name in `target`.
+
+    Gates keep their own.
 
     Args:
         source: model whose weights are read.
@@ -23,7 +27,10 @@ def copy_weights(source: keras.Model, target: keras.Model) -> keras.Model:
     >>> model = keras_tnn.models.ResNet((32, 32, 3), 10, depth=8)
     >>> model = keras_tnn.surgery.copy_weights(vanilla, model)
     """
-    layers = [{x.name: x for x in model.layers if x.weights} for model in (source, target)]
+    layers = [
+        {x.name: x for x in model.layers if x.weights and not isinstance(x, Gate)}
+        for model in (source, target)
+    ]
     if layers[0].keys() != layers[1].keys():
         raise ValueError(
             "Expected twins, with weights in layers of the same names. Only in one of them: "

@@ -69,8 +69,8 @@ def throttle(
             `DataIndependent`, or a function of `num_groups`, `min_groups` and `name` that makes a
             gate. It is handed what it says that it reads (`Gate.reads`). One that reads features
             sees what the layer reads that makes the channels; what several layers make together,
-            such as a residual stream, then stays whole. A gate for the whole network, `Blind`,
-            takes `always_open` in place of `min_groups`.
+            such as a residual stream, then stays whole. A gate for the whole network, `Blind`
+            or `BudgetPolicy`, takes `always_open` in place of `min_groups`.
         granularity: channels a group, in place of `num_groups`: an integer, or integers by the
             name of a layer, whose other layers have `num_groups`. With `gate` only.
         check: whether the result is compared with the model, at u = 1 on random inputs. By

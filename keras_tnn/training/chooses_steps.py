@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_tnn.training.gate_objective import GateObjective
+from keras_tnn.training.gate_objective import Objective
 from keras_tnn.training.regimes import PerSample, Regime
 from keras_tnn.training.step import CHOSEN, Step, StepOfChoice, open_step
 
@@ -27,12 +27,12 @@ class ChoosesSteps(keras.Model):
         self.compile_steps_anew()
 
     @property
-    def objective(self) -> GateObjective | None:
+    def objective(self) -> Objective | None:
         """What the gates learn besides the task."""
         return self._objective
 
     @objective.setter
-    def objective(self, objective: GateObjective | None):
+    def objective(self, objective: Objective | None):
         self._objective = objective
         self.compile_steps_anew()
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import keras
 
-from keras_tnn.gates import Ensemble, Gate, LearnedGate
+from keras_tnn.gates import DataDependent, Ensemble, Gate, LearnedGate
 from keras_tnn.gates.inference import check_gating, deciding
 from keras_tnn.surgery import gate_calls, read_graph
 from keras_tnn.surgery.gate_calls import each_once
@@ -113,7 +113,7 @@ class ControlsGates(keras.Model):
 
     def check_batches(self, x, batch_size: int | None):
         """Raises ValueError if arrays leave a data-dependent gate a training batch of one."""
-        normalizing = any(gate.data_dependent and gate.trainable for gate in self.learned_gates)
+        normalizing = any(isinstance(g, DataDependent) and g.trainable for g in self.learned_gates)
         if not normalizing or not is_arrays(x):
             return
         samples, size = len(keras.tree.flatten(self.split(x)[0])[0]), batch_size or 32

@@ -28,8 +28,33 @@ class ForwardPass:
     decisions: list[Decision]
 
 
-class GateObjective:
-    """The part of the loss that depends on the gates.
+class Objective:
+    """The part of the loss that depends on what gates chose. A subclass writes `part`."""
+
+    def ready(self, model):
+        """Called outside any compiled step, with a compiled model, before the steps of training."""
+
+    def check(self, y):
+        """Raises ValueError if the labels are not what `part` needs."""
+
+    def part(self, model, forward: ForwardPass, y, y_pred, sample_weight=None):
+        """A scalar. Arguments as for `loss`."""
+        raise NotImplementedError(f"{type(self).__name__} must define `part`.")
+
+    def loss(self, model, forward: ForwardPass, y, y_pred, sample_weight=None):
+        """The loss to add to the task's.
+
+        Args:
+            model: `keras_tnn.ThrottledModel`.
+            forward: what the forward pass left.
+            y, y_pred, sample_weight: as the compiled loss takes them.
+        """
+        total = ops.reshape(self.part(model, forward, y, y_pred, sample_weight), (1,))
+        return OfReplica()(total, total)
+
+
+class GateObjective(Objective):
+    """The task and a target of complexity.
 
     Args:
         penalty: `keras.losses.Loss` on `(target, complexity)`.
@@ -70,12 +95,10 @@ class GateObjective:
         self.task = None
 
     def ready(self, model):
-        """Called outside any compiled step, with a compiled model, before the steps of training."""
         if any(has_score(gate) for gate in model.gates):
             self.task = SampleLosses(model)
 
-    def loss(self, model, forward: ForwardPass, y, y_pred, sample_weight=None):
-        """The loss to add to the task's."""
+    def part(self, model, forward, y, y_pred, sample_weight=None):
         columns = self.complexity(forward.decisions)
         target = forward.utilization if self.follows_utilization else model.target.state[0]
         penalty = self.weight * self.penalty.call(target, columns)  # () or (batch,)
@@ -87,8 +110,7 @@ class GateObjective:
             batches = model.target.state[1]
             moved = self.update(target, ops.mean(columns), batches)
             model.target.state.assign(ops.stack([ops.stop_gradient(moved), batches + 1]))
-        total = ops.reshape(total, (1,))
-        return OfReplica()(total, total)
+        return total
 
     def decay(self, gates: list[LearnedGate]):
         """weight_decay / |G| times half the sum of squares, whose gradient is that of decay."""

@@ -137,6 +137,8 @@ class ThrottledModel(ChoosesSteps, ControlsGates):
         return adding([*losses, *every[len(every) - regularized :]])
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        if training and self.objective:
+            self.objective.check(y)
         step = current_step() or self.own_step()
         if training and x is not None and self.split(x)[1] is None:
             loss = self.regime.loss(self, x, y, y_pred, sample_weight, step)

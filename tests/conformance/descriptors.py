@@ -99,6 +99,11 @@ DATA_GATES = [
     Descriptor(gates.DataDependent, {"num_groups": 4, "min_groups": 1, "memory": True}, (6,)),
 ]
 
+# Gates that are called with an image.
+IMAGE_GATES = [
+    Descriptor(gates.BudgetPolicy, {"num_groups": 4, "always_open": [2], "hidden_units": 8}),
+]
+
 ESTIMATORS = [
     Descriptor(gates.StraightThrough, {"temperature": 0.5, "seed": 1}),
     Descriptor(gates.Concrete, {"temperature": 0.2, "seed": 1}),
@@ -189,6 +194,7 @@ ABSTRACT = [
     losses.Complexity,
     callbacks.UtilizationCallback,
     training.Baseline,
+    training.Objective,
     training.Regime,
 ]
 
@@ -197,6 +203,8 @@ OTHERS = [
     analysis.Choices,
     analysis.ChoicesTable,
     analysis.Escalation,
+    analysis.BudgetRow,
+    analysis.BudgetTable,
     analysis.LevelRow,
     analysis.LevelTable,
     analysis.Outcomes,
@@ -210,6 +218,7 @@ OTHERS = [
     gates.Threshold,
     layers.ConditionalSum,
     layers.HardGate,
+    losses.BudgetReward,
     losses.EnergyShare,
     losses.GateActivation,
     losses.LevelDistillation,
@@ -219,6 +228,7 @@ OTHERS = [
     analysis.GatingRow,
     analysis.GatingTable,
     callbacks.BatchNormReestimation,
+    callbacks.BudgetCurriculum,
     callbacks.GateSummary,
     callbacks.LevelValidation,
     callbacks.ReinforceAlpha,
@@ -234,6 +244,8 @@ OTHERS = [
     surgery.PerChannel,
     surgery.Rule,
     surgery.Slice,
+    training.BudgetObjective,
+    training.Critic,
     training.DiscreteDraw,
     training.ForwardPass,
     training.GateObjective,
@@ -246,7 +258,7 @@ OTHERS = [
 ]
 
 # What is serialised by its configuration.
-CONFIGURABLE = LAYERS + PLAIN_LAYERS + GATES + DATA_GATES + ESTIMATORS
+CONFIGURABLE = LAYERS + PLAIN_LAYERS + GATES + DATA_GATES + IMAGE_GATES + ESTIMATORS
 CONFIGURABLE += LOSSES + COMPLEXITY_LOSSES + METRICS
 EVERY = CONFIGURABLE + CALLBACKS + GATE_CALLBACKS + MODELS
 

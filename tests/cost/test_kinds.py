@@ -59,6 +59,7 @@ ELSEWHERE = {
     "ReversibleEmbedding": ("cost/test_macs.py", "ReversibleEmbedding"),
     "CategoryEncoding": ("cost/test_kinds.py", "layers.CategoryEncoding("),
     "Blind": ("cost/rules/test_gate_macs.py", "Blind"),
+    "BudgetPolicy": ("cost/rules/test_gate_macs.py", "BudgetPolicy"),
     "DataDependent": ("cost/rules/test_gate_macs.py", "DataDependent"),
     "DataIndependent": ("cost/gated_networks.py", "DataIndependent"),
     "ChannelGate": ("cost/gated_networks.py", "ChannelGate("),

@@ -4,6 +4,7 @@ A complexity is made from a model and called on the decisions of one forward pas
 `(batch, columns)`, and gradients reach the gates through the decisions' values.
 """
 
+from keras_tnn.losses.complexity.by_name import complexity_maker
 from keras_tnn.losses.complexity.complexity import Complexity
 from keras_tnn.losses.complexity.gate_activation import GateActivation
 from keras_tnn.losses.complexity.macro_average import MacroAverage
@@ -16,4 +17,5 @@ __all__ = [
     "MacroAverage",
     "MacsShare",
     "MeasuredShare",
+    "complexity_maker",
 ]

@@ -5,10 +5,11 @@ A gate that is decided once and for all, or that counts groups by u, costs nothi
 
 import math
 
-from keras_tnn.gates import Blind, DataDependent, DataIndependent
+from keras_tnn.gates import Blind, BudgetPolicy, DataDependent, DataIndependent
 from keras_tnn.surgery.arguments import argument, product
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Rule
+from keras_tnn.surgery.rules.wrappers import macs_inside
 
 
 @rule(DataIndependent)
@@ -40,3 +41,13 @@ class BlindRule(Rule):
     def macs(self, call):
         gate = call.operation
         return sum(math.prod(layer.kernel.shape) for layer in (gate.hidden, gate.output_logits))
+
+
+@rule(BudgetPolicy)
+class BudgetPolicyRule(Rule):
+    """The extractor and the actor; the critic runs in training only."""
+
+    def macs(self, call):
+        gate, image = call.operation, argument(call, 2, "image")
+        dense = sum(math.prod(layer.kernel.shape) for layer in (gate.actor_hidden, gate.actor))
+        return macs_inside(gate.extractor, image) + dense

@@ -10,9 +10,11 @@ from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Counted, Rule
 
 
-def macs_inside(layer: keras.layers.Layer, shape: tuple, dtype: str) -> int:
-    """MACs of a layer or model on one input `(batch, ...)`."""
-    inputs = keras.Input(batch_shape=shape, dtype=dtype)
+def macs_inside(layer: keras.layers.Layer, read) -> int:
+    """MACs of a layer or model on a tensor, or several, `(batch, ...)`."""
+    inputs = keras.tree.map_structure(
+        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype), read
+    )
     return sum(map(macs_of_call, read_graph(keras.Model(inputs, layer(inputs))).calls))
 
 
@@ -23,7 +25,8 @@ class TimeDistributedRule(Counted):
     def macs(self, call):
         # (batch, steps, ...) -> (batch, ...)
         batch, steps, *sample = call.inputs[0].shape
-        inside = macs_inside(call.operation.layer, (batch, *sample), call.inputs[0].dtype)
+        one = keras.KerasTensor((batch, *sample), call.inputs[0].dtype)
+        inside = macs_inside(call.operation.layer, one)
         return product(call, (steps,)) * inside
 
 
@@ -33,7 +36,7 @@ class BidirectionalRule(Rule):
 
     def macs(self, call):
         ways = (call.operation.forward_layer, call.operation.backward_layer)
-        return sum(macs_inside(way, call.inputs[0].shape, call.inputs[0].dtype) for way in ways)
+        return sum(macs_inside(way, call.inputs[0]) for way in ways)
 
 
 @rule(layers.SpectralNormalization)
@@ -41,4 +44,4 @@ class SpectralNormalizationRule(Counted):
     """At inference the wrapped layer alone runs: the kernel was normalised in training."""
 
     def macs(self, call):
-        return macs_inside(call.operation.layer, call.inputs[0].shape, call.inputs[0].dtype)
+        return macs_inside(call.operation.layer, call.inputs[0])

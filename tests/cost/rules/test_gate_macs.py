@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from keras_tnn.cost import count_macs
-from keras_tnn.gates import Blind, DataDependent, DataIndependent, Nested
+from keras_tnn.gates import Blind, BudgetPolicy, DataDependent, DataIndependent, Nested
 
 # stage: filters, blocks
 RESNET50 = ((64, 3), (128, 4), (256, 6), (512, 3))
@@ -53,6 +53,15 @@ def test_memory_adds_two_dense_layers():
 def test_blind_gate_of_the_papers():
     assert macs_of(Blind(48)) == 1 * 32 + 32 * 48  # hostetler2019, A.1: FC(1, 32), FC(32, n)
     assert macs_of(Blind(48, always_open=[0, 16, 32])) == 1 * 32 + 32 * 45
+
+
+def test_budget_policy_without_its_critic():
+    u, image = keras.Input((), name="u"), keras.Input((8, 8, 3))
+    policy = BudgetPolicy(36, always_open=[0], hidden_units=10)
+    # 3x3 convolutions at 4x4, 2x2 and 1x1; [f(x), c], hidden units, components that may close
+    extractor = 16 * 27 * 16 + 4 * 9 * 16 * 32 + 1 * 9 * 32 * 64
+    macs = count_macs(keras.Model([u, image], policy(u, image=image)))
+    assert macs == extractor + 65 * 10 + 10 * 35
 
 
 @pytest.mark.parametrize("gate", [DataIndependent(8), Nested(8)])
