@@ -6,10 +6,10 @@ import keras
 import numpy as np
 
 from keras_tnn.callbacks.logged import Logged
-from keras_tnn.counts import check_count
 from keras_tnn.losses.activation import BatchActivationLoss
 from keras_tnn.losses.complexity import complexity_maker
 from keras_tnn.losses.complexity_penalty import DistanceComplexity
+from keras_tnn.quantities import check_count, check_not_negative, check_share
 from keras_tnn.training import Baseline, GateObjective
 from keras_tnn.training.controls_gates import check_learned_gates
 
@@ -140,19 +140,3 @@ class BatchActivation(Logged):
         if self.follows_utilization:
             return {}
         return {"target_rate": float(np.array(self.model.target.state)[0])}
-
-
-def check_share(value, name: str) -> float:
-    if isinstance(value, (bool, str)) or not np.isscalar(value) or not 0 <= value <= 1:
-        raise ValueError(
-            f"Invalid value for `{name}`. Expected a float in [0, 1]. Received: {name}={value!r}"
-        )
-    return float(value)
-
-
-def check_not_negative(value, name: str) -> float:
-    if isinstance(value, (bool, str)) or not np.isscalar(value) or not value >= 0:
-        raise ValueError(
-            f"Invalid value for `{name}`. Expected a float, 0 or more. Received: {name}={value!r}"
-        )
-    return float(value)

@@ -5,7 +5,7 @@ from itertools import islice
 import keras
 from keras import ops
 
-from keras_tnn.counts import check_count
+from keras_tnn.quantities import check_count
 from keras_tnn.surgery import recalibrate
 from keras_tnn.surgery.recalibrate import batches_of
 from keras_tnn.training.statistics import normalizations

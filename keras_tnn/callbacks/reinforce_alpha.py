@@ -1,9 +1,9 @@
 """The schedule of the modified sigmoid by which REINFORCE's gates stay uncertain early on."""
 
 from keras_tnn.callbacks.logged import Logged
-from keras_tnn.counts import check_count
 from keras_tnn.gates import Reinforce
 from keras_tnn.gates.reinforce import check_alpha
+from keras_tnn.quantities import check_count
 
 
 class ReinforceAlpha(Logged):

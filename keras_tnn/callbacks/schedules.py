@@ -2,7 +2,7 @@
 
 from keras_tnn.callbacks.distributions import check_low
 from keras_tnn.callbacks.utilization_callback import UtilizationCallback
-from keras_tnn.counts import check_count
+from keras_tnn.quantities import check_count
 from keras_tnn.utilization import check_one
 
 

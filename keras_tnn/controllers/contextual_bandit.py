@@ -13,6 +13,7 @@ from keras_tnn.controllers.judged import Judged, kept_table, right_and_confidenc
 from keras_tnn.controllers.level_costs import level_costs
 from keras_tnn.controllers.policy_gradient import entropy_of, policy_losses, weighted_mean
 from keras_tnn.controllers.reward import Reward
+from keras_tnn.quantities import check_not_negative, check_share
 from keras_tnn.training.feeding import is_arrays
 from keras_tnn.utilization import check_levels
 
@@ -93,9 +94,8 @@ class ContextualBandit(keras.Model):
             levels = [k / size for k in range(1, size + 1)]
         self.levels = check_levels(levels)
         check_controller(controller, len(self.levels))
-        check_number("entropy", entropy, np.inf)
         if not callable(epsilon) and epsilon is not None:
-            check_number("epsilon", epsilon, 1.0)
+            check_share(epsilon, "epsilon")
         self.controller, self.network = controller, network
         self.reward = reward or Reward()
         self.costs = level_costs(network, self.levels, cost)
@@ -104,9 +104,11 @@ class ContextualBandit(keras.Model):
             if epsilon is None
             else epsilon
         )
-        self.exact, self.entropy, self.cache = exact, entropy, cache
+        self.exact, self.cache = exact, cache
+        self.entropy = check_not_negative(entropy, "entropy")
         self.calibration_data = calibration_data
         self.seed_generator = keras.random.SeedGenerator()
+        self.steps = self.add_weight(shape=(), dtype="int32", trainable=False, name="steps")
         self.means = {name: keras.metrics.Mean(name) for name in ("reward", "accuracy", "cost")}
         self.built = True
 
@@ -131,9 +133,10 @@ class ContextualBandit(keras.Model):
         drawn = keras.random.randint(
             shape, 0, len(self.levels), dtype=best.dtype, seed=self.seed_generator
         )
-        epsilon = (
-            self.epsilon(self.optimizer.iterations) if callable(self.epsilon) else self.epsilon
-        )
+        epsilon = self.epsilon
+        if callable(epsilon):
+            epsilon = epsilon(self.steps.value)
+            self.steps.assign_add(1)
         explores = keras.random.uniform(shape, seed=self.seed_generator) < epsilon
         return ops.where(explores, drawn, best)
 
@@ -238,12 +241,3 @@ def other_weights(left_out: list, weights: list) -> list:
     """The weights that are not among those left out."""
     ids = {id(weight) for weight in left_out}
     return [weight for weight in weights if id(weight) not in ids]
-
-
-def check_number(name: str, value, most: float):
-    """Raises ValueError unless a number lies in [0, most]."""
-    if not 0 <= value <= most:
-        raise ValueError(
-            f"Invalid value for `{name}`. Expected a float in [0, {most:g}]. "
-            f"Received: {name}={value!r}"
-        )

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_tnn.quantities import check_not_negative
+
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
 class Reward:
@@ -38,13 +40,8 @@ class Reward:
     """
 
     def __init__(self, gamma_1: float = 0.5, gamma_2: float = 1.5):
-        for name, value in (("gamma_1", gamma_1), ("gamma_2", gamma_2)):
-            if not value >= 0:
-                raise ValueError(
-                    f"Invalid value for `{name}`. Expected a float, 0 or more. "
-                    f"Received: {name}={value!r}"
-                )
-        self.gamma_1, self.gamma_2 = gamma_1, gamma_2
+        self.gamma_1 = check_not_negative(gamma_1, "gamma_1")
+        self.gamma_2 = check_not_negative(gamma_2, "gamma_2")
 
     def __call__(self, right, confidence, cost):
         confidence, cost = (ops.convert_to_tensor(x, "float32") for x in (confidence, cost))

@@ -5,8 +5,8 @@ import math
 import keras
 from keras import ops
 
-from keras_tnn.counts import check_count
 from keras_tnn.gates.learned import LearnedGate
+from keras_tnn.quantities import check_count
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_tnn.counts import check_count
 from keras_tnn.gates.dial import Dial
 from keras_tnn.gates.learned import LearnedGate
 from keras_tnn.gates.reinforce import Reinforce
+from keras_tnn.quantities import check_count
 
 KNOTS = 20  # budgets at which a calibration may shift the policy: 0.05, 0.1 and so on to 1
 

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_tnn.counts import check_count
 from keras_tnn.gates.learned import LearnedGate
+from keras_tnn.quantities import check_count
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_tnn.counts import check_count
 from keras_tnn.gates.decision import leave_decision
 from keras_tnn.gates.inference import check_threshold
+from keras_tnn.quantities import check_count
 from keras_tnn.utilization import check_utilization
 
 READABLE = ("utilization", "features", "image", "state")

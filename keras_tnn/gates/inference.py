@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from keras_tnn.counts import check_count
+from keras_tnn.quantities import check_count
 
 
 def check_threshold(value, name: str = "threshold") -> float:

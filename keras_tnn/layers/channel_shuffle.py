@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_tnn.counts import check_count
+from keras_tnn.quantities import check_count
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")

@@ -1,12 +1,11 @@
 """The reward of BudgetNet: right answers at the cost that was asked for."""
 
-import math
-import numbers
 from collections.abc import Callable
 
 from keras import ops
 
 from keras_tnn.losses.complexity import complexity_maker
+from keras_tnn.quantities import check_not_negative
 
 
 class BudgetReward:
@@ -49,12 +48,3 @@ class BudgetReward:
         over = ops.cast(ops.greater(usage, budget), usage.dtype)
         d = ops.sqrt(ops.abs(usage - budget)) + self.omega * over
         return ops.where(right > 0, 1 - d, -self.gamma * (1 + d))
-
-
-def check_not_negative(value, name: str) -> float:
-    valid = isinstance(value, numbers.Real) and not isinstance(value, bool) and value >= 0
-    if not valid or math.isinf(value):
-        raise ValueError(
-            f"Invalid value for `{name}`. Expected a float, 0 or more. Received: {name}={value!r}"
-        )
-    return float(value)

@@ -17,10 +17,12 @@ class Effective:
     Attributes:
         layer: whose weight it is.
         name: the layer's attribute that computes it.
+        shape: its shape, known also while a backend keeps the variables of a model to itself.
     """
 
     layer: keras.layers.Layer
     name: str
+    shape: tuple[int, ...]
 
     @property
     def value(self):
@@ -102,7 +104,7 @@ def merged_weights(layer: keras.layers.Layer) -> list:
         return layer.weights
     name = "kernel" if hasattr(layer, "kernel") else "embeddings"
     plain = [w for w in layer.weights if not w.name.startswith("lora_")]
-    return [Effective(layer, name) if w.name == name else w for w in plain]
+    return [Effective(layer, name, tuple(w.shape)) if w.name == name else w for w in plain]
 
 
 def only_slices(slices: list[Slice]) -> bool:

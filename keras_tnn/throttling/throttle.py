@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import keras
 
-from keras_tnn.counts import check_count
 from keras_tnn.gates import Gate
+from keras_tnn.quantities import check_count
 from keras_tnn.surgery.graph import Graph, read_graph
 from keras_tnn.throttling.depth import residual_stages
 from keras_tnn.throttling.gate_maker import GateMaker

@@ -90,7 +90,7 @@ class SharingBuilder(Builder):
         uncut = all(
             kept is None or len(kept) == size
             for weight, axes in zip(merged_weights(layer), indices or (), strict=False)
-            for kept, size in zip(axes, weight.value.shape, strict=True)
+            for kept, size in zip(axes, weight.shape, strict=True)
         )
         # A gated layer is built on [features, control]; the plain one inside is not its own layer.
         plain = not isinstance(layer, Gated) and offset is None

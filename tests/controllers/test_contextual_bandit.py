@@ -238,12 +238,12 @@ def test_round_trip(network, images, cls, tmp_path):
     )
 
 
-def test_a_schedule_of_epsilon(network):
+def test_a_schedule_of_epsilon(network, images):
     fall = keras.optimizers.schedules.PolynomialDecay(1.0, 10, 0.0)
     bandit = ContextualBandit(network, controller(), LEVELS, epsilon=fall)
     bandit.compile("sgd")
-    bandit.optimizer.build(bandit.trainable_variables)
-    bandit.optimizer.iterations.assign(10)
+    bandit.fit(*images, batch_size=10, verbose=0)
+    assert int(bandit.steps) == 10
     pi = ops.array(np.tile([[0.2, 0.5, 0.3]], (100, 1)).astype("float32"))
     assert (ops.convert_to_numpy(bandit.explore(pi)) == 1).all()
 
