@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_tnn.gates.data_dependent import normalization
 from keras_tnn.gates.dial import Dial
 from keras_tnn.gates.learned import LearnedGate
 from keras_tnn.gates.reinforce import Reinforce
@@ -33,7 +34,7 @@ class BudgetPolicy(LearnedGate):
         min_groups: Integer, how many components, the first ones, are always open.
         extractor: `keras.Model` from the image, or from the model's inputs, to features
             `(batch, features)`. By default three 3x3 convolutions of 16, 32 and 64 filters with
-            strides of 2, and their mean over all positions.
+            strides of 2, batch normalisation and ReLU, and their mean over all positions.
         hidden_units: Integer, of actor and critic.
         estimator: `keras_tnn.gates.Estimator`; defaults to `Reinforce()`, whose modified sigmoid
             is the bounded exploration of Eq. 11.
@@ -185,7 +186,8 @@ def dense(units: int, name: str, **arguments) -> layers.Dense:
 
 def small_network() -> keras.Sequential:
     """Features of an image, a hundredth of what a ResNet costs."""
-    convolutions = [
-        layers.Conv2D(filters, 3, 2, padding="same", activation="relu") for filters in (16, 32, 64)
-    ]
-    return keras.Sequential([*convolutions, layers.GlobalAveragePooling2D()], name="extractor")
+    found = []
+    for number, filters in enumerate((16, 32, 64), 1):
+        convolution = layers.Conv2D(filters, 3, 2, padding="same", use_bias=False)
+        found += [convolution, normalization(f"normalization_{number}"), layers.ReLU()]
+    return keras.Sequential([*found, layers.GlobalAveragePooling2D()], name="extractor")
