@@ -179,3 +179,29 @@ def test_bad_mappings(tmp_path, models, more, message):
 def test_a_throttled_model_in_a_mapping(model, tmp_path):
     with pytest.raises(ValueError, match="Received: 'net', which has a utilization input"):
         tnn_tflite.convert({1.0: model}, tmp_path / "bundle")
+
+
+def test_a_policy_of_image_and_budget_is_a_file_for_each_budget(tmp_path):
+    keras.utils.set_random_seed(0)
+    plain = tnn.models.ResNet(SHAPE, 5, depth=20, width=8, throttled=False)
+    model = tnn.throttle(plain, axes=("depth",), gate=tnn.gates.BudgetPolicy)
+    x, rng = images(), np.random.default_rng(3)
+    (policy,) = model.gates
+    policy.actor.kernel.assign(rng.normal(0, 5, policy.actor.kernel.shape))
+    read = policy.read(np.full(len(x), 0.5, "float32"), x)
+    logits = np.asarray(policy.logits(None, training=True, read=read))
+    policy.actor.bias.assign(-np.median(logits, axis=0))
+    levels = (0.4, 0.6)
+    tnn_tflite.convert(model, tmp_path / "bundle", levels=levels, verbose=False)
+    dispatcher = Dispatcher(tmp_path / "bundle")
+    opened = [np.asarray(policy(u, image=x)) for u in levels]
+    assert len(np.unique(opened[0], axis=0)) > 2  # samples differ, so the file must branch
+    assert opened[0].mean() < opened[1].mean()
+    for u in levels:
+        masked = model.predict(x, utilization=u, verbose=0)
+        np.testing.assert_allclose(dispatcher(x, utilization=u), masked, rtol=1e-4, atol=1e-4)
+
+
+def test_gates_that_do_not_read_u_have_one_level(model, tmp_path):
+    with pytest.raises(ValueError, match="No gate of model '.*' depends on utilization"):
+        tnn_tflite.convert(model, tmp_path / "bundle", levels=(0.5, 1.0), verbose=False)

@@ -53,8 +53,9 @@ def convert(
     converter runs in a process of its own, so its crash is an error like others. The bundle
     appears when it is complete: an error or a crash on the way leaves an older bundle in place.
 
-    A model whose gates read the data has one level, u = 1: it decides for each sample, and its
-    file skips what is closed (`keras_tnn.surgery.conditional`). Ask for `levels=(1.0,)`.
+    A model whose gates read the data decides for each sample, and its file skips what is closed
+    (`keras_tnn.surgery.conditional`). It has one level, `levels=(1.0,)`, unless its gates read u,
+    too, as a `BudgetPolicy` does: then each level is the network at one budget.
 
     Args:
         model: A throttled model, for example `keras_tnn.models.VGG(...)`. Or levels that are
@@ -181,21 +182,24 @@ def _levels_of(
     levels = check_levels(levels)
     _check_calibration_data(calibration_data, len(levels))
     gates = keras_tnn.surgery.gates_of(model)
-    if any(gate.data_dependent for gate in gates):
-        _check_one_level(model, levels)
-
-        def conditional(utilization: float) -> Cut:
-            return Cut(keras_tnn.surgery.conditional(model, threshold, calibration_data), [])
-
-        return levels, conditional
     if len(levels) > 1 and gates and not any("utilization" in gate.reads for gate in gates):
         raise ValueError(
             f"Invalid value for `levels`. No gate of model '{model.name}' depends on utilization, "
             "so all levels would be alike. Expected one level. For several, convert a mapping of "
-            "models pruned with several targets or thresholds: {0.5: "
-            "keras_tnn.materialize(model, threshold=0.8), 1.0: ...}. "
+            "models made with several thresholds, or pruned with several targets: {0.5: "
+            "keras_tnn.materialize(model, threshold=0.8), 1.0: ...}; of gates that read the data, "
+            "keras_tnn.surgery.conditional(model, threshold=0.8). "
             f"Received: levels={levels!r}"
         )
+    if any(gate.data_dependent for gate in gates):
+
+        def conditional(utilization: float) -> Cut:
+            small = keras_tnn.surgery.conditional(
+                model, threshold, calibration_data, utilization=utilization
+            )
+            return Cut(small, [])
+
+        return levels, conditional
     if calibration_data is None:
         warn_without_calibration(model, stacklevel=5)
 
@@ -299,17 +303,6 @@ def _check_sharing(layout: str, quantization: str | AwareTraining | None) -> Non
             "Invalid value for `layout`. Expected 'files' for quantization='qat', which trains "
             "weights of its own for each level, so that levels have none to share. Received: "
             f"layout={layout!r}"
-        )
-
-
-def _check_one_level(model: keras.Model, levels: Sequence[float]) -> None:
-    if levels != (1.0,):
-        raise ValueError(
-            f"Invalid value for `levels`. The gates of model '{model.name}' read the data: it "
-            "decides for each sample, so it has no static levels. Expected levels=(1.0,). For "
-            "several, convert a mapping of models made with several thresholds: {0.5: "
-            "keras_tnn.surgery.conditional(model, 0.8), 1.0: ...(model, 0.5)}. "
-            f"Received: levels={levels!r}"
         )
 
 
