@@ -45,6 +45,7 @@ def test_the_guide_to_learned_gates_runs(tmp_path, monkeypatch, capsys):
         "pruned_bundle",
         "conditional_bundle",
         "blind_bundle",
+        "budget_bundle",
     }
 
 
