@@ -57,6 +57,12 @@ def oracle(outcomes: Outcomes) -> Choices:
 
     No controller can be it: it knows the labels.
 
+    Args:
+        outcomes: what each level answers.
+
+    Returns:
+        `Choices`.
+
     Example:
 
     >>> answers = np.array([[[0.6, 0.4], [0.2, 0.8]], [[0.7, 0.3], [0.6, 0.4]]])

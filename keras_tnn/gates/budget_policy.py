@@ -128,6 +128,7 @@ class BudgetPolicy(LearnedGate):
         )
 
     def choose(self, utilization, training=None, threshold=None, image=None):
+        utilization = ops.cast(utilization, "float32")
         read = self.read(utilization, image, training)
         values, s, _ = super().choose(utilization, training, threshold, read=read)
         kept = np.arange(self.num_groups) < self.kept.state[0]
@@ -139,7 +140,7 @@ class BudgetPolicy(LearnedGate):
     def read(self, utilization, image, training=None):
         """[f_extractor(x), c], float32 tensor `(batch, features + 1)`."""
         features = ops.cast(self.extractor(image, training=training), "float32")
-        budget = ops.cast(ops.expand_dims(utilization, -1), "float32")
+        budget = ops.expand_dims(ops.cast(utilization, "float32"), -1)
         return ops.concatenate([features, budget], axis=-1)
 
     def logits(self, utilization, training=None, read=None):

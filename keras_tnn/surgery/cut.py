@@ -24,7 +24,12 @@ from keras_tnn.surgery.slices import Slice
 
 @dataclass(frozen=True)
 class Cut:
-    """A model with only what is active, and the slices of the whole that fill its weights."""
+    """A model with only what is active, and the slices of the whole that fill its weights.
+
+    Attributes:
+        model: plain `keras.Model`.
+        slices: a `Slice` for each of its weights.
+    """
 
     model: keras.Model
     slices: list[Slice]

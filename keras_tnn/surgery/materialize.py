@@ -98,8 +98,11 @@ def cut_out(
 ) -> Cut:
     """As `materialize`, and says of each weight what it is a slice of.
 
+    Args:
+        model, utilization, calibration_data, gates, threshold: as for `materialize`.
+
     Returns:
-        The model, and its `slices`.
+        `Cut`: the model, and its slices.
 
     Example:
 

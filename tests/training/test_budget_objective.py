@@ -21,7 +21,8 @@ C = np.linspace(0.1, 1, 6).astype("float32")
 def part_and_gradients(y, y_pred):
     """The objective and its gradients with respect to s and V."""
     policy, reward = BudgetPolicy(3), BudgetReward(0.5, 0.25)
-    s, v = keras.Variable(S), keras.Variable(V)
+    # TensorFlow may use the memory of an array, and update it in place.
+    s, v = keras.Variable(S.copy()), keras.Variable(V.copy())
 
     class Objective(keras.layers.Layer):
         def __init__(self):
