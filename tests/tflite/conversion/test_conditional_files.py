@@ -200,8 +200,3 @@ def test_a_policy_of_image_and_budget_is_a_file_for_each_budget(tmp_path):
     for u in levels:
         masked = model.predict(x, utilization=u, verbose=0)
         np.testing.assert_allclose(dispatcher(x, utilization=u), masked, rtol=1e-4, atol=1e-4)
-
-
-def test_gates_that_do_not_read_u_have_one_level(model, tmp_path):
-    with pytest.raises(ValueError, match="No gate of model '.*' depends on utilization"):
-        tnn_tflite.convert(model, tmp_path / "bundle", levels=(0.5, 1.0), verbose=False)

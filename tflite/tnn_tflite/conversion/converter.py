@@ -182,16 +182,10 @@ def _levels_of(
     levels = check_levels(levels)
     _check_calibration_data(calibration_data, len(levels))
     gates = keras_tnn.surgery.gates_of(model)
-    if len(levels) > 1 and gates and not any("utilization" in gate.reads for gate in gates):
-        raise ValueError(
-            f"Invalid value for `levels`. No gate of model '{model.name}' depends on utilization, "
-            "so all levels would be alike. Expected one level. For several, convert a mapping of "
-            "models made with several thresholds, or pruned with several targets: {0.5: "
-            "keras_tnn.materialize(model, threshold=0.8), 1.0: ...}; of gates that read the data, "
-            "keras_tnn.surgery.conditional(model, threshold=0.8). "
-            f"Received: levels={levels!r}"
-        )
-    if any(gate.data_dependent for gate in gates):
+    reads_data = any(gate.data_dependent for gate in gates)
+    if gates and not any("utilization" in gate.reads for gate in gates):
+        _check_one_level(model, levels, reads_data)
+    if reads_data:
 
         def conditional(utilization: float) -> Cut:
             small = keras_tnn.surgery.conditional(
@@ -303,6 +297,26 @@ def _check_sharing(layout: str, quantization: str | AwareTraining | None) -> Non
             "Invalid value for `layout`. Expected 'files' for quantization='qat', which trains "
             "weights of its own for each level, so that levels have none to share. Received: "
             f"layout={layout!r}"
+        )
+
+
+def _check_one_level(model: keras.Model, levels: Sequence[float], reads_data: bool) -> None:
+    """Raises `ValueError` for other levels of gates that do not read u than the one they have."""
+    if reads_data and levels != (1.0,):
+        raise ValueError(
+            f"Invalid value for `levels`. The gates of model '{model.name}' read the data: it "
+            "decides for each sample, so it has no static levels. Expected levels=(1.0,). For "
+            "several, convert a mapping of models made with several thresholds: {0.5: "
+            "keras_tnn.surgery.conditional(model, 0.8), 1.0: ...(model, 0.5)}. "
+            f"Received: levels={levels!r}"
+        )
+    if len(levels) > 1:
+        raise ValueError(
+            f"Invalid value for `levels`. No gate of model '{model.name}' depends on utilization, "
+            "so all levels would be alike. Expected one level. For several, convert a mapping of "
+            "models pruned with several targets or thresholds: {0.5: "
+            "keras_tnn.materialize(model, threshold=0.8), 1.0: ...}. "
+            f"Received: levels={levels!r}"
         )
 
 
