@@ -75,7 +75,7 @@ def split(path: str, seed: int = 0):
 def network(joints: int, classes: int) -> keras.Model:
     """A narrow C3D-WN: nested groups of channels in every layer but the first."""
     return tnn.models.C3D(
-        (FRAMES, SIZE, SIZE, joints), classes, GROUPS, filters=((20,), (40,), (80,)),
+        (FRAMES, SIZE, SIZE, joints), classes, GROUPS, filters=((10,), (60,), (120,)),
         dense_units=(80,),
     )  # fmt: skip
 
