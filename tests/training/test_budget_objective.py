@@ -21,7 +21,6 @@ C = np.linspace(0.1, 1, 6).astype("float32")
 def part_and_gradients(y, y_pred):
     """The objective and its gradients with respect to s and V."""
     policy, reward = BudgetPolicy(3), BudgetReward(0.5, 0.25)
-    # TensorFlow may use the memory of an array, and update it in place.
     s, v = keras.Variable(S.copy()), keras.Variable(V.copy())
 
     class Objective(keras.layers.Layer):
@@ -36,7 +35,8 @@ def part_and_gradients(y, y_pred):
             return ops.reshape(part, (1, 1))
 
     model = keras.Sequential([keras.Input((1,)), Objective()])
-    model.compile(keras.optimizers.SGD(1.0), lambda _, part: ops.mean(part))
+    # Compiled, TensorFlow may update v before the gradient of s has read it.
+    model.compile(keras.optimizers.SGD(1.0), lambda _, part: ops.mean(part), run_eagerly=True)
     value = float(ops.convert_to_numpy(model(np.ones((1, 1))))[0, 0])
     model.train_on_batch(np.ones((1, 1)), np.ones((1, 1)))
     return value, S - ops.convert_to_numpy(s), V - ops.convert_to_numpy(v)
