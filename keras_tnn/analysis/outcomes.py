@@ -11,6 +11,7 @@ import numpy as np
 from keras_tnn.analysis.pairs import pairs_of
 from keras_tnn.cost import EnergyModel, energy, layer_costs
 from keras_tnn.losses import class_probabilities
+from keras_tnn.losses.class_probabilities import class_numbers
 from keras_tnn.surgery import materialize
 from keras_tnn.utilization import check_levels
 
@@ -198,6 +199,4 @@ class LevelNetworks:
 
     def classes(self, y) -> np.ndarray:
         """Class numbers of one batch of labels, `(batch,)`."""
-        y = keras.ops.convert_to_numpy(y)
-        one_hot = y.ndim == 2 and y.shape[-1] > 1
-        return (y.argmax(-1) if one_hot else y.reshape(len(y))).astype(int)
+        return keras.ops.convert_to_numpy(class_numbers(y))

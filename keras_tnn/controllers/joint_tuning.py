@@ -7,6 +7,7 @@ from keras_tnn.controllers.choice import answers, choice_of
 from keras_tnn.controllers.contextual_bandit import ContextualBandit
 from keras_tnn.controllers.policy_gradient import entropy_of, policy_losses, weighted_mean
 from keras_tnn.losses import class_probabilities
+from keras_tnn.losses.class_probabilities import class_numbers
 from keras_tnn.training.feeding import join, split
 
 
@@ -71,11 +72,8 @@ class JointTuning(ContextualBandit):
     def outcome(self, y, answer):
         """Whether each answer is right, and how sure."""
         probabilities = self.as_probabilities(answer)
-        y = ops.convert_to_tensor(y)
-        one_hot = len(y.shape) == 2 and y.shape[-1] > 1
-        truth = ops.argmax(y, axis=-1) if one_hot else ops.reshape(y, (-1,))
-        predicted = ops.argmax(probabilities, axis=-1)
-        return ops.cast(truth, predicted.dtype) == predicted, ops.max(probabilities, axis=-1)
+        predicted = ops.cast(ops.argmax(probabilities, axis=-1), "int32")
+        return class_numbers(y) == predicted, ops.max(probabilities, axis=-1)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         right, confidence = self.outcome(y, y_pred["answer"])

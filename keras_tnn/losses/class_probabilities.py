@@ -48,6 +48,17 @@ def class_probabilities(model: keras.Model):
     return of_yes
 
 
+def class_numbers(y):
+    """The classes that labels name, integers `(batch,)`.
+
+    Args:
+        y: class numbers, `(batch,)` or `(batch, 1)`, or one-hot rows `(batch, classes)`.
+    """
+    y = ops.convert_to_tensor(y)
+    one_hot = len(y.shape) == 2 and y.shape[-1] > 1
+    return ops.cast(ops.argmax(y, axis=-1) if one_hot else ops.reshape(y, (-1,)), "int32")
+
+
 def judges_classes(loss) -> bool:
     """Whether a loss, as `compile` takes it, is a cross-entropy."""
     if isinstance(loss, str):

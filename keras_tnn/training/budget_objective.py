@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 from keras_tnn.gates import BudgetPolicy, Decision
-from keras_tnn.losses import BudgetReward, Complexity
+from keras_tnn.losses import BudgetReward, Complexity, class_probabilities
+from keras_tnn.losses.class_probabilities import class_numbers
 from keras_tnn.training.baseline import Baseline
 from keras_tnn.training.gate_objective import Objective, score_surrogate
 
@@ -57,16 +58,17 @@ class BudgetObjective(Objective):
 
     def part(self, model, forward, y, y_pred, sample_weight=None):
         usage = ops.mean(self.complexity(forward.decisions), axis=-1)  # (batch,)
-        reward = self.reward(right_answers(y, y_pred), usage, forward.utilization)
+        reward = self.reward(right_answers(model, y, y_pred), usage, forward.utilization)
         return score_surrogate(ops.stop_gradient(-reward), forward.decisions, self.critic)
 
 
-def right_answers(y, y_pred):
+def right_answers(model, y, y_pred):
     """Which samples are classified rightly: float tensor `(batch,)` of ones and zeros.
 
     Args:
+        model: compiled; its loss says what one column means, a probability or a logit.
         y: class numbers, or one-hot rows.
-        y_pred: scores of classes `(batch, classes)`; of one column, the probability of yes.
+        y_pred: scores of classes `(batch, classes)`, or one of yes, `(batch, 1)`.
 
     Raises:
         ValueError: if the output is not one score a class.
@@ -77,11 +79,6 @@ def right_answers(y, y_pred):
             "A reward needs a classifier. Expected one output of shape (batch, classes). "
             f"Received: {shapes}"
         )
-    if y_pred.shape[-1] == 1:
-        chosen = ops.cast(y_pred[:, 0] > 0.5, "int32")
-        wanted = ops.reshape(ops.cast(y, "int32"), (-1,))
-    else:
-        one_hot = len(y.shape) == 2 and y.shape[-1] == y_pred.shape[-1]
-        chosen = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
-        wanted = ops.argmax(y, axis=-1) if one_hot else ops.reshape(y, (-1,))
-    return ops.cast(chosen == ops.cast(wanted, "int32"), "float32")
+    probabilities = class_probabilities(model)(y_pred) if y_pred.shape[-1] == 1 else y_pred
+    predicted = ops.cast(ops.argmax(probabilities, axis=-1), "int32")
+    return ops.cast(class_numbers(y) == predicted, "float32")

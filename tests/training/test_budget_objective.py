@@ -63,23 +63,35 @@ def test_the_critic_is_the_baseline():
     np.testing.assert_array_equal(Critic().values(np.zeros(6), decisions), -V)
 
 
+def classifier(outputs: int, from_logits: bool = False):
+    """A compiled model of so many outputs."""
+    x = keras.Input((2,))
+    model = keras.Model(x, keras.layers.Dense(outputs)(x))
+    loss = keras.losses.BinaryCrossentropy if outputs == 1 else keras.losses.CategoricalCrossentropy
+    model.compile("sgd", loss(from_logits=from_logits))
+    return model
+
+
 @pytest.mark.parametrize(
-    ("y", "y_pred", "expected"),
+    ("y", "y_pred", "from_logits", "expected"),
     [
-        (np.array([1, 0]), [[0.2, 0.8], [0.3, 0.7]], [1, 0]),
-        (np.array([[1], [0]]), [[0.2, 0.8], [0.3, 0.7]], [1, 0]),
-        (np.eye(2)[[1, 0]], [[0.2, 0.8], [0.3, 0.7]], [1, 0]),
-        (np.array([1, 1]), [[0.8], [0.3]], [1, 0]),
-        (np.array([[0], [0]]), [[0.8], [0.3]], [0, 1]),
+        (np.array([1, 0]), [[0.2, 0.8], [0.3, 0.7]], False, [1, 0]),
+        (np.array([[1], [0]]), [[0.2, 0.8], [0.3, 0.7]], False, [1, 0]),
+        (np.eye(2)[[1, 0]], [[0.2, 0.8], [0.3, 0.7]], False, [1, 0]),
+        (np.array([1, 1]), [[0.8], [0.3]], False, [1, 0]),
+        (np.array([[0], [0]]), [[0.8], [0.3]], False, [0, 1]),
+        (np.array([1, 1]), [[0.3], [-0.3]], True, [1, 0]),  # logits: above 0 is yes
     ],
 )
-def test_right_answers(y, y_pred, expected):
-    assert ops.convert_to_numpy(right_answers(y, np.float32(y_pred))).tolist() == expected
+def test_right_answers(y, y_pred, from_logits, expected):
+    y_pred = np.float32(y_pred)
+    found = right_answers(classifier(y_pred.shape[-1], from_logits), y, y_pred)
+    assert ops.convert_to_numpy(found).tolist() == expected
 
 
 def test_needs_a_classifier():
     with pytest.raises(ValueError, match=r"one output of shape \(batch, classes\).*\(2, 4, 3\)"):
-        right_answers(np.zeros((2, 4)), np.zeros((2, 4, 3)))
+        right_answers(classifier(3), np.zeros((2, 4)), np.zeros((2, 4, 3)))
 
 
 @pytest.mark.parametrize("loss", [None, "sparse_categorical_crossentropy"])
