@@ -72,7 +72,7 @@ def mean_reward(model, x, y, reward, budgets=(0.3, 0.5, 0.7, 0.9)) -> float:
     policy, earned = policy_of(model), []
     for budget in budgets:
         usage = keras.ops.mean(policy(budget, image=x), axis=-1)
-        right = right_answers(y, model.predict(x, utilization=budget, verbose=0))
+        right = right_answers(model, y, model.predict(x, utilization=budget, verbose=0))
         earned.append(reward(right, usage, np.full(len(x), budget, "float32")))
     return float(np.mean(earned))
 
