@@ -228,6 +228,22 @@ def test_the_answer_of_the_lowest_level(networks, bundle, images):
     np.testing.assert_allclose(dispatcher(dark), dispatcher(dark, 0.25), rtol=1e-5, atol=1e-5)
 
 
+def test_an_answer_that_is_not_the_levels(networks, bundle, tmp_path):
+    """One of another level, or of a network that has learned on since, is not the lowest's."""
+    before, foreign = files_of(bundle), make_answering_controller(networks[0.5])
+    message = r"'answer' that is the answer of the lowest level.* Received: one that is .* away"
+    with pytest.raises(ValueError, match=message):
+        replace_controller(bundle, foreign)
+    assert files_of(bundle) == before
+    images = np.random.default_rng(0).normal(size=(20, *SHAPE)).astype("float32")
+    for arguments in ({}, {"quantization": "int8", "representative_data": images}):
+        with pytest.raises(ValueError, match=message):
+            convert(networks, tmp_path / "new", controller=foreign, verbose=False, **arguments)
+        own = make_answering_controller(networks[0.25])
+        convert(networks, tmp_path / "new", controller=own, verbose=False, **arguments)
+        shutil.rmtree(tmp_path / "new")
+
+
 @pytest.fixture(scope="module")
 def dialled():
     """A throttled classifier that has seen a little."""

@@ -17,6 +17,7 @@ from tnn_tflite.bundle.new_controller import exchange_controller
 from tnn_tflite.bundle.program_content import ProgramContent
 from tnn_tflite.conversion.converted_level import program_fields
 from tnn_tflite.conversion.keras_to_tflite import tflite_file
+from tnn_tflite.conversion.same_answer import check_answer
 from tnn_tflite.quantization.aware_training import AwareTraining
 from tnn_tflite.quantization.plan import Plan, check_mode, plan_for
 
@@ -61,7 +62,9 @@ def replace_controller(
     check_kind(controller, _inference_type(bundle))
     fitted = _fitted(controller, bundle.inputs, bundle.outputs, len(bundle.levels))
     plan = plan_for(quantization, representative_data, "float32", fitted)
-    return exchange_controller(directory, _content(fitted, plan))
+    content = _content(fitted, plan)
+    check_answer(content, bundle.read_level(bundle.levels[0]), plan.samples)
+    return exchange_controller(directory, content)
 
 
 def check_kind(controller: keras.Model, inference_type: str) -> None:
@@ -84,25 +87,22 @@ def check_kind(controller: keras.Model, inference_type: str) -> None:
 
 
 def controller_content(
-    controller: keras.Model,
-    inputs: Sequence[TensorSpec],
-    outputs: Sequence[TensorSpec],
-    num_levels: int,
-    plan: Plan,
+    controller: keras.Model, low: ProgramContent, num_levels: int, plan: Plan
 ) -> ProgramContent:
     """Converts a controller.
 
     Args:
         controller: A Keras model.
-        inputs: Those of the levels.
-        outputs: Those of the levels.
+        low: The lowest level.
         num_levels: How many levels it chooses from.
         plan: How the levels are quantized.
 
     Raises:
         ValueError: If it does not fit the levels.
     """
-    return _content(_fitted(controller, inputs, outputs, num_levels), plan)
+    content = _content(_fitted(controller, low.inputs, low.outputs, num_levels), plan)
+    check_answer(content, low.content, plan.samples)
+    return content
 
 
 def _content(fitted: keras.Model, plan: Plan) -> ProgramContent:

@@ -126,7 +126,7 @@ def convert(
     program = None
     if controller is not None:  # it fits to the first level, or the others need not be made
         low, converted = peek(converted)
-        program = controller_content(controller, low.inputs, low.outputs, len(levels), plan)
+        program = controller_content(controller, low, len(levels), plan)
     return write_levels(directory, converted, layout, labels, program)
 
 
