@@ -11,10 +11,11 @@ from keras_tnn.analysis.outcomes import LevelNetworks
 from keras_tnn.controllers.choice import check_controller, choice_of
 from keras_tnn.controllers.judged import Judged, kept_table, right_and_confidence
 from keras_tnn.controllers.level_costs import level_costs
-from keras_tnn.controllers.policy_gradient import entropy_of, policy_losses, weighted_mean
+from keras_tnn.controllers.policy_gradient import entropy_of, policy_losses
 from keras_tnn.controllers.reward import Reward
 from keras_tnn.quantities import check_not_negative, check_share
 from keras_tnn.training.feeding import is_arrays
+from keras_tnn.training.sample_losses import weighted_mean
 from keras_tnn.utilization import check_levels
 
 

@@ -5,10 +5,11 @@ from keras import ops
 
 from keras_tnn.controllers.choice import answers, choice_of
 from keras_tnn.controllers.contextual_bandit import ContextualBandit
-from keras_tnn.controllers.policy_gradient import entropy_of, policy_losses, weighted_mean
+from keras_tnn.controllers.policy_gradient import entropy_of, policy_losses
 from keras_tnn.losses import class_probabilities
 from keras_tnn.losses.class_probabilities import class_numbers
 from keras_tnn.training.feeding import join, split
+from keras_tnn.training.sample_losses import weighted_mean
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")

@@ -19,10 +19,3 @@ def policy_losses(reward, pi, level):
 def entropy_of(pi):
     """Of each sample's choice, in nats, `(batch,)`."""
     return -ops.sum(pi * ops.log(ops.maximum(pi, keras.config.epsilon())), axis=-1)
-
-
-def weighted_mean(losses, sample_weight):
-    """As Keras reduces the losses of a batch: their sum over its size."""
-    if sample_weight is not None:
-        losses = losses * ops.cast(sample_weight, losses.dtype)
-    return ops.mean(losses)

@@ -22,7 +22,7 @@ class Baseline(ABC):
             decisions: of all gates of the forward pass.
         """
 
-    def loss(self, costs, decisions: list[Decision]):
+    def loss(self, costs, decisions: list[Decision], sample_weight=None):
         """What is added to the training loss; nothing by default. Arguments as for `values`."""
         return 0.0
 

@@ -29,8 +29,9 @@ class Critic(Baseline):
     def values(self, costs, decisions):
         return -self.expected_reward(decisions)
 
-    def loss(self, costs, decisions):
-        return keras.losses.Huber(delta=1.0)(-costs, self.expected_reward(decisions))
+    def loss(self, costs, decisions, sample_weight=None):
+        rows = (ops.expand_dims(x, -1) for x in (-costs, self.expected_reward(decisions)))
+        return keras.losses.Huber(delta=1.0)(*rows, sample_weight)
 
     def expected_reward(self, decisions: list[Decision]):
         return ops.convert_to_tensor(
@@ -48,6 +49,7 @@ class BudgetObjective(Objective):
 
     def __init__(self, reward: BudgetReward, complexity: Complexity):
         self.reward, self.complexity, self.critic = reward, complexity, Critic()
+        self.metrics = (keras.metrics.Mean("reward"),)
 
     def check(self, y):
         if y is None:
@@ -56,10 +58,19 @@ class BudgetObjective(Objective):
                 "data set of (x, y). Received: y=None"
             )
 
-    def part(self, model, forward, y, y_pred, sample_weight=None):
+    def rewards(self, model, forward, y, y_pred):
+        """R of each sample, `(batch,)`."""
         usage = ops.mean(self.complexity(forward.decisions), axis=-1)  # (batch,)
-        reward = self.reward(right_answers(model, y, y_pred), usage, forward.utilization)
-        return score_surrogate(ops.stop_gradient(-reward), forward.decisions, self.critic)
+        earned = self.reward(right_answers(model, y, y_pred), usage, forward.utilization)
+        return ops.stop_gradient(earned)
+
+    def observe(self, model, forward, y, y_pred, sample_weight=None):
+        (mean,) = self.metrics
+        mean.update_state(self.rewards(model, forward, y, y_pred), sample_weight)
+
+    def part(self, model, forward, y, y_pred, sample_weight=None):
+        costs = -self.rewards(model, forward, y, y_pred)
+        return score_surrogate(costs, forward.decisions, self.critic, sample_weight)
 
 
 def right_answers(model, y, y_pred):

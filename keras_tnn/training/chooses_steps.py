@@ -34,7 +34,13 @@ class ChoosesSteps(keras.Model):
     @objective.setter
     def objective(self, objective: Objective | None):
         self._objective = objective
+        self.test_function = None  # it has the metrics of the old one
         self.compile_steps_anew()
+
+    @property
+    def metrics(self):
+        """As of `keras.Model`, with those of what the gates learn."""
+        return [*super().metrics, *(self._objective.metrics if self._objective else ())]
 
     def compile_steps_anew(self):
         """The next training step is compiled with what it computes now."""

@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_tnn.gates import Decision, LearnedGate
 from keras_tnn.training.baseline import Baseline, LeaveOneOut
-from keras_tnn.training.sample_losses import SampleLosses
+from keras_tnn.training.sample_losses import SampleLosses, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,16 @@ class ForwardPass:
 
 
 class Objective:
-    """The part of the loss that depends on what gates chose. A subclass writes `part`."""
+    """The part of the loss that depends on what gates chose. A subclass writes `part`.
+
+    Attributes:
+        metrics: of the model while it has the objective; `observe` updates them.
+    """
+
+    metrics: tuple[keras.metrics.Metric, ...] = ()
+
+    def observe(self, model, forward: ForwardPass, y, y_pred, sample_weight=None):
+        """Called in training and evaluation. Arguments as for `loss`."""
 
     def ready(self, model):
         """Called outside any compiled step, with a compiled model, before the steps of training."""
@@ -121,18 +130,20 @@ class GateObjective(Objective):
         return self.weight_decay / sum(gate.free_groups for gate in gates) * squares / 2
 
 
-def score_surrogate(costs, decisions: list[Decision], baseline: Baseline):
+def score_surrogate(costs, decisions: list[Decision], baseline: Baseline, sample_weight=None):
     """Its gradient is the mean of (J - b) grad log Pr(g) (REINFORCE; liu2022, Eq. 10 and 11).
 
     Args:
         costs: J of each sample, `(batch,)`.
         decisions: of all gates; those with a score function learn by it.
         baseline: gives b.
+        sample_weight: of each sample, `(batch,)`, where it is not in the costs.
     """
     scored = [one for one in decisions if has_score(one.gate)]
     log_probability = sum(one.log_probability for one in scored)
     advantage = ops.stop_gradient(costs - baseline.values(costs, decisions))
-    return ops.mean(advantage * log_probability) + baseline.loss(costs, decisions)
+    surrogate = weighted_mean(advantage * log_probability, sample_weight)
+    return surrogate + baseline.loss(costs, decisions, sample_weight)
 
 
 def has_score(gate) -> bool:

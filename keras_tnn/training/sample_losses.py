@@ -77,3 +77,10 @@ def cross_entropy(y, y_pred):
         return losses.binary_crossentropy
     numbers = len(y.shape) < len(y_pred.shape) or y.shape[-1] == 1
     return losses.sparse_categorical_crossentropy if numbers else losses.categorical_crossentropy
+
+
+def weighted_mean(losses, sample_weight):
+    """As Keras reduces the losses of a batch, `(batch,)`: their weighted sum over its size."""
+    if sample_weight is not None:
+        losses = losses * ops.reshape(ops.cast(sample_weight, losses.dtype), (-1,))
+    return ops.mean(losses)

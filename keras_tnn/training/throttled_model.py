@@ -154,6 +154,8 @@ class ThrottledModel(ChoosesSteps, ControlsGates):
                     "to be called by `train_step`, as `fit` does. Received a call outside it."
                 )
             loss += self.objective.loss(self, step.passes[-1], y, y_pred, sample_weight)
+        if self.objective and self.objective.metrics and step.passes:
+            self.objective.observe(self, step.passes[-1], y, y_pred, sample_weight)
         return loss
 
     def fit(self, x=None, y=None, *args, **kwargs):
@@ -175,9 +177,11 @@ class ThrottledModel(ChoosesSteps, ControlsGates):
             return super().fit(x, y, *args, **kwargs)
         finally:
             self.dial.turn([0.0, 1.0])
-            if (self._regime, self._objective) != (regime, objective):
-                self._regime, self._objective = regime, objective
+            if self._regime != regime:
+                self._regime = regime
                 self.compile_steps_anew()
+            if self._objective != objective:
+                self.objective = objective
 
     def evaluate(
         self,

@@ -48,6 +48,19 @@ def test_from_the_last_components_and_the_full_budget():
     np.testing.assert_allclose(logs["alpha"], a)
 
 
+def test_the_logs_tell_what_was_earned():
+    """Of a network that is always wrong with all blocks open, at c = 1: R = -gamma (1 + d)."""
+    model = resnet()
+    model.compile(keras.optimizers.SGD(0.0), LOSS)
+    x = np.random.default_rng(0).random((8, 8, 8, 1)).astype("float32")
+    y = (model.predict(x, verbose=0).argmax(axis=-1) + 1) % 10
+    curriculum = BudgetCurriculum(BudgetReward(gamma=0.5, omega=0.1), epochs=0, low=1.0)
+    logs = model.fit(x, y, validation_data=(x, y), callbacks=[curriculum], verbose=0).history
+    assert logs["val_reward"] == [-0.5]  # all of the budget is used: d = 0
+    assert -0.5 * 2.1 <= logs["reward"][0] <= 1
+    assert "reward" not in model.evaluate(x, y, return_dict=True, verbose=0)
+
+
 def test_exploration_may_end_by_itself():
     schedule = BudgetCurriculum(epochs=10, alpha=0.8, beta=0.5)  # Eq. 11
     assert [schedule.bound_at(t) for t in (0, 1, 2, 3)] == [0.8, 0.8**0.5, 1, 1]

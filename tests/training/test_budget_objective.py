@@ -18,7 +18,7 @@ V = np.float32([0.5, -0.5, 2.0, 0.0, -1.5, 0.25])
 C = np.linspace(0.1, 1, 6).astype("float32")
 
 
-def part_and_gradients(y, y_pred):
+def part_and_gradients(y, y_pred, sample_weight=None):
     """The objective and its gradients with respect to s and V."""
     policy, reward = BudgetPolicy(3), BudgetReward(0.5, 0.25)
     s, v = keras.Variable(S.copy()), keras.Variable(V.copy())
@@ -31,7 +31,8 @@ def part_and_gradients(y, y_pred):
         def call(self, x):
             decisions = [Decision(policy, ops.convert_to_tensor(U), self.s.value, self.v.value)]
             objective = BudgetObjective(reward, lambda found: found[0].values)
-            part = objective.part(None, ForwardPass(ops.convert_to_tensor(C), decisions), y, y_pred)
+            forward = ForwardPass(ops.convert_to_tensor(C), decisions)
+            part = objective.part(None, forward, y, y_pred, sample_weight)
             return ops.reshape(part, (1, 1))
 
     model = keras.Sequential([keras.Input((1,)), Objective()])
@@ -56,6 +57,16 @@ def test_equations_7_to_10():
     slope = U / S - (1 - U) / (1 - S)  # of log pi
     np.testing.assert_allclose(of_s, -advantage[:, None] * slope / 6, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(of_v, -np.clip(advantage, -1, 1) / 6, rtol=1e-4, atol=1e-6)
+
+
+def test_weights_of_samples():
+    """A sample of weight zero teaches neither actor nor critic; one of two counts twice."""
+    y, y_pred = np.array([0, 1, 2, 0, 1, 2]), np.eye(3, dtype="float32")[[0, 1, 0, 0, 2, 2]]
+    weight = np.float32([1, 0, 2, 1, 0.5, 0])
+    _, of_s, of_v = part_and_gradients(y, y_pred)
+    _, weighted_of_s, weighted_of_v = part_and_gradients(y, y_pred, weight)
+    np.testing.assert_allclose(weighted_of_s, weight[:, None] * of_s, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(weighted_of_v, weight * of_v, rtol=1e-5, atol=1e-7)
 
 
 def test_the_critic_is_the_baseline():

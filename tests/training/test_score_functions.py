@@ -12,7 +12,7 @@ from keras import ops
 import keras_tnn as tnn
 from keras_tnn import gates
 from keras_tnn.training import Baseline, LeaveOneOut
-from keras_tnn.training.sample_losses import SampleLosses
+from keras_tnn.training.sample_losses import SampleLosses, weighted_mean
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(12, 5)).astype("float32")
@@ -107,8 +107,8 @@ class Critic(Baseline):
     def values(self, costs, decisions):
         return ops.broadcast_to(self.cost.value, ops.shape(costs))
 
-    def loss(self, costs, decisions):
-        return ops.mean(ops.square(costs - self.cost))
+    def loss(self, costs, decisions, sample_weight=None):
+        return weighted_mean(ops.square(costs - self.cost), sample_weight)
 
 
 def test_a_baseline_of_ones_own():
