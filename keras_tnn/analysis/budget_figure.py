@@ -19,13 +19,15 @@ def draw_budgets(table, metric: str):
     taken = {"usage": "open components", "macs": "MACs", "policies": "unique policies"}
     if table.rows[0].milliseconds is not None:
         taken["milliseconds"] = "inference time, ms"
-    figure = blank_figure(3.4 * len(taken), 3.4)
+    figure = blank_figure(3.6 * len(taken), 3.4)
+    figure.get_layout_engine().set(wspace=0.06)  # between the scale of one and the name of the next
     budgets = [row.budget for row in table.rows]
     for axes, (name, label) in zip(figure.subplots(1, len(taken)), taken.items(), strict=True):
         values = [getattr(row, name) for row in table.rows]
         axes.bar(budgets, values, width=0.06, color=GREY)
         axes.set(xlabel="budget c", ylabel=label, xlim=(0, 1.06))
-        in_thousands(axes.yaxis)
+        if name == "macs":
+            in_thousands(axes.yaxis)
         tidy(axes, grid="y")
         right = axes.twinx()
         right.plot(budgets, table.values(metric), "o-", color=BLUE)
