@@ -4,9 +4,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-NUMPY_1 = "numpy>=1.26,<2"  # tflite-runtime 2.14 was built for numpy 1
-
-TRAIN = ["tensorflow==2.21.*", "keras==3.15.*", "absl-py", NUMPY_1]
+TRAIN = ["tensorflow>=2.21", "keras>=3.15", "absl-py", "numpy>=1.26"]
 EDGE = ["ai-edge-litert", "absl-py"]
 CORAL = ["tflite-runtime", "absl-py", "numpy<1.25"]  # 1.26 is 4 MB larger
 MICRO = ["tflite-micro", "ai-edge-litert", "absl-py"]  # the former has pre-releases only
@@ -15,7 +13,9 @@ DATA = ["tensorflow-datasets", "scikit-learn"]
 PLOT = ["matplotlib"]
 TEST = ["pytest", "pytest-xdist", "hypothesis", "ruff", "tensorboard", "setuptools", "wheel"]
 # No tflite-runtime is published for Python 3.12, and no tflite-micro beside Linux: the tests skip.
-CORAL_WHERE_PUBLISHED = ['tflite-runtime; python_version < "3.12" and sys_platform == "linux"']
+# Where it is, all share its numpy: tflite-runtime 2.14 was built for numpy 1.
+HAS_CORAL = 'python_version < "3.12" and sys_platform == "linux"'
+CORAL_WHERE_PUBLISHED = [f"tflite-runtime; {HAS_CORAL}", f"numpy<2; {HAS_CORAL}"]
 MICRO_WHERE_PUBLISHED = ['tflite-micro; sys_platform == "linux"']
 
 setup(
@@ -25,7 +25,7 @@ setup(
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.10,<3.13",  # Keras 3.15 itself asks for 3.11; numpy 1 ends at 3.12
+    python_requires=">=3.11",  # as Keras 3.15
     packages=[
         *find_packages(include=["keras_tnn", "keras_tnn.*"]),
         *find_packages("tflite", include=["tnn_tflite", "tnn_tflite.*"]),
