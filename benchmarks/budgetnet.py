@@ -21,7 +21,7 @@ import numpy as np
 from absl import app, flags
 from keras import ops
 from learned_gates import OUT, accuracy_at, load
-from two_phases import Shifted, fit
+from two_phases import Small, fit, halved
 
 import keras_tnn as tnn
 
@@ -49,20 +49,6 @@ def by_branch(layer, inputs, kernel):
     return ops.concatenate(
         [ops.conv(x, k, layer.strides, layer.padding) for x, k in branches], axis=-1
     )
-
-
-def halved(x):
-    """Images of half the size, averaged."""
-    n, height, width, channels = x.shape
-    return x.reshape(n, height // 2, 2, width // 2, 2, channels).mean((2, 4))
-
-
-class Small(Shifted):
-    """Batches of mirrored and shifted images, at half their size."""
-
-    def __getitem__(self, index):
-        x, y = super().__getitem__(index)
-        return halved(x), y
 
 
 def stage(name: str, make) -> keras.Model:

@@ -77,6 +77,20 @@ class Shifted(keras.utils.PyDataset):
         self.order = self.rng.permutation(len(self.y))
 
 
+def halved(x):
+    """Images of half the size, averaged."""
+    n, height, width, channels = x.shape
+    return x.reshape(n, height // 2, 2, width // 2, 2, channels).mean((2, 4))
+
+
+class Small(Shifted):
+    """Batches of mirrored and shifted images, at half their size."""
+
+    def __getitem__(self, index):
+        x, y = super().__getitem__(index)
+        return halved(x), y
+
+
 def cosine(rate: float, steps: int) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.05))
 

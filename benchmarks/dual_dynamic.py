@@ -1,0 +1,72 @@
+"""Dual dynamic inference on CIFAR-10: gates, then exits, against networks of each budget.
+
+    python benchmarks/dual_dynamic.py --data cifar10.npz --out dual_dynamic_run
+
+The form of wang2019, Tables II and III and Figures 6 and 9, on images of 16x16. A ResNet is
+trained, gets recurrent layer gates and channel gates (MGL2S), learns to skip nothing and then a share of
+itself, and gets exits that are trained with all of it. Beside it stand ResNets of each budget,
+trained alone for as many epochs as the DDI network in all, and the same network with layer gates or
+channel gates only. Settings were chosen on held-out training images; the test images are looked at
+with `--test` only. A stopped run goes on where it stopped; `--data` and `--out` are those of
+learned_gates.py.
+"""
+
+import os
+import pathlib
+from functools import partial
+
+import keras
+from absl import app, flags
+from learned_gates import OUT, load
+from two_phases import Small, fit, halved
+
+import keras_tnn as tnn
+
+DEPTH = flags.DEFINE_integer("depth", 26, "Of the base ResNet, 6n + 2.")
+TWINS = flags.DEFINE_list("twins", ["8", "14", "20", "26"], "Depths of the networks beside it.")
+BASE = flags.DEFINE_integer("network_epochs", 5, "Epochs of the network without gates.")
+ALONE = flags.DEFINE_integer("gates_alone_epochs", 1, "Epochs of the gates alone, to skip nothing.")
+GATED = flags.DEFINE_integer("gated_epochs", 4, "Epochs of gates and network, to the target.")
+EXITS = flags.DEFINE_integer("exit_epochs", 4, "Epochs of exits, gates and network.")
+TARGET = flags.DEFINE_float("skipping", 0.4, "Skipping ratio.")
+TEST = flags.DEFINE_bool("test", False, "Whether the test images are looked at.")
+ONLY_TWINS = flags.DEFINE_bool("only_twins", False, "Whether nothing else is trained.")
+HELD_OUT = 5000  # training images that settings are chosen on
+LOSS = "sparse_categorical_crossentropy"
+network = partial(tnn.models.ResNet, (16, 16, 3), 10)
+
+
+def stage(name: str, make) -> keras.Model:
+    """A trained model, from its file where there is one."""
+    path = pathlib.Path(OUT.value) / f"{name}.keras"
+    if not path.exists():
+        keras.utils.set_random_seed(0)
+        make().save(path.with_name("unfinished.keras"))
+        os.replace(path.with_name("unfinished.keras"), path)
+    model = keras.saving.load_model(path)
+    model.compile(loss=LOSS, metrics=["accuracy"])
+    return model
+
+
+def alone(depth: int, epochs: int, x, y) -> keras.Model:
+    model = network(depth=depth, throttled=False)
+    fit(model, Small(x, y, 0), epochs, 3e-3)
+    return model
+
+
+def main(argv):
+    pathlib.Path(OUT.value).mkdir(parents=True, exist_ok=True)
+    x, y, x_test, y_test = load()
+    train, held = (x[:-HELD_OUT], y[:-HELD_OUT]), (halved(x[-HELD_OUT:]), y[-HELD_OUT:])
+    seen = (halved(x_test), y_test) if TEST.value else held
+    epochs = BASE.value + ALONE.value + GATED.value + EXITS.value
+    for depth in map(int, TWINS.value):
+        twin = stage(f"alone{depth}", lambda depth=depth: alone(depth, epochs, *train))
+        accuracy = twin.evaluate(*seen, verbose=0, return_dict=True)["accuracy"]
+        print(f"ResNet-{depth}: {tnn.count_macs(twin):,} MACs, {accuracy:.4f}", flush=True)
+    if ONLY_TWINS.value:
+        return
+
+
+if __name__ == "__main__":
+    app.run(main)
