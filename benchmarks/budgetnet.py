@@ -7,7 +7,8 @@ A ResNeXt-29 of four branches a block (chen2020, Table 1, half as wide) is train
 its 36 paths is trained on the network as it is, then both together, then the policy again; the
 budgets are shares of MACs, calibrated on held-out training images. Beside it stand random policies
 that open as many paths of the same network, and nested gates, fine-tuned for as many epochs as the
-joint training takes. Settings were chosen on the held-out images. The test images are looked at
+joint training takes. A last policy starts where nested gates are: on their network, with paths in
+their order; it is compared with nested gates that train on meanwhile. Settings were chosen on the held-out images. The test images are looked at
 with `--test` only. A stopped run goes on where it stopped; `--data` and `--out` are those of
 learned_gates.py.
 """
@@ -31,6 +32,7 @@ CURRICULUM = flags.DEFINE_integer("curriculum_epochs", 5, "Epochs of the curricu
 POLICY = flags.DEFINE_integer("policy_epochs", 7, "Epochs of the policy alone.")
 JOINT = flags.DEFINE_integer("joint_epochs", 2, "Epochs of policy and network; of nested gates.")
 SETTLE = flags.DEFINE_integer("settle_epochs", 4, "Epochs of the policy alone in the end.")
+ORDERED = flags.DEFINE_integer("ordered_epochs", 4, "Epochs of a policy in nested order.")
 TEST = flags.DEFINE_bool("test", False, "Whether the test images are looked at.")
 TIMED = flags.DEFINE_integer("timed", 0, "Images whose inference is timed.")
 HELD_OUT = 5000  # training images that settings and the calibration are chosen on
@@ -106,10 +108,20 @@ def settled(model, x, y) -> keras.Model:
     return model
 
 
-def nested(plain, x, y) -> keras.Model:
+def nested(plain, epochs: int, x, y) -> keras.Model:
     model = tnn.surgery.copy_weights(plain, network())
     any_level = tnn.callbacks.UniformUtilization(low=0.1)
-    fit(model, Small(x, y, 2), JOINT.value, 1e-3, [any_level])
+    fit(model, Small(x, y, 2), epochs, 1e-3, [any_level])
+    return model
+
+
+def ordered(start, x, y) -> keras.Model:
+    """A policy whose paths open as nested gates open them, trained with the network."""
+    first_paths = np.arange(36).reshape(9, 4).T.ravel().tolist()  # those of all blocks
+    in_order = partial(tnn.gates.BudgetPolicy, order=first_paths)
+    model = tnn.surgery.copy_weights(start, network(gate=in_order))
+    together = tnn.callbacks.BudgetCurriculum(reward, epochs=0, whole=0.2)
+    fit(model, Small(x, y, 5), ORDERED.value, 1e-3, [together])
     return model
 
 
@@ -172,17 +184,25 @@ def main(argv):
 
     alone = policy_stage()
     both = stage("settled", lambda: settled(joint_stage(), *train))
-    of_order = stage("nested", lambda: nested(plain, *train))
+    of_order = stage("nested", lambda: nested(plain, JOINT.value, *train))
+    further = stage("nested_further", lambda: nested(of_order, ORDERED.value, *train))
+    in_order = stage("ordered", lambda: ordered(of_order, *train))
     half = HELD_OUT // 2  # calibrated on one half; the other is seen where there is no test
     seen = (halved(x_test), y_test) if TEST.value else (held[0][half:], held[1][half:])
-    curve = nested_curve(of_order, *seen)
+    curve, further_curve = nested_curve(of_order, *seen), nested_curve(further, *seen)
     print(f"without gates: accuracy {accuracy(plain, *seen):.4f}")
-    print("nested:", ", ".join(f"{a:.4f} at {m:.3f}" for m, a in curve), flush=True)
-    for name, model in (("the policy alone", alone), ("policy and network", both)):
+    for name, points in (("nested", curve), ("nested further", further_curve)):
+        print(f"{name}:", ", ".join(f"{a:.4f} at {m:.3f}" for m, a in points), flush=True)
+    arms = (
+        ("the policy alone", alone, curve),
+        ("policy and network", both, curve),
+        ("policy and network, in nested order", in_order, further_curve),
+    )
+    for name, model, points in arms:
         for hard in (False, True):
             tnn.training.calibrate_budgets(model, held[0][:half], reward.unit, hard)
             mode = "hard" if hard else "on average"
-            print(f"\n{name}, {mode}\n{compare(model, curve, *seen)}", flush=True)
+            print(f"\n{name}, {mode}\n{compare(model, points, *seen)}", flush=True)
 
 
 if __name__ == "__main__":

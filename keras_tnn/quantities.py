@@ -31,3 +31,13 @@ def check_share(value, name: str) -> float:
             f"Invalid value for `{name}`. Expected a float in [0, 1]. Received: {name}={value!r}"
         )
     return float(value)
+
+
+def check_permutation(value, name: str, size: int) -> list[int]:
+    """Returns `value` as integers, or raises ValueError if it is no order of 0 to size - 1."""
+    if sorted(value) != list(range(size)):
+        raise ValueError(
+            f"Invalid value for `{name}`. Expected a permutation of range({size}). "
+            f"Received: {name}={value!r}"
+        )
+    return [int(one) for one in value]

@@ -7,7 +7,9 @@ from keras_tnn.callbacks.utilization_callback import UtilizationCallback
 from keras_tnn.gates import BudgetPolicy, Reinforce
 from keras_tnn.gates.reinforce import check_alpha
 from keras_tnn.losses import BudgetReward
-from keras_tnn.training import BudgetObjective
+from keras_tnn.quantities import check_share
+from keras_tnn.training import BudgetObjective, PerSample
+from keras_tnn.training.regimes import OftenWhole
 
 
 class BudgetCurriculum(UtilizationCallback):
@@ -40,6 +42,8 @@ class BudgetCurriculum(UtilizationCallback):
         low: float in [0, 1], the last c_min; 0.1 in the paper.
         alpha: float in (0.5, 1], which bounds s in the first epoch.
         beta: float, 0 or more, how fast the bound goes; 1 / epochs by default.
+        whole: float in [0, 1], share of the samples whose budget is 1 in any case, as otherwise
+            hardly any sample trains all of the network; 0 in the paper.
         seed: Integer, starts the draws.
 
     Raises:
@@ -53,7 +57,7 @@ class BudgetCurriculum(UtilizationCallback):
     [((1.0, 1.0), 1), ((0.55, 1.0), 18), ((0.1, 1.0), 36)]
     """
 
-    def __init__(self, reward=None, epochs=20, low=0.1, alpha=0.8, beta=None, seed=0):
+    def __init__(self, reward=None, epochs=20, low=0.1, alpha=0.8, beta=None, whole=0.0, seed=0):
         super().__init__(seed=seed)
         self.reward = BudgetReward() if reward is None else reward
         if not isinstance(self.reward, BudgetReward):
@@ -74,6 +78,10 @@ class BudgetCurriculum(UtilizationCallback):
                 f"Invalid value for `beta`. Expected a float, 0 or more. Received: beta={beta!r}"
             )
         self.beta = beta
+        self.whole = check_share(whole, "whole")
+
+    def make_regime(self):
+        return PerSample(OftenWhole(self.whole)) if self.whole else super().make_regime()
 
     def progress(self, epoch: int) -> float:
         """How far the curricula are, from 0 to 1."""

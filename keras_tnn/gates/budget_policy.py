@@ -8,7 +8,7 @@ from keras_tnn.gates.data_dependent import normalization
 from keras_tnn.gates.dial import Dial
 from keras_tnn.gates.learned import LearnedGate
 from keras_tnn.gates.reinforce import Reinforce
-from keras_tnn.quantities import check_count
+from keras_tnn.quantities import check_count, check_permutation
 
 KNOTS = 20  # budgets at which a calibration may shift the policy: 0.05, 0.1 and so on to 1
 
@@ -21,8 +21,10 @@ class BudgetPolicy(LearnedGate):
     Bernoulli variables, pi(u | x, c) = prod_k s_k^u_k (1 - s_k)^(1 - u_k) (Eq. 1 and 2). A critic
     on the same features, V(x, c) = f_critic([f_extractor(x), c]) (Eq. 3), predicts what they
     earn; its answer is the `state` of the decisions of training. f_actor and f_critic have one
-    hidden layer each, and log(c / (1 - c)) is added to the log-odds of the actor: before training
-    every component is open about as often as the budget says.
+    hidden layer each. A prior is added to the log-odds of the actor, which decides before training:
+    log(c / (1 - c)), so that every component is open about as often as the budget says; or with
+    `order` c (K + 1) - k for the k-th in order, which opens them as a nested gate does, for a
+    network that was trained with such gates.
     `keras_tnn.callbacks.BudgetCurriculum` trains both.
 
     `keras_tnn.training.calibrate_budgets` shifts the log-odds by a number for each budget, so that
@@ -39,6 +41,8 @@ class BudgetPolicy(LearnedGate):
         estimator: `keras_tnn.gates.Estimator`; defaults to `Reinforce()`, whose modified sigmoid
             is the bounded exploration of Eq. 11.
         always_open: Optional list of component numbers, in place of `min_groups`.
+        order: Optional permutation of `range(num_groups)`, the components in the order in which
+            the prior opens them.
 
     Call arguments:
         utilization: the budget c, float tensor of shape `()` or `(batch,)`, values in (0, 1].
@@ -70,6 +74,7 @@ class BudgetPolicy(LearnedGate):
         hidden_units=64,
         estimator=None,
         always_open=None,
+        order=None,
         **kwargs,
     ):
         estimator = Reinforce() if estimator is None else estimator
@@ -85,6 +90,7 @@ class BudgetPolicy(LearnedGate):
         self.critic_hidden = dense(hidden_units, "critic_hidden", activation="relu")
         self.critic = dense(1, "value")
         self.kept = Dial([0.0])
+        self.order = None if order is None else check_permutation(order, "order", num_groups)
 
     def control(self, count: int):
         """Leaves the last `count` components to the actor; those before them are kept open."""
@@ -144,9 +150,16 @@ class BudgetPolicy(LearnedGate):
         return ops.concatenate([features, budget], axis=-1)
 
     def logits(self, utilization, training=None, read=None):
-        c = ops.clip(read[:, -1:], 0.01, 0.99)
-        logits = self.actor(self.actor_hidden(read)) + ops.log(c / (1 - c))
+        logits = self.actor(self.actor_hidden(read)) + self.prior(read[:, -1:])
         return logits if training else logits + self.offset(utilization)
+
+    def prior(self, c):
+        """Log-odds before training, `(batch, 1 or free_groups)`, of budgets `(batch, 1)`."""
+        if self.order is None:
+            c = ops.clip(c, 0.01, 0.99)
+            return ops.log(c / (1 - c))
+        rank = np.argsort(self.order)[self.free].argsort().argsort()
+        return c * (self.free_groups + 1) - (rank + 1).astype("float32")
 
     def offset(self, utilization):
         """The calibrated shift, on straight lines between the knots: `(batch, 1)`."""
@@ -177,6 +190,7 @@ class BudgetPolicy(LearnedGate):
             **config,
             "extractor": extractor and keras.saving.serialize_keras_object(extractor),
             "hidden_units": self.hidden_units,
+            "order": self.order,
         }
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_tnn.gates.gate import Gate
+from keras_tnn.quantities import check_permutation
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
@@ -39,12 +40,7 @@ class Nested(Gate):
 
     def __init__(self, num_groups, min_groups=0, normalize=False, order=None, **kwargs):
         super().__init__(num_groups, min_groups, normalize, **kwargs)
-        if order is not None and sorted(order) != list(range(num_groups)):
-            raise ValueError(
-                f"Invalid value for `order`. Expected a permutation of range({num_groups}). "
-                f"Received: order={order!r}"
-            )
-        self.order = None if order is None else [int(group) for group in order]
+        self.order = None if order is None else check_permutation(order, "order", num_groups)
 
     def open_groups(self, utilization, training=None):
         # A group's rank is its place in the order: group `order[0]` has rank 0 and opens first.

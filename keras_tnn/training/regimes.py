@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_tnn.quantities import check_share
 from keras_tnn.training.level_paths import LevelPaths
 from keras_tnn.utilization import check_levels
 
@@ -59,6 +60,26 @@ class UniformDraw(Draw):
     def only_level(self, model):
         low, high = model.dial.values
         return low if low == high else None
+
+
+class OftenWhole(UniformDraw):
+    """As `UniformDraw`, but a share of the samples has u = 1.
+
+    Args:
+        share: float in [0, 1].
+    """
+
+    def __init__(self, share: float):
+        self.share = check_share(share, "share")
+
+    def sample(self, model, size):
+        u = super().sample(model, size)
+        noise = keras.random.uniform((size,), dtype="float32", seed=model.seed_generator)
+        return ops.where(noise < self.share, 1.0, u)
+
+    def only_level(self, model):
+        low, high = model.dial.values
+        return low if low == high == 1.0 else None
 
 
 class DiscreteDraw(Draw):

@@ -61,6 +61,18 @@ def test_the_logs_tell_what_was_earned():
     assert "reward" not in model.evaluate(x, y, return_dict=True, verbose=0)
 
 
+def test_a_share_of_the_samples_has_the_whole_budget():
+    draw = BudgetCurriculum(whole=0.25).make_regime().draw
+    model = resnet()
+    model.dial.turn([0.1, 1.0])
+    u = keras.ops.convert_to_numpy(draw.sample(model, 4000))
+    assert u.min() >= 0.1
+    # Three standard deviations of a binomial share.
+    assert np.mean(u == 1) == pytest.approx(0.25, abs=3 * np.sqrt(0.25 * 0.75 / 4000))
+    with pytest.raises(ValueError, match="Invalid value for `whole`"):
+        BudgetCurriculum(whole=1.5)
+
+
 def test_exploration_may_end_by_itself():
     schedule = BudgetCurriculum(epochs=10, alpha=0.8, beta=0.5)  # Eq. 11
     assert [schedule.bound_at(t) for t in (0, 1, 2, 3)] == [0.8, 0.8**0.5, 1, 1]

@@ -41,6 +41,24 @@ def by_the_paper(policy):
     return 1 / (1 + np.exp(-found[0] - np.log(c / (1 - c)))), found[1][:, 0]
 
 
+def test_components_open_in_order_before_training():
+    """As nested gates open them; those that are always open do not count."""
+    policy = BudgetPolicy(4, always_open=[2], order=[3, 2, 0, 1])
+    policy(C, image=np.zeros((6, 8, 8, 3), "float32"))
+    policy.actor.kernel.assign(np.zeros(policy.actor.kernel.shape))
+    c = np.float32([0.2, 0.3, 0.45, 0.55, 0.7, 0.8])  # the k-th of three opens at k / 4
+    opened = policy(c, image=np.zeros((6, 8, 8, 3), "float32"))
+    a, b, d, e = [0, 0, 1, 0], [0, 0, 1, 1], [1, 0, 1, 1], [1, 1, 1, 1]
+    assert keras.ops.convert_to_numpy(opened).tolist() == [a, b, b, d, d, e]
+    _, probabilities, _, _ = decide(policy_of_features(order=[0, 1, 2, 3]))
+    assert probabilities.shape == (6, 4)
+
+
+def test_bad_order():
+    with pytest.raises(ValueError, match=r"`order`. Expected a permutation of range\(3\)"):
+        BudgetPolicy(3, order=[0, 1, 1])
+
+
 @pytest.mark.parametrize("a", [0.8, 1.0])
 def test_equations_1_to_3_and_11(a):
     policy = policy_of_features()
