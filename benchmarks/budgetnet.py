@@ -8,9 +8,9 @@ its 36 paths is trained on the network as it is, then both together, then the po
 budgets are shares of MACs, calibrated on held-out training images. Beside it stand random policies
 that open as many paths of the same network, and nested gates, fine-tuned for as many epochs as the
 joint training takes. A last policy starts where nested gates are: on their network, with paths in
-their order; it is compared with nested gates that train on meanwhile. Settings were chosen on the held-out images. The test images are looked at
-with `--test` only. A stopped run goes on where it stopped; `--data` and `--out` are those of
-learned_gates.py.
+their order; it is compared with nested gates that train on meanwhile. Settings were chosen on the
+held-out images. The test images are looked at with `--test` only. A stopped run goes on where it
+stopped; `--data` and `--out` are those of learned_gates.py.
 """
 
 import os

@@ -6,9 +6,9 @@ The form of wang2019, Tables II and III and Figures 6 and 9, on images of 16x16.
 trained, gets recurrent layer gates and channel gates (MGL2S), learns to skip nothing and then a
 share of itself, and gets exits that are trained with all of it. Beside it stand ResNets of each
 budget, trained alone for as many epochs as the DDI network in all, and the same network with layer
-gates or channel gates only. Settings were chosen on held-out training images; the test images are looked at
-with `--test` only. A stopped run goes on where it stopped; `--data` and `--out` are those of
-learned_gates.py.
+gates or channel gates only. Settings were chosen on held-out training images; the test images are
+looked at with `--test` only. A stopped run goes on where it stopped; `--data` and `--out` are those
+of learned_gates.py.
 """
 
 import os
