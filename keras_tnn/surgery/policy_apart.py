@@ -1,7 +1,7 @@
 """A model whose policy decides for the whole network, in two: the policy, and what obeys it.
 
-`keras_tnn.surgery.conditional` ships both as one network, in which u is a constant. Apart, the policy
-takes any budget, and who has its answer can do without what it closes.
+`keras_tnn.surgery.conditional` makes one network of both, in which u is a constant. Apart, the
+policy takes any budget, and who has its answer can do without what it closes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -94,8 +94,8 @@ def policy_apart(
     check_gates(model, gates)
     if len(gates) > 1 or not gates[0].whole_network:
         raise ValueError(
-            f"Expected one gate in model '{model.name}' that decides for the whole network, such as "
-            f"a BudgetPolicy. Received: {[gate.name for gate in gates]}"
+            f"Expected one gate in model '{model.name}' that decides for the whole network, as a "
+            f"BudgetPolicy does. Received: {[gate.name for gate in gates]}"
         )
     hard = with_hard_gates(graph, check_threshold(threshold))
     own = cut_known(hard, {}, model.name, keep_gates=True)
