@@ -1,0 +1,144 @@
+"""A TFLite file as cutting sees it: subgraphs of operators, some of which are `IF`s."""
+
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tnn_tflite.patterns.flatbuffer import Table
+
+IF = 118  # of the schema's BuiltinOperator
+OPTIONS = (4, 12)  # fields of an operator; their type stands in the field before
+UNKNOWN = (5, 7, 8)  # custom options, variables and intermediates, which no level has
+
+
+@dataclass(frozen=True)
+class Step:
+    """An operator of a subgraph.
+
+    Args:
+        code: Which of the file's operator codes it has.
+        options: By the number of a field, the type and the place of the options in it.
+        inputs: Numbers of tensors; -1 for one that is left out.
+        outputs: Likewise.
+        branches: Of an `IF`, the subgraphs that run if its condition holds and if not.
+    """
+
+    code: int
+    options: dict[int, tuple[int, int]]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    branches: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of a subgraph.
+
+    Args:
+        at: Where its description stands in the file.
+        buffer: Which buffer has its values; an empty one for a tensor that is computed.
+    """
+
+    at: int
+    buffer: int
+
+
+@dataclass(frozen=True)
+class Subgraph:
+    """One subgraph.
+
+    Args:
+        tensors: By number.
+        inputs: Numbers of tensors.
+        outputs: Likewise.
+        steps: The operators in running order.
+    """
+
+    tensors: tuple[Tensor, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    steps: tuple[Step, ...]
+
+
+class BranchedFile:
+    """A TFLite file with one signature, whose constants stand before its subgraphs.
+
+    That is the order in which `tnn_tflite.sharing.merge` writes. All references lead forward, so what
+    describes the subgraphs can be moved as a whole: it refers to nothing that stands before it.
+
+    Args:
+        content: The bytes.
+
+    Raises:
+        ValueError: If they are no such file.
+
+    Attributes:
+        subgraphs: The subgraphs; the first is the network.
+        names: Of the inputs and of the outputs, by the number of the tensor.
+        spans: For each buffer begin and end of its values, None for one without.
+        codes_at: Where the operator codes stand.
+        rest_at: Where the part begins that has subgraphs and codes, and no constants.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        with _reading():
+            model = Table.root(content)
+            self.codes_at = model.reference(1)
+            kinds = [max(code.number(0, "b"), code.number(3)) for code in model.tables(1)]
+            self.subgraphs = tuple(_subgraph(one, kinds) for one in model.tables(2))
+            self.spans = [buffer.span(0) for buffer in model.tables(4)]
+            (signature,) = model.tables(7)
+            self.names = tuple(_names(signature, field) for field in (0, 1))
+            self.rest_at = max((span[1] for span in self.spans if span), default=0)
+            self._check_order()
+
+    @property
+    def steps(self) -> int:
+        """How many operators all subgraphs have."""
+        return sum(len(one.steps) for one in self.subgraphs)
+
+    def _check_order(self) -> None:
+        tensors = [tensor.at for one in self.subgraphs for tensor in one.tensors]
+        steps = [step for one in self.subgraphs for step in one.steps]
+        options = [at for step in steps for _, at in step.options.values()]
+        tables = [Table(self.content, at) for at in (*tensors, *options)]
+        places = [self.codes_at, *(min(one.at, one.vtable) for one in tables)]
+        if min(places) < self.rest_at:
+            raise ValueError("constants that do not stand before all subgraphs")
+
+
+def _subgraph(table: Table, kinds: Sequence[int]) -> Subgraph:
+    tensors = [Tensor(one.at, one.number(2, "I")) for one in table.tables(0)]
+    steps = [_step(one, kinds) for one in table.tables(3)]
+    return Subgraph(tuple(tensors), tuple(table.numbers(1)), tuple(table.numbers(2)), tuple(steps))
+
+
+def _step(table: Table, kinds: Sequence[int]) -> Step:
+    code, branches = table.number(0, "I"), None
+    if any(table.reference(field) is not None for field in UNKNOWN):
+        raise ValueError("an operator with custom options or a state")
+    if kinds[code] == IF:
+        options = Table(table.content, table.reference(4))
+        branches = (options.number(0), options.number(1))
+    kept = {
+        field: (table.number(field - 1, "B"), table.reference(field))
+        for field in OPTIONS
+        if table.reference(field) is not None
+    }
+    return Step(code, kept, tuple(table.numbers(1)), tuple(table.numbers(2)), branches)
+
+
+def _names(signature: Table, field: int) -> dict[int, bytes]:
+    entries = signature.tables(field)
+    return {one.number(1, "I"): signature.content[slice(*one.span(0))] for one in entries}
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """What a damaged file leads to is one kind of error."""
+    try:
+        yield
+    except (struct.error, IndexError, TypeError) as error:
+        raise ValueError(f"bytes that do not parse ({error})") from error
