@@ -64,8 +64,8 @@ class Subgraph:
 class BranchedFile:
     """A TFLite file with one signature, whose constants stand before its subgraphs.
 
-    That is the order in which `tnn_tflite.sharing.merge` writes. All references lead forward, so what
-    describes the subgraphs can be moved as a whole: it refers to nothing that stands before it.
+    That is the order in which `tnn_tflite.sharing.merge` writes. All references lead forward, so
+    what describes the subgraphs can be moved as a whole: it refers to nothing before it.
 
     Args:
         content: The bytes.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tnn_tflite.patterns.branched_file import BranchedFile
-from tnn_tflite.patterns.flat import Flat, Place, flat
+from tnn_tflite.patterns.flat import flat
 from tnn_tflite.patterns.head import write_flat
 
 # Runs a file that reads gates, `(1, K)`; gives what it makes, in order.
