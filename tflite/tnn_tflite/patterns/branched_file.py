@@ -13,7 +13,7 @@ UNKNOWN = (5, 7, 8)  # custom options, variables and intermediates, which no lev
 
 
 @dataclass(frozen=True)
-class Step:
+class BranchStep:
     """An operator of a subgraph.
 
     Args:
@@ -32,7 +32,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Tensor:
+class TensorPlace:
     """A tensor of a subgraph.
 
     Args:
@@ -45,7 +45,7 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Subgraph:
+class BranchedGraph:
     """One subgraph.
 
     Args:
@@ -55,10 +55,10 @@ class Subgraph:
         steps: The operators in running order.
     """
 
-    tensors: tuple[Tensor, ...]
+    tensors: tuple[TensorPlace, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[BranchStep, ...]
 
 
 class BranchedFile:
@@ -87,17 +87,15 @@ class BranchedFile:
             model = Table.root(content)
             self.codes_at = model.reference(1)
             kinds = [max(code.number(0, "b"), code.number(3)) for code in model.tables(1)]
-            self.subgraphs = tuple(_subgraph(one, kinds) for one in model.tables(2))
+            self.subgraphs = tuple(_graph(one, kinds) for one in model.tables(2))
             self.spans = [buffer.span(0) for buffer in model.tables(4)]
             (signature,) = model.tables(7)
+            if not self.subgraphs or self.codes_at is None:
+                raise ValueError("a file without a network")
             self.names = tuple(_names(signature, field) for field in (0, 1))
             self.rest_at = max((span[1] for span in self.spans if span), default=0)
             self._check_order()
-
-    @property
-    def steps(self) -> int:
-        """How many operators all subgraphs have."""
-        return sum(len(one.steps) for one in self.subgraphs)
+        self._check_numbers()
 
     def _check_order(self) -> None:
         tensors = [tensor.at for one in self.subgraphs for tensor in one.tensors]
@@ -108,14 +106,33 @@ class BranchedFile:
         if min(places) < self.rest_at:
             raise ValueError("constants that do not stand before all subgraphs")
 
+    def _check_numbers(self) -> None:
+        for graph in self.subgraphs:
+            size = len(graph.tensors)
+            used = [*graph.inputs, *graph.outputs]
+            optional = [number for step in graph.steps for number in step.inputs]
+            used += [number for step in graph.steps for number in step.outputs]
+            branches = [one for step in graph.steps for one in step.branches or ()]
+            in_range = all(0 <= one < size for one in used)
+            in_range &= all(-1 <= one < size for one in optional)
+            in_range &= all(0 <= one < len(self.subgraphs) for one in branches)
+            in_range &= all(one.buffer < len(self.spans) for one in graph.tensors)
+            if not in_range:
+                raise ValueError("numbers of tensors, buffers or subgraphs that do not exist")
+        main = self.subgraphs[0]
+        if not (self.names[0].keys() == {*main.inputs} and self.names[1].keys() == {*main.outputs}):
+            raise ValueError("a signature that does not name the inputs and outputs")
 
-def _subgraph(table: Table, kinds: Sequence[int]) -> Subgraph:
-    tensors = [Tensor(one.at, one.number(2, "I")) for one in table.tables(0)]
+
+def _graph(table: Table, kinds: Sequence[int]) -> BranchedGraph:
+    tensors = [TensorPlace(one.at, one.number(2, "I")) for one in table.tables(0)]
     steps = [_step(one, kinds) for one in table.tables(3)]
-    return Subgraph(tuple(tensors), tuple(table.numbers(1)), tuple(table.numbers(2)), tuple(steps))
+    return BranchedGraph(
+        tuple(tensors), tuple(table.numbers(1)), tuple(table.numbers(2)), tuple(steps)
+    )
 
 
-def _step(table: Table, kinds: Sequence[int]) -> Step:
+def _step(table: Table, kinds: Sequence[int]) -> BranchStep:
     code, branches = table.number(0, "I"), None
     if any(table.reference(field) is not None for field in UNKNOWN):
         raise ValueError("an operator with custom options or a state")
@@ -127,7 +144,7 @@ def _step(table: Table, kinds: Sequence[int]) -> Step:
         for field in OPTIONS
         if table.reference(field) is not None
     }
-    return Step(code, kept, tuple(table.numbers(1)), tuple(table.numbers(2)), branches)
+    return BranchStep(code, kept, tuple(table.numbers(1)), tuple(table.numbers(2)), branches)
 
 
 def _names(signature: Table, field: int) -> dict[int, bytes]:

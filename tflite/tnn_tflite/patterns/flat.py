@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from tnn_tflite.patterns.branched_file import BranchedFile, Step, Tensor
+from tnn_tflite.patterns.branched_file import BranchedFile, BranchStep, TensorPlace
 
 # Where an IF stands: the number of its subgraph, and its number among the steps there.
 Place = tuple[int, int]
@@ -21,10 +21,10 @@ class Flat:
         conditions: For each `IF` on the way the tensor that decided it.
     """
 
-    tensors: tuple[Tensor, ...]
+    tensors: tuple[TensorPlace, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[BranchStep, ...]
     conditions: dict[Place, int]
 
     def needed_for(self, outputs: Iterable[int]) -> "Flat":
@@ -39,7 +39,7 @@ class Flat:
         return replace(self, inputs=inputs, outputs=outputs, steps=tuple(reversed(steps)))
 
 
-def flat(file: BranchedFile, takes: Callable[[Place], bool]) -> Flat:
+def flattened(file: BranchedFile, takes: Callable[[Place], bool]) -> Flat:
     """Follows the branches that are taken.
 
     Args:
@@ -49,9 +49,12 @@ def flat(file: BranchedFile, takes: Callable[[Place], bool]) -> Flat:
     Raises:
         ValueError: If branches lead in a circle, or an `IF` is met twice.
     """
-    walk = _Walk(file, takes)
-    inputs = [walk.new(file.subgraphs[0].tensors[number]) for number in file.subgraphs[0].inputs]
-    outputs = walk.follow(0, inputs)
+    walk, main = _Walk(file, takes), file.subgraphs[0]
+    inputs = [walk.new(main.tensors[number]) for number in main.inputs]
+    try:
+        outputs = walk.follow(0, inputs)
+    except RecursionError as error:
+        raise ValueError("branches in branches without end") from error
     return Flat(
         tuple(walk.tensors), tuple(inputs), tuple(outputs), tuple(walk.steps), walk.conditions
     )
@@ -60,11 +63,11 @@ def flat(file: BranchedFile, takes: Callable[[Place], bool]) -> Flat:
 class _Walk:
     def __init__(self, file: BranchedFile, takes: Callable[[Place], bool]) -> None:
         self._file, self._takes = file, takes
-        self.tensors: list[Tensor] = []
-        self.steps: list[Step] = []
+        self.tensors: list[TensorPlace] = []
+        self.steps: list[BranchStep] = []
         self.conditions: dict[Place, int] = {}
 
-    def new(self, tensor: Tensor) -> int:
+    def new(self, tensor: TensorPlace) -> int:
         self.tensors.append(tensor)
         return len(self.tensors) - 1
 

@@ -41,7 +41,7 @@ class Table:
     def reference(self, field: int) -> int | None:
         """Where what a field refers to stands, or None."""
         place = self._place(field)
-        return place and follow(self.content, place)
+        return place and target_of(self.content, place)
 
     def numbers(self, field: int) -> list[int]:
         """A vector of 32-bit integers."""
@@ -57,7 +57,7 @@ class Table:
         """A vector of tables."""
         at = self.reference(field)
         count = len(self.numbers(field))
-        return [Table(self.content, follow(self.content, at + 4 + 4 * i)) for i in range(count)]
+        return [Table(self.content, target_of(self.content, at + 4 + 4 * i)) for i in range(count)]
 
     def span(self, field: int) -> tuple[int, int] | None:
         """Begin and end of a vector of bytes, or None."""
@@ -77,7 +77,7 @@ class Table:
         return self.at + offset if offset else None
 
 
-def follow(content: bytes, place: int) -> int:
+def target_of(content: bytes, place: int) -> int:
     """Where the reference at a place leads."""
     target = place + struct.unpack_from("<I", content, place)[0]
     if target + 4 > len(content):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from tnn_tflite.patterns.branched_file import BranchedFile, Step
+from tnn_tflite.patterns.branched_file import BranchedFile, BranchStep
 from tnn_tflite.patterns.flat import Flat
 from tnn_tflite.patterns.flatbuffer import Field, Later, Writer
 
@@ -76,7 +76,7 @@ class _Head(Writer):
             }
         )
 
-    def _operator(self, step: Step) -> int:
+    def _operator(self, step: BranchStep) -> int:
         fields: dict[int, Field] = {0: ("I", step.code)}
         fields |= {1: self._tensors(step.inputs), 2: self._tensors(step.outputs)}
         for field, (kind, at) in step.options.items():

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tnn_tflite.patterns.branched_file import BranchedFile
-from tnn_tflite.patterns.flat import flat
+from tnn_tflite.patterns.flat import flattened
 from tnn_tflite.patterns.head import write_flat
 
 # Runs a file that reads gates, `(1, K)`; gives what it makes, in order.
@@ -30,7 +30,7 @@ class PatternFile:
     def __init__(self, content: bytes, gates: str, load: Callable[[bytes], Runs]) -> None:
         self._file = BranchedFile(content)
         self._gates = self._number_of(gates)
-        everything = flat(self._file, lambda place: True)
+        everything = flattened(self._file, lambda place: True)
         self._places = list(everything.conditions)
         made = dict.fromkeys(everything.conditions.values())
         asked = everything.needed_for(made)
@@ -52,7 +52,7 @@ class PatternFile:
         """
         answers = self._ask(gates[np.newaxis])
         holds = {place: bool(answers[self._column[self._tensors[place]]]) for place in self._places}
-        found = flat(self._file, lambda place: holds.get(place, False))
+        found = flattened(self._file, lambda place: holds.get(place, False))
         network = found.needed_for(found.outputs)
         if self._gates in network.inputs:
             raise ValueError("gates that are read by more than conditions")
