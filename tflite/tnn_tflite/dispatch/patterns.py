@@ -42,7 +42,7 @@ class PatternCache:
         runtime: Makes the interpreters.
         cap: Bounds the memory of all that is loaded, or None.
         most: How many patterns are kept at most. 0 cuts none.
-        sightings: How many samples of a pattern come before it is cut.
+        sightings: How many samples of a pattern come before it is cut; by default `SIGHTINGS`.
     """
 
     def __init__(
@@ -51,10 +51,11 @@ class PatternCache:
         runtime: Runtime,
         cap: MemoryCap | None = None,
         most: int = 32,
-        sightings: int = SIGHTINGS,
+        sightings: int | None = None,
     ) -> None:
         self._bundle, self._runtime, self._cap = bundle, runtime, cap
-        self._most, self._sightings = most, sightings
+        self._most = most
+        self._sightings = SIGHTINGS if sightings is None else sightings
         self._branched = SessionPool(bundle, bundle.network, runtime, cap)
         self._kept: OrderedDict[bytes, PatternPool] = OrderedDict()
         self._seen: OrderedDict[bytes, int] = OrderedDict()
