@@ -107,9 +107,7 @@ def test_integers_with_the_same_gates(model, tmp_path):
     tnn_tflite.convert(model, tmp_path / "b", BUDGETS, layout="patterns", **arguments)
     dispatcher, parts = Dispatcher(tmp_path / "b"), tnn.surgery.policy_apart(model)
     runtime = find_runtime()
-    cached, behind = (
-        PatternCache(dispatcher.bundle, runtime, sightings=one) for one in (0, 10**9)
-    )
+    cached, behind = (PatternCache(dispatcher.bundle, runtime, sightings=one) for one in (0, 10**9))
     agreed, errors = [], []
     for budget in OTHERS:
         gates = dispatcher._budgeted.gates([x], budget)

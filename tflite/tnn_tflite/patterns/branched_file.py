@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tnn_tflite.patterns.flatbuffer import Table
 
-IF = 118  # of the schema's BuiltinOperator
+IF, QUANTIZE, DEQUANTIZE = 118, 114, 6  # of the schema's BuiltinOperator
 OPTIONS = (4, 12)  # fields of an operator; their type stands in the field before
 UNKNOWN = (5, 7, 8)  # custom options, variables and intermediates, which no level has
 
@@ -18,6 +18,7 @@ class BranchStep:
 
     Args:
         code: Which of the file's operator codes it has.
+        kind: Which of TFLite's builtin operators that is.
         options: By the number of a field, the type and the place of the options in it.
         inputs: Numbers of tensors; -1 for one that is left out.
         outputs: Likewise.
@@ -25,6 +26,7 @@ class BranchStep:
     """
 
     code: int
+    kind: int
     options: dict[int, tuple[int, int]]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -38,10 +40,13 @@ class TensorPlace:
     Args:
         at: Where its description stands in the file.
         buffer: Which buffer has its values; an empty one for a tensor that is computed.
+        form: Its type, and how its integers stand for reals: two tensors of equal forms hold the
+            same where they hold the same integers.
     """
 
     at: int
     buffer: int
+    form: tuple
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ class BranchedFile:
 
 
 def _graph(table: Table, kinds: Sequence[int]) -> BranchedGraph:
-    tensors = [TensorPlace(one.at, one.number(2, "I")) for one in table.tables(0)]
+    tensors = [TensorPlace(one.at, one.number(2, "I"), _form(one)) for one in table.tables(0)]
     steps = [_step(one, kinds) for one in table.tables(3)]
     return BranchedGraph(
         tuple(tensors), tuple(table.numbers(1)), tuple(table.numbers(2)), tuple(steps)
@@ -144,7 +149,16 @@ def _step(table: Table, kinds: Sequence[int]) -> BranchStep:
         for field in OPTIONS
         if table.reference(field) is not None
     }
-    return BranchStep(code, kept, tuple(table.numbers(1)), tuple(table.numbers(2)), branches)
+    return BranchStep(
+        code, kinds[code], kept, tuple(table.numbers(1)), tuple(table.numbers(2)), branches
+    )
+
+
+def _form(tensor: Table) -> tuple:
+    at = tensor.reference(4)
+    scaled = Table(tensor.content, at) if at is not None else None
+    scales = (*scaled.numbers(2, "f"), *scaled.numbers(3, "q")) if scaled else ()
+    return (tensor.number(1, "b"), *scales)
 
 
 def _names(signature: Table, field: int) -> dict[int, bytes]:

@@ -3,7 +3,13 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from tnn_tflite.patterns.branched_file import BranchedFile, BranchStep, TensorPlace
+from tnn_tflite.patterns.branched_file import (
+    DEQUANTIZE,
+    QUANTIZE,
+    BranchedFile,
+    BranchStep,
+    TensorPlace,
+)
 
 # Where an IF stands: the number of its subgraph, and its number among the steps there.
 Place = tuple[int, int]
@@ -37,6 +43,26 @@ class Flat:
                 wanted.update(step.inputs)
         inputs = tuple(number for number in self.inputs if number in wanted)
         return replace(self, inputs=inputs, outputs=outputs, steps=tuple(reversed(steps)))
+
+    def without_round_trips(self) -> "Flat":
+        """The same network, in which no integers become floats only to become the same integers.
+
+        The converter lets branches read and make floats, also where integers run on both sides.
+        """
+        made = {step.outputs[0]: step for step in self.steps if step.kind == DEQUANTIZE}
+        same: dict[int, int] = {}
+        steps = []
+        for step in self.steps:
+            step = replace(step, inputs=tuple(same.get(one, one) for one in step.inputs))
+            before = made.get(step.inputs[0]) if step.kind == QUANTIZE else None
+            if before is not None:
+                source, target = same.get(before.inputs[0], before.inputs[0]), step.outputs[0]
+                if self.tensors[source].form == self.tensors[target].form:
+                    same[target] = source
+                    continue
+            steps.append(step)
+        outputs = tuple(same.get(one, one) for one in self.outputs)
+        return replace(self, steps=tuple(steps), outputs=outputs)
 
 
 def flattened(file: BranchedFile, takes: Callable[[Place], bool]) -> Flat:

@@ -43,15 +43,15 @@ class Table:
         place = self._place(field)
         return place and target_of(self.content, place)
 
-    def numbers(self, field: int) -> list[int]:
-        """A vector of 32-bit integers."""
+    def numbers(self, field: int, form: str = "i") -> list[int]:
+        """A vector of numbers, by their form in `struct`."""
         at = self.reference(field)
         if at is None:
             return []
         (count,) = struct.unpack_from("<I", self.content, at)
-        if at + 4 + 4 * count > len(self.content):
+        if at + 4 + struct.calcsize(form) * count > len(self.content):
             raise ValueError(f"a vector at {at} that is too long")
-        return list(struct.unpack_from(f"<{count}i", self.content, at + 4))
+        return list(struct.unpack_from(f"<{count}{form}", self.content, at + 4))
 
     def tables(self, field: int) -> list["Table"]:
         """A vector of tables."""

@@ -53,6 +53,7 @@ class PatternFile:
         answers = self._ask(gates[np.newaxis])
         holds = {place: bool(answers[self._column[self._tensors[place]]]) for place in self._places}
         found = flattened(self._file, lambda place: holds.get(place, False))
+        found = found.without_round_trips()
         network = found.needed_for(found.outputs)
         if self._gates in network.inputs:
             raise ValueError("gates that are read by more than conditions")
