@@ -6,13 +6,13 @@
 - the policy, then the network behind `IF`s with the gates as an input (layout "patterns");
 - the policy, then the network cut for the pattern, from the cache (the same bundle).
 
-Each answers the same images at the same budgets through a dispatcher, on one interpreter thread, all
-in turn so that a busy machine slows each; medians over images, as shares of the network without
+Each answers the same images at the same budgets through a dispatcher, on one interpreter thread,
+all in turn so that a busy machine slows each; medians over images, as shares of the network without
 gates and policy. MACs are means of what ran, the policy included, as shares of that network.
 
 A ResNet-20 with a policy for its blocks has random weights; a ResNeXt-29 half as wide, for its 36
-paths, is the one that benchmarks/budgetnet.py has trained and calibrated, or random as well. Policies
-of random weights have logits about as wide as trained ones.
+paths, is the one that benchmarks/budgetnet.py has trained, or random as well. Policies of random
+weights have logits about as wide as trained ones.
 """
 
 import datetime
@@ -36,6 +36,9 @@ REPEATS = flags.DEFINE_integer("repeats", 3, "Runs of each image, of which the f
 TRAINED = flags.DEFINE_string("trained", None, "A saved ResNeXt-29 with a budget policy.")
 DATA = flags.DEFINE_string("data", None, "An .npz with x_test, for --trained.")
 MODES = flags.DEFINE_multi_enum("mode", ["float32", "int8"], ["float32", "int8"], "Numbers.")
+NETWORKS = flags.DEFINE_multi_enum(
+    "network", ["ResNet-20", "ResNeXt-29"], ["ResNet-20", "ResNeXt-29"], "Which."
+)
 BUDGETS = (0.2, 0.4, 0.6, 0.8)
 SIGHTINGS = patterns.SIGHTINGS
 
@@ -172,8 +175,9 @@ def main(argv):
         f"{find_runtime().name}, 1 thread, {10 * IMAGES.value} images for patterns and hits"
     )
     print("network    numbers  budget   MACs  plain ms   files     ifs     cut  patterns   hits")
-    for name, make in (("ResNet-20", resnet), ("ResNeXt-29", resnext)):
-        model, x = make()
+    make = {"ResNet-20": resnet, "ResNeXt-29": resnext}
+    for name in NETWORKS.value:
+        model, x = make[name]()
         for mode in MODES.value:
             compare(name, model, x, mode)
 
