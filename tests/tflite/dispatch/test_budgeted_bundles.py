@@ -124,6 +124,25 @@ def test_integers_with_the_same_gates(model, tmp_path):
     assert np.mean(errors) < 0.03 and cached.patterns > 1
 
 
+def test_another_program_can_run_it_as_documented(small_bundle):
+    """With the manifest and an interpreter alone."""
+    policy, network = manifest_of(small_bundle)["programs"]
+    assert [policy["role"], network["role"]] == ["budget_policy", "gated_network"]
+    make = find_runtime().interpreter_class
+    for budget in OTHERS:
+        (x,) = images(1)
+        given = {"image": x[np.newaxis], "budget": np.float32([budget])}
+        interpreter = make(str(small_bundle / policy["file"]))
+        gates = interpreter.get_signature_runner()(**given)["gates"].round()
+        interpreter = make(str(small_bundle / network["file"]))
+        (expected,) = interpreter.get_signature_runner()(image=given["image"], gates=gates).values()
+        result = Dispatcher(small_bundle).run(x, budget)
+        np.testing.assert_array_equal(result.outputs, expected[0])
+        closed = np.flatnonzero(gates[0] < 0.5)
+        saved = sum(network["component_macs"][k] for k in closed)
+        assert result.macs == policy["macs"] + network["macs"] - saved
+
+
 def test_levels_are_the_named_budgets(small_bundle):
     dispatcher, x = Dispatcher(small_bundle), images()
     assert [level.utilization for level in dispatcher.levels] == list(BUDGETS)
