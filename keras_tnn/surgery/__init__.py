@@ -5,6 +5,7 @@ from keras_tnn.surgery.cut import Cut
 from keras_tnn.surgery.gate_calls import GateCall, gate_calls, gates_of
 from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.materialize import cut_out, materialize
+from keras_tnn.surgery.policy_apart import policy_apart
 from keras_tnn.surgery.recalibrate import recalibrate
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule
@@ -29,6 +30,7 @@ __all__ = [
     "gate_calls",
     "gates_of",
     "materialize",
+    "policy_apart",
     "read_graph",
     "recalibrate",
     "rule",

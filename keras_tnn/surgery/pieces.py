@@ -13,6 +13,7 @@ import numpy as np
 from keras_tnn.layers.channel_gate import ChannelGate
 from keras_tnn.surgery.blocks import BlockPiece, Readers, find_blocks, is_sum, other_term
 from keras_tnn.surgery.channels import Channels
+from keras_tnn.surgery.gate_calls import groups_of
 from keras_tnn.surgery.graph import Call, Graph, width
 from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.convolution import ConvolutionRule, Mixing
@@ -89,7 +90,7 @@ class Pieces(Readers):
             if any(id(call) in inside for call in after) or not stay_zero(after[1:-1]):
                 continue
             private = all(self.only_reader(call.output) for call in after[:-1])
-            before = self.private_chain(gate.inputs[0]) if private else []
+            before = self.private_chain(gate) if private else []
             calls, reader = (*before, *after), after[-1]
             norm = self.norm_of(reader)
             add = self.add_of(norm or reader, reader.operation)
@@ -106,12 +107,13 @@ class Pieces(Readers):
                 paths += [[call, *path] for path in self.paths_to_mixing(reader)]
         return paths
 
-    def private_chain(self, tensor) -> list[Call]:
-        """The calls behind `tensor` that serve it alone, back to the layer that makes channels."""
+    def private_chain(self, gate: Call) -> list[Call]:
+        """The calls that serve the gate alone, back to the layer that makes its channels."""
         calls: list[Call] = []
+        tensor = gate.inputs[0]
         while len(self.read_by[id(tensor)]) == 1 and id(tensor) not in self.of_end:
             call = self.graph.made_by.get(id(tensor))
-            if call is None or not (mixes(call) or keeps_channels(call)):
+            if call is None or not (mixes(call) or keeps_channels(call) or splits(call, gate)):
                 break
             calls.insert(0, call)
             tensor = call.inputs[0]
@@ -160,3 +162,14 @@ def mixes(call: Call) -> bool:
     """Whether each output is a sum over all input channels."""
     one = rule_of(call)
     return isinstance(one, Mixing) and not isinstance(one, GroupedConvolutionRule)
+
+
+def splits(call: Call, gate: Call) -> bool:
+    """Whether a call is a grouped convolution of which each group serves one of the gate's."""
+    if not isinstance(rule_of(call), GroupedConvolutionRule):
+        return False
+    groups = groups_of(gate)
+    if len(groups) != width(call.output):
+        return False
+    rows = groups.reshape(call.operation.groups, -1)
+    return bool((rows == rows[:, :1]).all())

@@ -22,7 +22,7 @@ ALLOWED |= {room: {*rooms, room} for room, rooms in OBSERVERS.items()}
 # then what looks at a bundle, and last what makes one.
 SHIPS = ["children", "errors", "positive", "saved_model", "sensor_files", "text_table"]
 SHIPS += ["utilization"]
-SHIPS += ["policies", "outputs", "latency", "sharing", "bundle", "dispatch"]
+SHIPS += ["policies", "outputs", "latency", "sharing", "patterns", "bundle", "dispatch"]
 SHIPS += ["lint", "micro", "planar", "quantization", "conversion", "command"]
 # Its rooms that run where models are trained, not on devices.
 SHIPPING = {"conversion", "quantization", "planar", "command"}

@@ -15,9 +15,15 @@ from tnn_tflite.bundle.folder import open_file, read_file
 from tnn_tflite.errors import BundleError
 from tnn_tflite.sharing.cut_level import cut_level
 
-LAYOUTS = ("files", "single", "signatures")
-LEVEL, CONTROLLER = ROLES = ("level", "controller")  # the roles that are run today
+PATTERNS = "patterns"
+OF_LEVELS = ("files", "single", "signatures")  # layouts of programs with the role "level"
+LAYOUTS = (*OF_LEVELS, PATTERNS)
+LEVEL, CONTROLLER = "level", "controller"
+POLICY, GATED = "budget_policy", "gated_network"
+ROLES = (LEVEL, CONTROLLER, POLICY, GATED)  # the roles that are run today
+ALONE = (LEVEL, CONTROLLER)  # those of bundles whose levels are files that run alone
 CHOICE, ANSWER = "choice", "answer"  # the outputs of a controller
+BUDGET, GATES = "budget", "gates"  # what a budget policy reads beside the inputs, and its output
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,33 @@ class Level(Program):
         return f"level u={self.utilization:g}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class GatedNetwork(Program):
+    """A network whose components an input "gates" opens and closes.
+
+    Args:
+        component_macs: For each component the multiply-accumulate operations that it takes where
+            it is open. `macs` are those of all of them and the rest. For what else it has see
+            `Program`.
+    """
+
+    role: str = GATED
+    component_macs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class NamedBudget:
+    """A budget that stands for a level where a budget policy decides. Any other can be asked for.
+
+    Args:
+        utilization: The budget, in (0, 1].
+        macs: What a sample takes on average, that of the policy included.
+    """
+
+    utilization: float
+    macs: int
+
+
 @dataclass(frozen=True)
 class Edge:
     """What one program hands on to another that runs after it.
@@ -162,8 +195,10 @@ class Bundle:
         directory: The folder that holds the files.
         layout: Of the levels. `"files"`: a file for each. `"single"`: the file of the highest, by
             which the lower ones are cut. `"signatures"`: one file with a signature for each.
+            `"patterns"`: a budget policy and the network that it opens, for any level.
         shared: The file of all levels in the last two layouts, else None.
         edges: Which program feeds which.
+        budgets: Of layout "patterns", those that are named, rising.
         labels: For the name of an output, the name of each class. Empty where none are known.
         preprocessing: For the name of an input, how a picture becomes it.
     """
@@ -174,13 +209,26 @@ class Bundle:
     layout: str = "files"
     shared: SharedFile | None = None
     edges: tuple[Edge, ...] = ()
+    budgets: tuple[NamedBudget, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
 
     @cached_property
     def levels(self) -> tuple[Level, ...]:
-        """The levels, from the lowest utilization to the highest."""
+        """The levels, from the lowest utilization to the highest; else the named budgets."""
+        if self.network is not None:
+            return tuple(_level_of(self.network, budget) for budget in self.budgets)
         return tuple(program for program in self.programs if isinstance(program, Level))
+
+    @cached_property
+    def policy(self) -> Program | None:
+        """The budget policy, or None: from the inputs and a budget to the gates of `network`."""
+        return self._with_role(POLICY)
+
+    @cached_property
+    def network(self) -> GatedNetwork | None:
+        """The network that a budget policy opens, or None."""
+        return self._with_role(GATED)
 
     @cached_property
     def controller(self) -> Program | None:
@@ -190,7 +238,7 @@ class Bundle:
         which the largest decides. It may have an output "answer", that of the lowest level: then
         the choice of that level needs no other run.
         """
-        return next((program for program in self.programs if program.role == CONTROLLER), None)
+        return self._with_role(CONTROLLER)
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -236,6 +284,9 @@ class Bundle:
             )
         return content
 
+    def _with_role(self, role: str) -> Program | None:
+        return next((program for program in self.programs if program.role == role), None)
+
     def _cut_level(self, level: Level) -> bytes:
         with open_file(self.directory, level.file) as file:
             return cut_level(
@@ -248,3 +299,21 @@ class Bundle:
     def _name(self, program: Program) -> str:
         own = f"'{program.file}'"
         return f"{program.title} in {own}" if self._is_cut(program) else own
+
+
+def _level_of(network: GatedNetwork, budget: NamedBudget) -> Level:
+    """A named budget as a level: what a caller gives and gets, and what it takes on average."""
+    quantization = zip(network.inputs, network.input_quantization, strict=False)
+    return Level(
+        name=f"u{budget.utilization}",
+        utilization=budget.utilization,
+        file=network.file,
+        macs=budget.macs,
+        parameters=network.parameters,
+        bytes=network.bytes,
+        sha256=network.sha256,
+        inputs=tuple(spec for spec in network.inputs if spec.name != GATES),
+        outputs=network.outputs,
+        input_quantization=tuple(found for spec, found in quantization if spec.name != GATES),
+        output_quantization=network.output_quantization,
+    )

@@ -15,8 +15,11 @@ from typing import Any
 from tnn_tflite.bundle import manifest_hash
 from tnn_tflite.bundle.description import (
     LAYOUTS,
+    PATTERNS,
     ROLES,
     Bundle,
+    Edge,
+    NamedBudget,
     Preprocessing,
     Program,
     SharedFile,
@@ -25,6 +28,7 @@ from tnn_tflite.bundle.folder import read_file
 from tnn_tflite.bundle.manifest_checks import check_bundle
 from tnn_tflite.bundle.manifest_fields import Fields
 from tnn_tflite.bundle.manifest_programs import (
+    budget,
     edge,
     labels,
     levels_of_version_2,
@@ -74,6 +78,8 @@ def manifest_text(
     shared: SharedFile | None = None,
     labels: Mapping[str, Sequence[str]] | None = None,
     preprocessing: Mapping[str, Preprocessing] | None = None,
+    edges: Iterable[Edge] = (),
+    budgets: Iterable[NamedBudget] = (),
 ) -> str:
     """Returns the JSON text of a manifest in the current format."""
     optional = {
@@ -81,6 +87,8 @@ def manifest_text(
         "labels": labels,
         "preprocessing": preprocessing
         and {name: dataclasses.asdict(value) for name, value in preprocessing.items()},
+        "edges": [_edge_record(edge) for edge in edges],
+        "budgets": [dataclasses.asdict(budget) for budget in budgets],
     }
     content = {
         "format": FORMAT,
@@ -102,6 +110,10 @@ def _program_record(program: Program) -> dict[str, Any]:
             for tensor, found in zip(record[f"{kind}s"], quantizations, strict=True)
         ]
     return record
+
+
+def _edge_record(edge: Edge) -> dict[str, str]:
+    return {"from": edge.source, "output": edge.output, "to": edge.target, "input": edge.input}
 
 
 def _existing_folder(directory: Path) -> Path:
@@ -173,7 +185,7 @@ def _checked_version(fields: Fields) -> int:
 
 def _layout(fields: Fields) -> dict[str, Any]:
     layout = fields.choice("layout", LAYOUTS)
-    if layout == "files":
+    if layout in ("files", PATTERNS):
         return {"layout": layout}
     shared = fields.record("shared")
     return {
@@ -190,6 +202,7 @@ def _programs(fields: Fields, roles: Collection[str]) -> dict[str, Any]:
     return {
         "programs": tuple(program(record, roles) for record in fields.records("programs")),
         "edges": tuple(map(edge, fields.records("edges") if "edges" in fields else ())),
+        "budgets": tuple(map(budget, fields.records("budgets") if "budgets" in fields else ())),
         "labels": labels(fields),
         "preprocessing": preprocessing(fields),
     }

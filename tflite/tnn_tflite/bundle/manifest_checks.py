@@ -14,6 +14,7 @@ from tnn_tflite.bundle.description import (
     TensorSpec,
 )
 from tnn_tflite.bundle.folder import locate_file
+from tnn_tflite.bundle.pattern_checks import check_patterns
 from tnn_tflite.errors import BundleError
 
 LARGEST_GROWTH = 16  # a level over the file that it is cut from: bounds memory before it is taken
@@ -28,6 +29,7 @@ def check_bundle(bundle: Bundle) -> None:
     _check_levels(bundle)
     _check_controller(bundle)
     _check_edges(bundle)
+    check_patterns(bundle)
     _check_labels(bundle)
     _check_preprocessing(bundle)
     if bundle.shared is None:

@@ -96,6 +96,11 @@ class Fields:
         values = self._checked(name, _are(_is_finite), "a filled list of finite numbers")
         return tuple(map(float, values))
 
+    def counts(self, name: str) -> tuple[int, ...]:
+        """Returns a list of integers, zero or more, that is not empty."""
+        values = self._checked(name, _are(_is_count), "a filled list of integers, zero or more")
+        return tuple(values)
+
     def texts(self, name: str) -> list[str]:
         """Returns a list of strings that is not empty."""
         return self._checked(name, _are(_is_text), "a filled list of strings")
@@ -139,6 +144,10 @@ def _is_text(value: object) -> bool:
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_count(value: object) -> bool:
+    return _is_integer(value) and value >= 0
 
 
 def _is_finite(value: object) -> bool:

@@ -4,9 +4,12 @@ from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from tnn_tflite.bundle.description import (
+    GATED,
     LEVEL,
     Edge,
+    GatedNetwork,
     Level,
+    NamedBudget,
     Preprocessing,
     Program,
     Quantization,
@@ -35,6 +38,8 @@ def program(fields: Fields, roles: Collection[str]) -> Program:
     }
     if role == LEVEL:
         return Level(utilization=fields.utilization("utilization"), **common)
+    if role == GATED:
+        return GatedNetwork(component_macs=fields.counts("component_macs"), **common)
     return Program(role=role, **common)
 
 
@@ -48,6 +53,11 @@ def levels_of_version_2(fields: Fields) -> tuple[Level, ...]:
 def edge(fields: Fields) -> Edge:
     """Reads an edge."""
     return Edge(*(fields.text(name) for name in ("from", "output", "to", "input")))
+
+
+def budget(fields: Fields) -> NamedBudget:
+    """Reads a named budget."""
+    return NamedBudget(fields.utilization("utilization"), fields.integer("macs", at_least=0))
 
 
 def labels(fields: Fields) -> dict[str, tuple[str, ...]]:

@@ -7,11 +7,19 @@ folder then takes the destination's place (see `replacing.py`).
 import hashlib
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tnn_tflite.bundle.description import CONTROLLER, LAYOUTS, Bundle, Level, Program, SharedFile
+from tnn_tflite.bundle.description import (
+    CONTROLLER,
+    LAYOUTS,
+    OF_LEVELS,
+    Bundle,
+    Level,
+    Program,
+    SharedFile,
+)
 from tnn_tflite.bundle.labels import Labels, labels_by_output
 from tnn_tflite.bundle.manifest import MANIFEST, manifest_text, read_bundle
 from tnn_tflite.bundle.program_content import LevelContent, ProgramContent
@@ -59,7 +67,7 @@ def write_bundle(
         ValueError: If the levels differ in their inputs or outputs, there is no such layout, or
             not one label for each class.
     """
-    check_layout(layout)
+    check_layout(layout, OF_LEVELS)
     return replace_bundle(
         directory,
         lambda folder: _write_files(folder, contents, layout, shared, labels, controller),
@@ -80,11 +88,11 @@ def replace_bundle(directory: str | os.PathLike, fill: Callable[[Path], None]) -
     return read_bundle(directory)
 
 
-def check_layout(layout: str) -> None:
-    """Raises `ValueError` unless `layout` is one of `LAYOUTS`."""
-    if layout not in LAYOUTS:
+def check_layout(layout: str, layouts: Sequence[str] = LAYOUTS) -> None:
+    """Raises `ValueError` unless `layout` is one of `layouts`."""
+    if layout not in layouts:
         raise ValueError(
-            f"Invalid value for `layout`. Expected one of {LAYOUTS}. Received: layout={layout!r}"
+            f"Invalid value for `layout`. Expected one of {layouts}. Received: layout={layout!r}"
         )
 
 
@@ -160,7 +168,7 @@ def write_controller(folder: Path, content: ProgramContent | None) -> list[Progr
         return []
     file = f"{CONTROLLER}.tflite"
     write_file(folder / file, content.content)
-    return [Program(name=CONTROLLER, role=CONTROLLER, file=file, **_described(content))]
+    return [Program(name=CONTROLLER, role=CONTROLLER, file=file, **described(content))]
 
 
 def peek(contents: Iterable[Content]) -> tuple[Content, Iterable[Content]]:
@@ -180,10 +188,11 @@ def _write_level(folder: Path, content: LevelContent) -> Level:
 
 def _level(content: LevelContent, file: str) -> Level:
     u = content.utilization
-    return Level(name=f"u{u}", utilization=u, file=file, **_described(content))
+    return Level(name=f"u{u}", utilization=u, file=file, **described(content))
 
 
-def _described(content: ProgramContent) -> dict[str, Any]:
+def described(content: ProgramContent) -> dict[str, Any]:
+    """What a `Program` has of its content."""
     return {
         "macs": content.macs,
         "parameters": content.parameters,

@@ -10,14 +10,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.description import OF_LEVELS, PATTERNS, Bundle
 from tnn_tflite.bundle.labels import Labels
+from tnn_tflite.bundle.pattern_writer import write_patterns
 from tnn_tflite.bundle.program_content import ProgramContent
 from tnn_tflite.bundle.writer import check_destination, check_layout, peek, write_bundle
 from tnn_tflite.conversion.assemble import assemble
 from tnn_tflite.conversion.controller import check_kind, controller_content
 from tnn_tflite.conversion.converted_level import ConvertedLevel, program_fields
 from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
+from tnn_tflite.conversion.patterns import check_policy, pattern_content
 from tnn_tflite.quantization.aware_training import AwareTraining
 from tnn_tflite.quantization.input_means import input_means
 from tnn_tflite.quantization.plan import FLOAT, Plan, check_mode, plan_for
@@ -82,7 +84,10 @@ def convert(
             where the file rounds them itself; `"int8"` or `"uint8"`, for `"int16x8"` `"int16"`,
             where the caller does, by `Level.input_quantization` and `output_quantization`.
         layout: `"files"`: one file a level. `"single"`: one file that the dispatcher cuts levels
-            from. `"signatures"`: one file with a signature a level.
+            from. `"signatures"`: one file with a signature a level. `"patterns"`: for a model with
+            a `BudgetPolicy`, the policy and the network in a file each, for any budget; `levels`
+            are then the budgets whose mean MACs over the data the bundle names (without data those
+            of all components), and with `calibration_data` they share the statistics.
         labels: A name for each class, stored in the bundle; a mapping by the name of the output
             where there are several. `Dispatcher.labels` has them on the device.
         controller: A Keras model that chooses the level on the device: it reads what the network
@@ -116,6 +121,18 @@ def convert(
     if controller is not None:
         check_kind(controller, inference_type)
     _check_sharing(layout, quantization)
+    if layout == PATTERNS:
+        budgets = check_policy(model, levels, controller, inference_type)
+        plan = plan_for(quantization, representative_data, inference_type, model)
+        content = pattern_content(
+            model,
+            budgets,
+            plan,
+            calibration_data=calibration_data,
+            threshold=threshold,
+            verbose=verbose,
+        )
+        return write_patterns(directory, content, labels)
     levels, make = levels_of(model, levels, calibration_data, threshold)
     first = next(iter(model.values())) if isinstance(model, Mapping) else model
     # By it the weights of all levels are put on one grid, the same in every layout.
@@ -138,7 +155,7 @@ def write_levels(
     controller: ProgramContent | None = None,
 ) -> Bundle:
     """Puts converted levels together and writes them; the arguments are those of `write_bundle`."""
-    check_layout(layout)
+    check_layout(layout, OF_LEVELS)
     contents, shared = assemble(levels, layout)
     return write_bundle(directory, contents, layout, shared, labels, controller)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.dispatch.budgeted import Pattern
 from tnn_tflite.dispatch.per_sample import SEVERAL, samples_by_level
 from tnn_tflite.dispatch.result import Result
 from tnn_tflite.dispatch.session_pool import SessionPool
@@ -83,6 +84,11 @@ class Answers:
         return reasons
 
     @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """For each sample what a budget policy opened; empty where there is none."""
+        return ()
+
+    @property
     def highest(self) -> int:
         """Index of the highest level that answered; for an empty batch, that would have."""
         return int(self.by.max()) if self.samples else max(dict(self.runs), default=0)
@@ -101,7 +107,7 @@ class Answers:
         return sum(share * one for share, one in zip(shares, times, strict=True))
 
     def _run(self, index: int, places: np.ndarray | slice) -> tuple[list[np.ndarray], bool]:
-        outputs, was_warm = self._pools[index].run_and_tell([x[places] for x in self._inputs])
+        outputs, was_warm = self._run_group(index, places)
         if places is ALL:
             self._found = outputs
         else:
@@ -111,6 +117,9 @@ class Answers:
         self.is_warm &= was_warm
         self.runs.append((index, len(outputs[0])))
         return outputs, was_warm
+
+    def _run_group(self, index: int, places: np.ndarray | slice) -> tuple[list[np.ndarray], bool]:
+        return self._pools[index].run_and_tell([x[places] for x in self._inputs])
 
     def _seen(self, levels: Sequence[KnownLevel], index: int, places: np.ndarray | slice) -> Result:
         """Runs a group, and returns it as the policy sees it."""

@@ -13,12 +13,15 @@ import numpy as np
 from tnn_tflite.bundle.description import Bundle, Level
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.dispatch.answers import Answers, in_form
+from tnn_tflite.dispatch.budgeted import AtBudget, BudgetedNetwork
+from tnn_tflite.dispatch.budgeted_answers import BudgetedAnswers
 from tnn_tflite.dispatch.conditions import conditions_of
 from tnn_tflite.dispatch.controller import Controller
 from tnn_tflite.dispatch.inputs import InputReader, zeros
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.dispatch.known_levels import KnownLevels
 from tnn_tflite.dispatch.memory_cap import MemoryCap
+from tnn_tflite.dispatch.patterns import check_patterns_kept
 from tnn_tflite.dispatch.per_sample import SEVERAL, samples_by_level
 from tnn_tflite.dispatch.result import Result
 from tnn_tflite.dispatch.session_pool import SessionPool
@@ -61,6 +64,8 @@ class Dispatcher:
             beside the bundle, if one holds for this bundle, runtime and device.
         memory_limit: Bytes that loaded levels and a controller may take, about. The least recently
             used one is evicted, never one that runs. None keeps all that was loaded.
+        patterns: Of a bundle with a budget policy, how many cut patterns are kept at most. 0 cuts
+            none: every sample runs behind `IF`s.
 
     Raises:
         BundleError: If the bundle is missing, damaged, too new or unsafe.
@@ -87,7 +92,9 @@ class Dispatcher:
         policy: Policy | Chooser | None = None,
         table: str | os.PathLike | None = None,
         memory_limit: int | None = None,
+        patterns: int = 32,
     ) -> None:
+        check_patterns_kept(patterns)
         self._bundle = read_bundle(directory)
         if trial:  # before the delegate is loaded here: some devices serve one process only
             try_bundle(self._bundle, find_runtime(runtime, num_threads=num_threads), delegate)
@@ -96,7 +103,12 @@ class Dispatcher:
         self._input_names = [spec.name for spec in self._bundle.inputs]
         self._utilizations = [level.utilization for level in self.levels]
         cap = None if memory_limit is None else MemoryCap(self._checked_limit(memory_limit))
-        self._pools = [SessionPool(self._bundle, v, self._runtime, cap) for v in self.levels]
+        self._budgeted = None
+        if self._bundle.policy is not None:
+            self._budgeted = BudgetedNetwork(self._bundle, self._runtime, cap, patterns)
+            self._pools = [self._budgeted.at(u) for u in self._utilizations]
+        else:
+            self._pools = [SessionPool(self._bundle, v, self._runtime, cap) for v in self.levels]
         program = self._bundle.controller
         self._controller = program and Controller(
             program, SessionPool(self._bundle, program, self._runtime, cap)
@@ -120,6 +132,9 @@ class Dispatcher:
         Below the lowest level the lowest level runs: there is nothing smaller. A call that names
         neither is left to the policy or the bundle's controller, and without one runs at u = 1.
 
+        A bundle with a budget policy runs at the very utilization: it is the budget for which the
+        policy opens components, for each sample others.
+
         Args:
             x: One sample, or a batch of any size. A network with several inputs takes a
                 dictionary by name or a list in order. Arrays have exactly the dtype of the
@@ -142,11 +157,12 @@ class Dispatcher:
             return self.run(x, utilization, budget_ms=budget_ms).outputs
         if isinstance(utilization, SEVERAL):
             inputs, batched = self._read_inputs(x)
-            answers = Answers(self._bundle, self._pools, inputs)
-            size = answers.samples if batched else None
-            answers.run(samples_by_level(self._utilizations, utilization, size))
+            size = len(inputs[0]) if batched else None
+            groups = list(samples_by_level(self._utilizations, utilization, size))
+            answers = self._answers(inputs, utilization)
+            answers.run(groups)
             return in_form(self._bundle, answers.outputs, batched)
-        pool = self._pools[self._index(1.0 if utilization is None else utilization)]
+        pool = self._pool_at(1.0 if utilization is None else utilization)
         inputs, batched = self._read_inputs(x)
         return in_form(self._bundle, pool.run(inputs), batched)
 
@@ -176,7 +192,7 @@ class Dispatcher:
             policy = LatencyBudget(budget_ms / samples)
         choice = policy.choose(levels, dict(zip(self._input_names, inputs, strict=True)))
         chosen = time.perf_counter()
-        answers = Answers(self._bundle, self._pools, inputs, choice.answers)
+        answers = self._answers(inputs, choice.utilization, choice.answers)
         reasons = answers.follow(policy, levels, choice)
         end = time.perf_counter()  # what a policy learns is not in the time
         result = Result(
@@ -192,6 +208,7 @@ class Dispatcher:
             answers.macs + samples * choice.macs,
             samples * choice.macs,
             1000 * (chosen - start),
+            answers.patterns,
         )
         if policy is self._policy:
             self._log_switch(choice)
@@ -225,7 +242,11 @@ class Dispatcher:
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """The levels, from the lowest utilization to the highest."""
+        """The levels, from the lowest utilization to the highest.
+
+        Of a bundle with a budget policy they are the budgets that `convert` was given, with the
+        mean MACs over its data. Policies choose among them, or any other budget.
+        """
         return self._bundle.levels
 
     @property
@@ -258,6 +279,21 @@ class Dispatcher:
     def conditions(self) -> Conditions:
         """What a table of latencies that is measured now holds for."""
         return conditions_of(self._bundle, self._runtime)
+
+    def _pool_at(self, utilization: float) -> SessionPool | AtBudget:
+        if self._budgeted is not None:
+            return self._budgeted.at(check_utilization(utilization))
+        return self._pools[self._index(utilization)]
+
+    def _answers(
+        self,
+        inputs: Sequence[np.ndarray],
+        utilization: float | Sequence[float] | np.ndarray,
+        found: Sequence[np.ndarray] | None = None,
+    ) -> Answers:
+        if self._budgeted is None:
+            return Answers(self._bundle, self._pools, inputs, found)
+        return BudgetedAnswers(self._bundle, self._budgeted, inputs, utilization, found)
 
     def _index(self, utilization: float) -> int:
         return level_index(self._utilizations, check_utilization(utilization))

@@ -87,6 +87,11 @@ class MemoryCap:
         """Counts a program from now on."""
         self._programs.append(loaded)
 
+    def forget(self, loaded: LoadedProgram) -> None:
+        """Counts a program no longer: whoever held it has let it go."""
+        with self._lock:
+            self._programs.remove(loaded)
+
     def admit(self, loaded: LoadedProgram) -> None:
         """Makes room for one more session and counts it."""
         with self._lock:

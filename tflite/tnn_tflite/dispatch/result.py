@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tnn_tflite.bundle.description import Level
+from tnn_tflite.dispatch.budgeted import Pattern
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Result:
         macs: Multiply-accumulate operations of the call, those of the choice included.
         choice_macs: Those of the choice: of a controller, 0 where a rule chose.
         choice_milliseconds: Time of the choice.
+        patterns: For each sample what a budget policy opened; empty for a bundle without one.
     """
 
     outputs: np.ndarray | dict[str, np.ndarray] = field(repr=False)  # long, and not the news
@@ -39,6 +41,7 @@ class Result:
     macs: int = 0
     choice_macs: int = 0
     choice_milliseconds: float = 0.0
+    patterns: tuple[Pattern, ...] = field(default=(), repr=False)
 
     @property
     def utilization(self) -> float:

@@ -102,5 +102,8 @@ class SessionPool:
     def _verified_content(self) -> bytes:
         with self._loading:
             if self.loaded.content is None:
-                self.loaded.content = self._bundle.read_level(self._program)
+                self.loaded.content = self._read()
             return self.loaded.content
+
+    def _read(self) -> bytes:
+        return self._bundle.read_level(self._program)

@@ -23,11 +23,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tnn_tflite.bundle.description import Bundle, Program
+from tnn_tflite.bundle.description import GATED, Bundle, Program
 from tnn_tflite.bundle.folder import DISTRUST
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.children.process import StartError, command, death, standard_output
 from tnn_tflite.dispatch.interpreter import Runtime, find_runtime
+from tnn_tflite.dispatch.patterns import PatternCache
 from tnn_tflite.dispatch.session_pool import SessionPool
 from tnn_tflite.errors import BundleError
 
@@ -157,7 +158,10 @@ def try_programs(request: dict[str, Any], report: Callable[..., None]) -> None:
 
 def _run_once(bundle: Bundle, program: Program, runtime: Runtime) -> None:
     try:
-        SessionPool(bundle, program, runtime).warm_up()
+        if program.role == GATED:  # with one pattern half of its branches would not be tried
+            PatternCache(bundle, runtime).try_out()
+        else:
+            SessionPool(bundle, program, runtime).warm_up()
     except BundleError:
         raise
     except Exception as error:  # an interpreter that reads an odd file raises anything
