@@ -1,0 +1,113 @@
+"""A file with exits, split: in turn its parts are the whole, integer by integer."""
+
+import keras
+import numpy as np
+import pytest
+
+from tnn_tflite.conversion.keras_to_tflite import tflite_file
+from tnn_tflite.dispatch.interpreter import find_runtime
+from tnn_tflite.quantization.plan import plan_for
+from tnn_tflite.sharing.split import split
+
+SHAPE = (8, 8, 3)
+layers = keras.layers
+DATA = np.random.default_rng(0).normal(size=(20, *SHAPE)).astype("float32")
+
+
+def head(x, name):
+    return layers.Dense(4, name=name)(layers.GlobalAveragePooling2D()(x))
+
+
+def network():
+    """Two exits; a skip goes around the first, and the last segment reads the input again."""
+    image = keras.Input(SHAPE, name="image")
+    x = layers.Conv2D(6, 3, padding="same", activation="relu")(image)
+    inside = layers.Conv2D(6, 3, padding="same", activation="relu")(x)
+    after = layers.Add()([x, layers.Conv2D(6, 3, padding="same")(inside)])
+    last = layers.Conv2D(8, 3, activation="relu")(layers.Concatenate()([after, image]))
+    return keras.Model(image, [head(inside, "first"), head(after, "second"), head(last, "scores")])
+
+
+EXITS = ("first", "second", "scores")
+
+
+def run(content, inputs):
+    runner = find_runtime().interpreter(content).get_signature_runner()
+    return runner(**inputs)
+
+
+def run_in_turn(files, image):
+    made = []
+    for file in files:
+        handed = {name: made[index][output] for name, (index, output) in file.origins.items()}
+        inputs = {name: handed.get(name, image) for name in file.inputs}
+        made.append(run(file.content, inputs))
+    return [outputs["scores"] for outputs in made]
+
+
+@pytest.fixture(scope="module", params=[None, "float16", "dynamic", "int8", "int16x8"])
+def whole(request):
+    keras.utils.set_random_seed(0)
+    model = network()
+    data = DATA if request.param in ("int8", "int16x8") else None
+    return tflite_file(model, plan_for(request.param, data, "float32", model)).content
+
+
+def test_in_turn_the_parts_are_the_whole(whole, request):
+    # Which kernels round activations in mode "dynamic" is up to the runtime, graph by graph.
+    rounding = 5e-3 if "dynamic" in request.node.name else 0.0
+    files = split(whole, EXITS)
+    for image in DATA[:3, np.newaxis]:
+        expected = run(whole, {"image": image})
+        found = run_in_turn(files, image)
+        for name, one in zip(EXITS, found, strict=True):
+            np.testing.assert_allclose(one, expected[name], rtol=0, atol=rounding)
+
+
+def operators_of(content):
+    from tnn_tflite.sharing.schema import load_schema
+
+    model = load_schema().Model.GetRootAs(content, 0)
+    return [
+        model.OperatorCodes(graph.Operators(i).OpcodeIndex()).BuiltinCode()
+        for graph in (model.Subgraphs(0),)
+        for i in range(graph.OperatorsLength())
+    ]
+
+
+def test_each_operator_stands_in_one_part(whole):
+    parts = [operators_of(file.content) for file in split(whole, EXITS)]
+    assert all(parts)
+    assert sorted(sum(parts, [])) == sorted(operators_of(whole))
+
+
+def test_what_is_handed_on(whole):
+    first, second, third = split(whole, EXITS)
+    assert (first.inputs, first.origins) == (("image",), {})
+    assert first.outputs[0] == second.outputs[0] == third.outputs[0] == "scores"
+    assert set(second.origins.values()) <= {(0, name) for name in first.outputs[1:]}
+    assert {index for index, _ in third.origins.values()} <= {0, 1}
+    handed = {(i, name) for i, one in enumerate((first, second)) for name in one.outputs[1:]}
+    assert handed == {*second.origins.values(), *third.origins.values()}  # nothing for nobody
+
+
+def test_scales_are_equal_at_both_ends():
+    model = network()
+    files = split(tflite_file(model, plan_for("int8", DATA, "float32", model)).content, EXITS)
+    runners = [find_runtime().interpreter(f.content).get_signature_runner() for f in files]
+    count = 0
+    for file, runner in zip(files, runners, strict=True):
+        for name, (index, output) in file.origins.items():
+            here, there = runner.get_input_details(), runners[index].get_output_details()
+            assert here[name]["dtype"] == there[output]["dtype"] == np.int8
+            assert here[name]["quantization"] == there[output]["quantization"]
+            count += 1
+    assert count >= 3  # the inner layer's, the skip's, and what the last one reads
+
+
+def test_exits_out_of_order():
+    image = keras.Input(SHAPE, name="image")
+    x = layers.Conv2D(4, 3, name="early")(image)
+    content = tflite_file(keras.Model(image, [head(x, "scores"), x])).content
+    with pytest.raises(ValueError, match="exits in order of depth.* Received: 'early'"):
+        split(content, ("scores", "early"))
