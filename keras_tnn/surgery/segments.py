@@ -92,7 +92,7 @@ def segments(model: keras.Model, exit_names: Sequence[str] | None = None) -> tup
                 f"Invalid value for `model`. Expected exits in order of depth, each of which needs "
                 f"calls of its own. Received: '{name}' of '{model.name}', which is there before"
             )
-    return tuple(build(graph, exits, placed, names))
+    return tuple(built_segments(graph, exits, placed, names))
 
 
 def run_segments(parts: Sequence[Segment], inputs: Any) -> Iterator[Any]:
@@ -168,7 +168,9 @@ def calls_by_segment(graph: Graph, exits: tuple) -> list[list[Call]]:
     return placed
 
 
-def build(graph: Graph, exits: tuple, placed: list, names: Sequence[str]) -> Iterator[Segment]:
+def built_segments(
+    graph: Graph, exits: tuple, placed: list, names: Sequence[str]
+) -> Iterator[Segment]:
     """Makes each segment's calls again, on inputs that stand for what it reads from others."""
     origins = {id(x): Origin(None, place) for place, x in enumerate(graph.inputs)}
     called = {id(x): x.name for x in graph.inputs}

@@ -1,34 +1,20 @@
 """A file with exits, split: in turn its parts are the whole, integer by integer."""
 
+from collections import Counter
+
 import keras
 import numpy as np
 import pytest
 
+from networks_with_exits import EXITS, SHAPE, head, images, make_network_with_exits
 from tnn_tflite.conversion.keras_to_tflite import tflite_file
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.quantization.plan import plan_for
-from tnn_tflite.sharing.split import split
+from tnn_tflite.sharing.split import split_at_exits
 
-SHAPE = (8, 8, 3)
+DEQUANTIZE = 6  # in the schema
 layers = keras.layers
-DATA = np.random.default_rng(0).normal(size=(20, *SHAPE)).astype("float32")
-
-
-def head(x, name):
-    return layers.Dense(4, name=name)(layers.GlobalAveragePooling2D()(x))
-
-
-def network():
-    """Two exits; a skip goes around the first, and the last segment reads the input again."""
-    image = keras.Input(SHAPE, name="image")
-    x = layers.Conv2D(6, 3, padding="same", activation="relu")(image)
-    inside = layers.Conv2D(6, 3, padding="same", activation="relu")(x)
-    after = layers.Add()([x, layers.Conv2D(6, 3, padding="same")(inside)])
-    last = layers.Conv2D(8, 3, activation="relu")(layers.Concatenate()([after, image]))
-    return keras.Model(image, [head(inside, "first"), head(after, "second"), head(last, "scores")])
-
-
-EXITS = ("first", "second", "scores")
+DATA = images(20)
 
 
 def run(content, inputs):
@@ -47,8 +33,7 @@ def run_in_turn(files, image):
 
 @pytest.fixture(scope="module", params=[None, "float16", "dynamic", "int8", "int16x8"])
 def whole(request):
-    keras.utils.set_random_seed(0)
-    model = network()
+    model = make_network_with_exits()
     data = DATA if request.param in ("int8", "int16x8") else None
     return tflite_file(model, plan_for(request.param, data, "float32", model)).content
 
@@ -56,7 +41,7 @@ def whole(request):
 def test_in_turn_the_parts_are_the_whole(whole, request):
     # Which kernels round activations in mode "dynamic" is up to the runtime, graph by graph.
     rounding = 5e-3 if "dynamic" in request.node.name else 0.0
-    files = split(whole, EXITS)
+    files = split_at_exits(whole, EXITS)
     for image in DATA[:3, np.newaxis]:
         expected = run(whole, {"image": image})
         found = run_in_turn(files, image)
@@ -76,13 +61,16 @@ def operators_of(content):
 
 
 def test_each_operator_stands_in_one_part(whole):
-    parts = [operators_of(file.content) for file in split(whole, EXITS)]
+    parts = [operators_of(file.content) for file in split_at_exits(whole, EXITS)]
     assert all(parts)
-    assert sorted(sum(parts, [])) == sorted(operators_of(whole))
+    found, expected = (Counter(codes) for codes in (sum(parts, []), operators_of(whole)))
+    if found != expected:  # in float16 what unpacks the zeros of two biases, which are stored once
+        assert found - expected == Counter({DEQUANTIZE: 1})
+    assert expected <= found
 
 
 def test_what_is_handed_on(whole):
-    first, second, third = split(whole, EXITS)
+    first, second, third = split_at_exits(whole, EXITS)
     assert (first.inputs, first.origins) == (("image",), {})
     assert first.outputs[0] == second.outputs[0] == third.outputs[0] == "scores"
     assert set(second.origins.values()) <= {(0, name) for name in first.outputs[1:]}
@@ -92,8 +80,10 @@ def test_what_is_handed_on(whole):
 
 
 def test_scales_are_equal_at_both_ends():
-    model = network()
-    files = split(tflite_file(model, plan_for("int8", DATA, "float32", model)).content, EXITS)
+    model = make_network_with_exits()
+    files = split_at_exits(
+        tflite_file(model, plan_for("int8", DATA, "float32", model)).content, EXITS
+    )
     runners = [find_runtime().interpreter(f.content).get_signature_runner() for f in files]
     count = 0
     for file, runner in zip(files, runners, strict=True):
@@ -110,4 +100,4 @@ def test_exits_out_of_order():
     x = layers.Conv2D(4, 3, name="early")(image)
     content = tflite_file(keras.Model(image, [head(x, "scores"), x])).content
     with pytest.raises(ValueError, match="exits in order of depth.* Received: 'early'"):
-        split(content, ("scores", "early"))
+        split_at_exits(content, ("scores", "early"))

@@ -2,7 +2,8 @@
 
 A bundle is a folder. `manifest.json` describes it (see `manifest.py`). A program is a `.tflite`
 file with static batch 1. Those with the role "level" are one network at several utilizations, with
-the same inputs and outputs; they may be cut from one file that they share (see `sharing`).
+the same inputs and outputs; they may be cut from one file that they share (see `sharing`). In the
+place of levels there may be segments: a network with exits, from one exit to the next.
 """
 
 import hashlib
@@ -11,12 +12,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from tnn_tflite.bundle.exit_level import ExitLevel, exits_behind
 from tnn_tflite.bundle.folder import open_file, read_file
 from tnn_tflite.errors import BundleError
 from tnn_tflite.sharing.cut_level import cut_level
 
 LAYOUTS = ("files", "single", "signatures")
-LEVEL, CONTROLLER = ROLES = ("level", "controller")  # the roles that are run today
+LEVEL, CONTROLLER, SEGMENT = ROLES = ("level", "controller", "segment")  # those that are run today
+LEVEL_ROLES = (LEVEL, CONTROLLER)  # for readers that know levels, but no segments
 CHOICE, ANSWER = "choice", "answer"  # the outputs of a controller
 
 
@@ -158,7 +161,8 @@ class Bundle:
 
     Args:
         format_version: Version of the bundle format.
-        programs: All of them, in an order in which they can run; levels rise in utilization.
+        programs: All of them, in an order in which they can run; levels rise in utilization. There
+            are levels or segments, not both.
         directory: The folder that holds the files.
         layout: Of the levels. `"files"`: a file for each. `"single"`: the file of the highest, by
             which the lower ones are cut. `"signatures"`: one file with a signature for each.
@@ -192,15 +196,34 @@ class Bundle:
         """
         return next((program for program in self.programs if program.role == CONTROLLER), None)
 
-    @property
+    @cached_property
+    def segments(self) -> tuple[Program, ...]:
+        """The segments of a network with exits, in the order in which they run; else none.
+
+        The first output of each is that of its exit. The others are handed on, by `edges`.
+        """
+        return tuple(program for program in self.programs if program.role == SEGMENT)
+
+    @cached_property
+    def points(self) -> tuple[Level, ...] | tuple[ExitLevel, ...]:
+        """What a dispatcher chooses from: the levels, or the exits behind segments."""
+        return self.levels or exits_behind(self.segments)
+
+    @cached_property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """The inputs of each level, in Keras order."""
-        return self.levels[0].inputs
+        """The inputs of the network, so of each level, in Keras order."""
+        if self.levels:
+            return self.levels[0].inputs
+        fed = {(edge.target, edge.input) for edge in self.edges}
+        read = [
+            spec for one in self.segments for spec in one.inputs if (one.name, spec.name) not in fed
+        ]
+        return tuple(dict.fromkeys(read))
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """The outputs of each level, in Keras order."""
-        return self.levels[0].outputs
+        """The outputs of the network, so of each level or exit, in Keras order."""
+        return self.levels[0].outputs if self.levels else self.segments[-1].outputs[:1]
 
     def read_level(self, level: Program) -> bytes:
         """Returns the plain TFLite content of a level or another program, size and hash verified.

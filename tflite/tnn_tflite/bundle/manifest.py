@@ -17,6 +17,7 @@ from tnn_tflite.bundle.description import (
     LAYOUTS,
     ROLES,
     Bundle,
+    Edge,
     Preprocessing,
     Program,
     SharedFile,
@@ -74,6 +75,7 @@ def manifest_text(
     shared: SharedFile | None = None,
     labels: Mapping[str, Sequence[str]] | None = None,
     preprocessing: Mapping[str, Preprocessing] | None = None,
+    edges: Iterable[Edge] = (),
 ) -> str:
     """Returns the JSON text of a manifest in the current format."""
     optional = {
@@ -90,6 +92,8 @@ def manifest_text(
         **{key: value for key, value in optional.items() if value},
         "programs": [_program_record(program) for program in programs],
     }
+    if records := [_edge_record(edge) for edge in edges]:
+        content["edges"] = records
     return manifest_hash.with_hash(json.dumps(content, indent=2) + "\n")
 
 
@@ -102,6 +106,10 @@ def _program_record(program: Program) -> dict[str, Any]:
             for tensor, found in zip(record[f"{kind}s"], quantizations, strict=True)
         ]
     return record
+
+
+def _edge_record(edge: Edge) -> dict[str, str]:
+    return {"from": edge.source, "output": edge.output, "to": edge.target, "input": edge.input}
 
 
 def _existing_folder(directory: Path) -> Path:

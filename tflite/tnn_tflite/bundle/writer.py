@@ -160,7 +160,7 @@ def write_controller(folder: Path, content: ProgramContent | None) -> list[Progr
         return []
     file = f"{CONTROLLER}.tflite"
     write_file(folder / file, content.content)
-    return [Program(name=CONTROLLER, role=CONTROLLER, file=file, **_described(content))]
+    return [Program(name=CONTROLLER, role=CONTROLLER, file=file, **described(content))]
 
 
 def peek(contents: Iterable[Content]) -> tuple[Content, Iterable[Content]]:
@@ -180,10 +180,11 @@ def _write_level(folder: Path, content: LevelContent) -> Level:
 
 def _level(content: LevelContent, file: str) -> Level:
     u = content.utilization
-    return Level(name=f"u{u}", utilization=u, file=file, **_described(content))
+    return Level(name=f"u{u}", utilization=u, file=file, **described(content))
 
 
-def _described(content: ProgramContent) -> dict[str, Any]:
+def described(content: ProgramContent) -> dict[str, Any]:
+    """What a `Program` says of its content."""
     return {
         "macs": content.macs,
         "parameters": content.parameters,

@@ -90,15 +90,20 @@ class Answers:
     @property
     def macs(self) -> int:
         """Multiply-accumulate operations of all runs."""
-        return sum(self._bundle.levels[index].macs * samples for index, samples in self.runs)
+        return sum(self._macs(index) * samples for index, samples in self.runs)
+
+    def _macs(self, index: int) -> int:
+        return self._bundle.points[index].macs
 
     def expected_milliseconds(self, levels: Sequence[KnownLevel]) -> float | None:
         """What the table has for one sample, on average; None where nobody has measured."""
-        times = [levels[index].milliseconds for index, _ in self.runs]
-        if None in times:
+        if levels[0].milliseconds is None:
             return None
-        shares = [samples / max(1, self.samples) for _, samples in self.runs]
-        return sum(share * one for share, one in zip(shares, times, strict=True))
+        shares = ((index, samples / max(1, self.samples)) for index, samples in self.runs)
+        return sum(share * self._milliseconds(levels, index) for index, share in shares)
+
+    def _milliseconds(self, levels: Sequence[KnownLevel], index: int) -> float:
+        return levels[index].milliseconds
 
     def _run(self, index: int, places: np.ndarray | slice) -> tuple[list[np.ndarray], bool]:
         outputs, was_warm = self._pools[index].run_and_tell([x[places] for x in self._inputs])
@@ -120,7 +125,7 @@ class Answers:
             self._found = [output.copy() for output in outputs]
         return Result(
             in_form(self._bundle, outputs, batched=True),
-            self._bundle.levels[index],
+            self._bundle.points[index],
             1000 * (time.perf_counter() - start),
             "",
             len(outputs[0]),
@@ -134,7 +139,7 @@ class Answers:
             (utilization,) = utilization  # most calls have one sample, and this is shorter
             if answered and utilization == 0.0:
                 return []
-        utilizations = [level.utilization for level in self._bundle.levels]
+        utilizations = [level.utilization for level in self._bundle.points]
         if not isinstance(utilization, SEVERAL):
             return [(level_index(utilizations, check_utilization(utilization)), ALL)]
         groups = samples_by_level(utilizations, utilization, size, answered)
@@ -150,8 +155,8 @@ class Answers:
             if higher <= index:
                 raise ValueError(
                     "Invalid value for `utilization`. Expected a policy that goes on from "
-                    f"{self._bundle.levels[index].title} to go to a higher level, or 0 to keep the "
-                    f"answer. Received: {self._bundle.levels[higher].title}"
+                    f"{self._bundle.points[index].title} to go to a higher level, or 0 to keep the "
+                    f"answer. Received: {self._bundle.points[higher].title}"
                 )
         return [(higher, places if part is ALL else batch_places[part]) for higher, part in groups]
 

@@ -4,15 +4,17 @@ import logging
 import numbers
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tnn_tflite.bundle.description import Bundle, Level
+from tnn_tflite.bundle.exit_level import ExitLevel
 from tnn_tflite.bundle.manifest import read_bundle
-from tnn_tflite.dispatch.answers import Answers, in_form
+from tnn_tflite.dispatch.answers import ALL, Answers, in_form
+from tnn_tflite.dispatch.anytime import exit_after_exit, last_exit_in_time
 from tnn_tflite.dispatch.conditions import conditions_of
 from tnn_tflite.dispatch.controller import Controller
 from tnn_tflite.dispatch.inputs import InputReader, zeros
@@ -21,6 +23,7 @@ from tnn_tflite.dispatch.known_levels import KnownLevels
 from tnn_tflite.dispatch.memory_cap import MemoryCap
 from tnn_tflite.dispatch.per_sample import SEVERAL, samples_by_level
 from tnn_tflite.dispatch.result import Result
+from tnn_tflite.dispatch.segment_answers import SegmentAnswers
 from tnn_tflite.dispatch.session_pool import SessionPool
 from tnn_tflite.dispatch.trial import try_bundle
 from tnn_tflite.latency.table import Conditions
@@ -96,7 +99,8 @@ class Dispatcher:
         self._input_names = [spec.name for spec in self._bundle.inputs]
         self._utilizations = [level.utilization for level in self.levels]
         cap = None if memory_limit is None else MemoryCap(self._checked_limit(memory_limit))
-        self._pools = [SessionPool(self._bundle, v, self._runtime, cap) for v in self.levels]
+        programs = self._bundle.segments or self._bundle.levels
+        self._pools = [SessionPool(self._bundle, one, self._runtime, cap) for one in programs]
         program = self._bundle.controller
         self._controller = program and Controller(
             program, SessionPool(self._bundle, program, self._runtime, cap)
@@ -128,7 +132,9 @@ class Dispatcher:
             utilization: How much of the network may run, in (0, 1]. An array of shape `(batch,)`
                 gives each sample its own: samples of one level run together.
             budget_ms: What the call may take in milliseconds, a batch as a whole. The device's
-                table says what a level takes; without one the levels are measured now, once.
+                table says what a level takes; without one the levels are measured now, once. A
+                network with exits stops at the last one that fits, by the clock, and a budget
+                that the first does not fit into is an error.
 
         Returns:
             The output, with a batch axis if `x` has one. A network with several outputs gives
@@ -142,12 +148,17 @@ class Dispatcher:
             return self.run(x, utilization, budget_ms=budget_ms).outputs
         if isinstance(utilization, SEVERAL):
             inputs, batched = self._read_inputs(x)
-            answers = Answers(self._bundle, self._pools, inputs)
+            answers = self._answers(inputs)
             size = answers.samples if batched else None
             answers.run(samples_by_level(self._utilizations, utilization, size))
             return in_form(self._bundle, answers.outputs, batched)
-        pool = self._pools[self._index(1.0 if utilization is None else utilization)]
+        index = self._index(1.0 if utilization is None else utilization)
         inputs, batched = self._read_inputs(x)
+        if self._bundle.segments:
+            answers = self._answers(inputs)
+            answers.run([(index, ALL)])
+            return in_form(self._bundle, answers.outputs, batched)
+        pool = self._pools[index]
         return in_form(self._bundle, pool.run(inputs), batched)
 
     def run(
@@ -171,12 +182,15 @@ class Dispatcher:
         levels = self._levels_for(policy)  # may measure: not a part of the call
         start = time.perf_counter()
         inputs, batched = self._read_inputs(x)
+        if budget_ms is not None and self._bundle.segments:
+            answers = self._answers(inputs)
+            return last_exit_in_time(self._bundle, answers, levels, batched, start, budget_ms)
         samples = len(inputs[0])
         if budget_ms is not None and samples > 1:
             policy = LatencyBudget(budget_ms / samples)
         choice = policy.choose(levels, dict(zip(self._input_names, inputs, strict=True)))
         chosen = time.perf_counter()
-        answers = Answers(self._bundle, self._pools, inputs, choice.answers)
+        answers = self._answers(inputs, choice.answers)
         reasons = answers.follow(policy, levels, choice)
         end = time.perf_counter()  # what a policy learns is not in the time
         result = Result(
@@ -198,9 +212,49 @@ class Dispatcher:
             policy.observe(result)
         return result
 
+    def anytime(self, x: Any, deadline_ms: float | None = None) -> Iterator[Result]:
+        """Runs a network with exits from one to the next, and gives each answer as it comes.
+
+        Stop when you like: what was not asked for does not run. A batch goes on as a whole; a
+        policy such as `policies.Escalate` lets each sample stop where its answer is sure.
+
+        Args:
+            x: One sample or a batch, as in a call.
+            deadline_ms: Milliseconds from now. A segment starts only if what the device's table
+                has for it fits into what is left, by the clock; so there may be no result at all.
+                Without a table the segments are measured first, once. None for no deadline.
+
+        Returns:
+            An iterator over a `Result` for each exit, the first one first. `Result.exit` names it;
+            its time and its `macs` are those since the call began.
+
+        Raises:
+            ValueError: If the bundle has no exits, or an argument is not valid.
+
+        Example:
+
+        ```python
+        for result in dispatcher.anytime(image, deadline_ms=4.0):
+            print(result.exit, result.outputs.argmax())
+        ```
+        """
+        if not self._bundle.segments:
+            raise ValueError(
+                "Invalid bundle for `anytime`. Expected a network with exits, which "
+                "`convert(model, ..., exits=True)` writes. Received: levels "
+                f"{self._utilizations}; choose one by `utilization` or `budget_ms`"
+            )
+        if deadline_ms is not None:
+            deadline_ms = check_positive("deadline_ms", deadline_ms)
+        levels = self._known_levels(deadline_ms is not None, self._warm_calls)
+        start = time.perf_counter()
+        inputs, batched = self._read_inputs(x)
+        answers = self._answers(inputs)
+        return exit_after_exit(self._bundle, answers, levels, batched, start, deadline_ms)
+
     def level_for(
         self, utilization: float | None = None, *, budget_ms: float | None = None
-    ) -> Level:
+    ) -> Level | ExitLevel:
         """Returns the level that a call with one sample and these arguments would run.
 
         Args:
@@ -224,9 +278,12 @@ class Dispatcher:
             self._controller.warm_up()
 
     @property
-    def levels(self) -> tuple[Level, ...]:
-        """The levels, from the lowest utilization to the highest."""
-        return self._bundle.levels
+    def levels(self) -> tuple[Level, ...] | tuple[ExitLevel, ...]:
+        """The levels, from the lowest utilization to the highest; of a network with exits these.
+
+        The utilization of an exit is its share of the multiply-accumulates of the network.
+        """
+        return self._bundle.points
 
     @property
     def controller(self) -> Controller | None:
@@ -258,6 +315,12 @@ class Dispatcher:
     def conditions(self) -> Conditions:
         """What a table of latencies that is measured now holds for."""
         return conditions_of(self._bundle, self._runtime)
+
+    def _answers(
+        self, inputs: Sequence[np.ndarray], found: Sequence[np.ndarray] | None = None
+    ) -> Answers:
+        kind = SegmentAnswers if self._bundle.segments else Answers
+        return kind(self._bundle, self._pools, inputs, found)
 
     def _index(self, utilization: float) -> int:
         return level_index(self._utilizations, check_utilization(utilization))

@@ -37,7 +37,7 @@ class SegmentFile:
     origins: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
 
-def split(content: bytes, exits: Sequence[str]) -> list[SegmentFile]:
+def split_at_exits(content: bytes, exits: Sequence[str]) -> list[SegmentFile]:
     """Returns a file for each segment.
 
     Args:
@@ -64,7 +64,7 @@ def split(content: bytes, exits: Sequence[str]) -> list[SegmentFile]:
         end = network.outputs[name]
         outputs = {exits[-1]: end}
         for x in network.made_by(operators):
-            if x in later:
+            if x in later and x not in network.constants:
                 called[x] = HANDED.format(len(called) - len(network.inputs) + 1)
                 if x != end:
                     outputs[called[x]] = x
@@ -94,10 +94,18 @@ class _Network:
             for side in (signature.inputs, signature.outputs)
         )
         self._operators = graph.operators
+        self.constants = {x for x, one in enumerate(graph.tensors) if _holds_values(model, one)}
+        for place, one in enumerate(graph.operators):
+            if self.constants.issuperset(self.read_by([place])):
+                self.constants |= {*_list(one.outputs)}
         self._maker = {x: i for i, one in enumerate(graph.operators) for x in _list(one.outputs)}
 
     def segments(self, ends: Sequence[int]) -> list[list[int]]:
-        """For each tensor the operators that it needs and no earlier one did."""
+        """For each tensor the operators that it needs and no earlier one did.
+
+        What unpacks a constant, such as weights in float16, is repeated in each that reads it:
+        XNNPACK does that while it loads, and has no such tensor to hand on.
+        """
         parts, done = [], set()
         for end in ends:
             needed, waiting = set(), [end]
@@ -106,7 +114,9 @@ class _Network:
                 if place is not None and place not in done and place not in needed:
                     needed.add(place)
                     waiting += self.read_by([place])
-            done |= needed
+            done |= {
+                place for place in needed if not self.constants.issuperset(self.made_by([place]))
+            }
             parts.append(sorted(needed))
         return parts
 
@@ -187,6 +197,10 @@ def _keep_buffers(model: Any) -> None:
         one.buffer = places[one.buffer]
     found = [model.buffers[buffer].data for buffer in kept]
     model.buffers = [aligned_buffer(load_schema(), _bytes(data)) for data in found]
+
+
+def _holds_values(model: Any, tensor: Any) -> bool:
+    return _bytes(model.buffers[tensor.buffer].data) is not None
 
 
 def _bytes(data: Any) -> np.ndarray | None:
