@@ -1,8 +1,8 @@
 """Prints a bundle's levels: utilization, multiply-accumulates, weights and bytes of each.
 
-A controller, which chooses the level, stands below them. Of a network with exits each row is an exit
-with all that runs up to it. With --measure each is run on this machine
-and the median time of a sample is added.
+A controller, which chooses the level, stands below them. Of a network with exits each row is an
+exit with all that runs up to it. With --measure each is run on this machine and the median time of
+a sample is added.
 
     keras-tnn levels bundle --measure
 """

@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> None:
     x = read_sample(image, dispatcher.bundle.inputs, values.scale)
     asked = _asked(values, dispatcher)
     if not asked or dispatcher.bundle.segments:
-        dispatcher.warm_up()  # no clock runs while files load, and the shares of choice and level are those of a usual call
+        dispatcher.warm_up()  # no budget is spent on files, and the shares are of a usual call
     result = dispatcher.run(x, **asked)
     outputs = _by_name(dispatcher, result.outputs)
     _print_level(result, asked)

@@ -23,7 +23,7 @@ from tnn_tflite.dispatch.known_levels import KnownLevels
 from tnn_tflite.dispatch.memory_cap import MemoryCap
 from tnn_tflite.dispatch.per_sample import SEVERAL, samples_by_level
 from tnn_tflite.dispatch.result import Result
-from tnn_tflite.dispatch.segment_answers import SegmentAnswers
+from tnn_tflite.dispatch.segment_answers import Route, SegmentAnswers
 from tnn_tflite.dispatch.session_pool import SessionPool
 from tnn_tflite.dispatch.trial import try_bundle
 from tnn_tflite.latency.table import Conditions
@@ -100,6 +100,7 @@ class Dispatcher:
         self._utilizations = [level.utilization for level in self.levels]
         cap = None if memory_limit is None else MemoryCap(self._checked_limit(memory_limit))
         programs = self._bundle.segments or self._bundle.levels
+        self._route = Route(self._bundle) if self._bundle.segments else None
         self._pools = [SessionPool(self._bundle, one, self._runtime, cap) for one in programs]
         program = self._bundle.controller
         self._controller = program and Controller(
@@ -154,7 +155,7 @@ class Dispatcher:
             return in_form(self._bundle, answers.outputs, batched)
         index = self._index(1.0 if utilization is None else utilization)
         inputs, batched = self._read_inputs(x)
-        if self._bundle.segments:
+        if self._route is not None:
             answers = self._answers(inputs)
             answers.run([(index, ALL)])
             return in_form(self._bundle, answers.outputs, batched)
@@ -319,8 +320,9 @@ class Dispatcher:
     def _answers(
         self, inputs: Sequence[np.ndarray], found: Sequence[np.ndarray] | None = None
     ) -> Answers:
-        kind = SegmentAnswers if self._bundle.segments else Answers
-        return kind(self._bundle, self._pools, inputs, found)
+        if self._route is not None:
+            return SegmentAnswers(self._bundle, self._pools, inputs, found, route=self._route)
+        return Answers(self._bundle, self._pools, inputs, found)
 
     def _index(self, utilization: float) -> int:
         return level_index(self._utilizations, check_utilization(utilization))

@@ -1,5 +1,7 @@
 """The samples of one call on a network in segments: who goes on pays only for what comes next."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +11,36 @@ from tnn_tflite.dispatch.answers import ALL, Answers
 from tnn_tflite.dispatch.session_pool import SessionPool
 from tnn_tflite.policies.policy import KnownLevel
 
+GIVEN = -1  # in the place of a segment: an input of the network
+Place = tuple[int, int]  # a segment, and which of its outputs
+
+
+class Route:
+    """Where each segment of a bundle finds what it reads, looked up once.
+
+    Args:
+        bundle: The bundle.
+
+    Attributes:
+        reads: For each segment the place of each input.
+        answers_read: For each exit whether a later segment reads its answer.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        places: dict[tuple[str, str], Place] = {
+            (one.name, spec.name): (index, output)
+            for index, one in enumerate(bundle.segments)
+            for output, spec in enumerate(one.outputs)
+        }
+        given = {spec.name: (GIVEN, place) for place, spec in enumerate(bundle.inputs)}
+        origins = {(e.target, e.input): places[e.source, e.output] for e in bundle.edges}
+        self.reads: list[list[Place]] = [
+            [origins.get((one.name, spec.name), given.get(spec.name)) for spec in one.inputs]
+            for one in bundle.segments
+        ]
+        read = {place for reads in self.reads for place in reads}
+        self.answers_read = [(index, 0) in read for index in range(len(self.reads))]
+
 
 class SegmentAnswers(Answers):
     """As `Answers`, where level i is exit i: segments 0 to i run, each once for a sample.
@@ -17,6 +49,8 @@ class SegmentAnswers(Answers):
         bundle: The bundle.
         pools: Run its segments, in order.
         inputs: An array of shape `(batch, *spec.shape)` for each input, checked.
+        found: As for `Answers`.
+        route: Of the bundle.
     """
 
     def __init__(
@@ -25,54 +59,58 @@ class SegmentAnswers(Answers):
         pools: Sequence[SessionPool],
         inputs: Sequence[np.ndarray],
         found: Sequence[np.ndarray] | None = None,
+        *,
+        route: Route,
     ) -> None:
         super().__init__(bundle, pools, inputs, found)
-        names = [spec.name for spec in bundle.inputs]
-        self._given = dict(zip(names, inputs, strict=True))
-        self._origins = {(e.target, e.input): (e.source, e.output) for e in bundle.edges}
-        self._handed_on = {*self._origins.values()}
-        self._answers = {(one.name, one.outputs[0].name) for one in bundle.segments}
-        self._handed: dict[tuple[str, str], np.ndarray] = {}  # by program and output, whole batch
-        self._next = np.zeros(self.samples, int)  # the segment that each sample runs next
+        self._route = route
+        self._made: dict[int, list[np.ndarray]] = {GIVEN: list(inputs)}  # for the whole batch
+        self._next: int | np.ndarray = 0  # the segment that runs next, for all or for each sample
 
     def _run(self, index: int, places: np.ndarray | slice) -> tuple[list[np.ndarray], bool]:
-        first = int(self._next[places][0]) if self.samples else 0  # a group has come the same way
+        if places is ALL:
+            first, self._next = self._first(slice(0, 1)), index + 1
+        else:
+            first = self._first(places)
+            if isinstance(self._next, int):
+                self._next = np.full(self.samples, self._next)
+            self._next[places] = index + 1
         all_warm, outputs = True, []
         for segment in range(first, index + 1):
             outputs, was_warm = self._run_segment(segment, places)
             all_warm &= was_warm
-        answer = outputs[:1]
+        # What a later segment reads may be written over by the caller, whose answer it is.
+        answer = [outputs[0].copy()] if self._route.answers_read[index] else outputs[:1]
         if places is ALL:
             self._found = answer
         else:
             self.outputs[0][places] = answer[0]
         self.by[places] = index
-        self._next[places] = index + 1
         self.is_warm &= all_warm
         return answer, all_warm
 
+    def _first(self, places: np.ndarray | slice) -> int:
+        """The segment that the samples of a group run next: they have come the same way."""
+        if isinstance(self._next, int):
+            return self._next
+        return int(self._next[places][0])
+
     def _run_segment(self, index: int, places: np.ndarray | slice) -> tuple[list[np.ndarray], bool]:
-        program = self._bundle.segments[index]
-        read = [self._tensor(program.name, spec.name)[places] for spec in program.inputs]
+        read = [self._made[segment][place] for segment, place in self._route.reads[index]]
+        if places is not ALL:
+            read = [array[places] for array in read]
         outputs, was_warm = self._pools[index].run_and_tell(read)
-        for spec, array in zip(program.outputs, outputs, strict=True):
-            self._hand_on((program.name, spec.name), array, places)
         self.runs.append((index, len(outputs[0])))
+        if places is ALL:
+            self._made[index] = outputs
+            return outputs, was_warm
+        if index not in self._made:
+            self._made[index] = [
+                np.empty((self.samples, *one.shape[1:]), one.dtype) for one in outputs
+            ]
+        for whole, part in zip(self._made[index], outputs, strict=True):
+            whole[places] = part
         return outputs, was_warm
-
-    def _tensor(self, target: str, name: str) -> np.ndarray:
-        origin = self._origins.get((target, name))
-        return self._given[name] if origin is None else self._handed[origin]
-
-    def _hand_on(self, key: tuple[str, str], array: np.ndarray, places: np.ndarray | slice) -> None:
-        if key not in self._handed_on:
-            return
-        if places is ALL:  # an answer that is read on belongs to the caller
-            self._handed[key] = array.copy() if key in self._answers else array
-            return
-        if key not in self._handed:
-            self._handed[key] = np.empty((self.samples, *array.shape[1:]), array.dtype)
-        self._handed[key][places] = array
 
     def _macs(self, index: int) -> int:
         return self._bundle.segments[index].macs
