@@ -2,7 +2,8 @@
 
     python benchmarks/segments.py [--calls=2000]
 
-A ResNet-20 with exits after its first two stages, as segments and whole, in float32 and int8.
+A ResNet-20 for 32x32 images with exits after its first two stages, as segments and whole, in
+float32 and int8; then a MobileNetV2 for 224x224 ones, 1 and 2 only.
 
 1. All segments in turn against the whole network with its heads in one run. Goal: at most 1.05.
 2. The files of all segments against the plain network's file and the weights of the heads: 1.02.
@@ -22,10 +23,10 @@ from pathlib import Path
 import numpy as np
 
 from tnn_tflite import Dispatcher, calibrate, convert
+from tnn_tflite.dispatch.anytime import PERCENTILE
 from tnn_tflite.dispatch.segment_answers import segment_milliseconds
 from tnn_tflite.latency.in_turn import seconds_in_turn
 
-SHAPE = (32, 32, 3)
 PHASE = 0.5  # seconds of load, and of none
 
 
@@ -34,29 +35,50 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--calls", type=int, default=2000)
     calls = parser.parse_args().calls
-    plain, model = networks()
     with tempfile.TemporaryDirectory() as folder:
-        for mode in (None, "int8"):
-            report(Path(folder) / str(mode), plain, model, mode, calls)
+        for make, busy in ((resnet, calls), (mobilenet, 0)):
+            plain, model = make()
+            for mode in (None, "int8"):
+                report(Path(folder) / f"{make.__name__}-{mode}", plain, model, mode, busy)
 
 
-def networks():
+def resnet():
     """The plain network, and the same layers with exits."""
     import keras
 
     import keras_tnn as tnn
 
-    plain = tnn.models.ResNet(SHAPE, 10, depth=20, throttled=False)
+    plain = tnn.models.ResNet((32, 32, 3), 10, depth=20, throttled=False)
     ends = [layer.output for layer in plain.layers if isinstance(layer, keras.layers.Add)]
-    exits = []
-    for number in (2, 5):  # the last block of the first and of the second stage
-        x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(ends[number]))
-        exits.append(keras.layers.Dense(10, name=f"exit_{len(exits) + 1}")(x))
-    return plain, keras.Model(plain.inputs, [*exits, plain.output])
+    # The last block of the first and of the second stage.
+    return plain, with_exits(plain, [keras.layers.ReLU()(ends[number]) for number in (2, 5)])
+
+
+def mobilenet():
+    import keras
+
+    image = keras.Input((224, 224, 3), name="image")
+    plain = keras.applications.MobileNetV2(input_tensor=image, weights=None)
+    ends = [
+        plain.get_layer(name).output for name in ("block_6_expand_relu", "block_13_expand_relu")
+    ]
+    return plain, with_exits(plain, ends)
+
+
+def with_exits(plain, ends: list):
+    import keras
+
+    (classes,) = plain.output.shape[1:]
+    exits = [
+        keras.layers.Dense(classes, name=f"exit_{count}")(keras.layers.GlobalAveragePooling2D()(x))
+        for count, x in enumerate(ends, start=1)
+    ]
+    return keras.Model(plain.inputs, [*exits, plain.output])
 
 
 def report(folder: Path, plain, model, mode: str | None, calls: int) -> None:
-    images = np.random.default_rng(0).normal(size=(64, *SHAPE)).astype("float32")
+    shape, count = plain.input_shape[1:], 16
+    images = np.random.default_rng(0).normal(size=(count, *shape)).astype("float32")
     make = {"quantization": mode, "verbose": False}
     if mode == "int8":
         make["representative_data"] = images
@@ -69,15 +91,19 @@ def report(folder: Path, plain, model, mode: str | None, calls: int) -> None:
     image = images[0]
     for result, answer in zip(segments.anytime(image), whole(image).values(), strict=True):
         np.testing.assert_allclose(result.outputs, answer, rtol=1e-4, atol=1e-5)
-    seconds = seconds_in_turn([partial(segments, image), partial(whole, image)], rounds=300)
+    seconds = seconds_in_turn(
+        [partial(segments, image), partial(whole, image)], rounds=300 if calls else 50
+    )
     in_turn, at_once = 1000 * np.median(seconds, axis=0)
     heads = (model.count_params() - plain.count_params()) * (1 if mode else 4)
     size, alone = size_of(folder / "segments"), size_of(folder / "plain")
     print(
-        f"\n{mode or 'float32'}: in turn {in_turn:.3f} ms, at once {at_once:.3f} ms, "
+        f"\n{folder.name}: in turn {in_turn:.3f} ms, at once {at_once:.3f} ms, "
         f"ratio {np.median(seconds[:, 0] / seconds[:, 1]):.3f}\n"
         f"files {size:,} bytes, plain {alone:,} and heads {heads:,}: {size / (alone + heads):.3f}"
     )
+    if not calls:
+        return
     calibrate(segments, rounds=100)
     calibrate(whole, rounds=100)
     under_load(Dispatcher(folder / "segments"), Dispatcher(folder / "whole"), image, calls)
@@ -91,10 +117,10 @@ def under_load(segments: Dispatcher, whole: Dispatcher, image: np.ndarray, calls
     segments.warm_up()
     whole.warm_up()
     exits = segments._known_levels(True, lambda: [])  # the table beside the bundle
-    takes = segment_milliseconds(exits)
+    takes = segment_milliseconds(exits, PERCENTILE)
     (alone,) = whole._known_levels(True, lambda: [])
-    print("table, ms a segment:", " ".join(f"{one:.3f}" for one in takes))
-    print(f"table, ms the whole network: {alone.milliseconds:.3f}")
+    print("table, ms a segment, 90 %:", " ".join(f"{one:.3f}" for one in takes))
+    print(f"table, ms the whole network, 90 %: {alone.percentile_90:.3f}")
     rng = np.random.default_rng(1)
     done = threading.Event()
     thread = threading.Thread(target=load, args=(done,))
@@ -110,7 +136,7 @@ def under_load(segments: Dispatcher, whole: Dispatcher, image: np.ndarray, calls
         end = milliseconds_since(start)
         reached[0 if last is None else len(last.levels)] += 1
         ours.append((last is not None, end - deadline))
-        fits, start = alone.milliseconds <= deadline, time.perf_counter()
+        fits, start = alone.percentile_90 <= deadline, time.perf_counter()
         if fits:
             whole(image)
         theirs.append((fits, milliseconds_since(start) - deadline))

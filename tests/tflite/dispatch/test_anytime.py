@@ -7,6 +7,7 @@ import pytest
 
 from networks_with_exits import EXITS, SHAPE, images, make_network_with_exits
 from tnn_tflite import Dispatcher, calibrate, convert, dequantize, policies
+from tnn_tflite.dispatch.segment_answers import segment_milliseconds
 
 LABELS = ("a", "b", "c", "d")
 
@@ -107,6 +108,16 @@ def test_no_segment_starts_that_does_not_fit(directory, dispatcher, expected):
     close(known(images()[0], budget_ms=150.0), expected[0][0])
     assert [r.exit for r in known.anytime(images()[0], deadline_ms=500.0)] == ["first", "second"]
     assert known.level_for(budget_ms=210.0).name == "second"
+
+
+def test_what_has_to_be_left():
+    """Where calls vary, the time of nine of ten has to be left, from where the usual call is."""
+    known = [
+        policies.KnownLevel(0.5, 1, 1, 1, milliseconds=10.0, percentile_90=13.0),
+        policies.KnownLevel(1.0, 2, 2, 2, milliseconds=18.0, percentile_90=25.0),
+    ]
+    assert segment_milliseconds(known) == [10.0, 8.0]
+    assert segment_milliseconds(known, percentile=90) == [13.0, 15.0]
 
 
 def test_a_budget_below_the_first_segment(directory, dispatcher):

@@ -6,10 +6,12 @@ import keras
 import numpy as np
 import pytest
 
+from keras_tnn.layers import ConditionalSum
 from networks_with_exits import EXITS, SHAPE, head, images, make_network_with_exits
 from tnn_tflite.conversion.keras_to_tflite import tflite_file
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.quantization.plan import plan_for
+from tnn_tflite.sharing.schema import load_schema
 from tnn_tflite.sharing.split import split_at_exits
 
 DEQUANTIZE = 6  # in the schema
@@ -50,8 +52,6 @@ def test_in_turn_the_parts_are_the_whole(whole, request):
 
 
 def operators_of(content):
-    from tnn_tflite.sharing.schema import load_schema
-
     model = load_schema().Model.GetRootAs(content, 0)
     return [
         model.OperatorCodes(graph.Operators(i).OpcodeIndex()).BuiltinCode()
@@ -101,3 +101,23 @@ def test_exits_out_of_order():
     content = tflite_file(keras.Model(image, [head(x, "scores"), x])).content
     with pytest.raises(ValueError, match="exits in order of depth.* Received: 'early'"):
         split_at_exits(content, ("scores", "early"))
+
+
+def test_an_operator_that_runs_other_subgraphs():
+    """Both sides of an IF go with it, to the segment that it stands in."""
+    image = keras.Input(SHAPE, name="image")
+    x = layers.Conv2D(4, 3, padding="same", name="early")(image)
+    is_bright = keras.ops.mean(image, axis=(1, 2, 3)) > 0.0
+    gates = keras.ops.reshape(keras.ops.cast(is_bright, "float32"), (-1, 1))
+    inside = keras.Input((8, 8, 4))
+    term = keras.Model(inside, layers.Conv2D(4, 3, padding="same")(inside))
+    last = ConditionalSum([term], groups=[0])(x, gates=gates, base=x)
+    model = keras.Model(image, [head(x, "first"), head(last, "scores")])
+    content = tflite_file(model).content
+    first, second = split_at_exits(content, ("first", "scores"))
+    parts = [load_schema().Model.GetRootAs(one.content, 0) for one in (first, second)]
+    assert [part.SubgraphsLength() for part in parts] == [1, 3]
+    for x in (DATA[:1] + 1, DATA[:1] - 1):
+        expected = run(content, {"image": x})
+        np.testing.assert_array_equal(run_in_turn([first, second], x)[1], expected["scores"])
+    assert np.any(run(content, {"image": DATA[:1] + 1})["scores"] != expected["scores"])

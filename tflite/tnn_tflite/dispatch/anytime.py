@@ -10,6 +10,8 @@ from tnn_tflite.dispatch.result import Result
 from tnn_tflite.dispatch.segment_answers import SegmentAnswers, segment_milliseconds
 from tnn_tflite.policies.policy import KnownLevel
 
+PERCENTILE = 90  # by the median, half of the calls that just fit would end late
+
 
 def exit_after_exit(
     bundle: Bundle,
@@ -28,12 +30,12 @@ def exit_after_exit(
         batched: Whether the outputs have a batch axis.
         start: When the call began, by `time.perf_counter`.
         deadline_ms: Milliseconds from then, for all samples together. A segment starts only if
-            what the table has for it fits into what is left. None for no deadline.
+            what nine of ten took, by the table, fits into what is left. None for no deadline.
 
     Yields:
         A result for each exit, when its answer is there.
     """
-    takes = segment_milliseconds(levels) if deadline_ms is not None else None
+    takes = segment_milliseconds(levels, PERCENTILE) if deadline_ms is not None else None
     for index, level in enumerate(bundle.points):
         if takes is not None:
             left = deadline_ms - _milliseconds_since(start)
@@ -47,7 +49,7 @@ def exit_after_exit(
             f"{level.title}, {index + 1} of {len(bundle.points)}",
             answers.samples,
             answers.is_warm,
-            answers.expected_milliseconds(levels),
+            levels[index].milliseconds,
             tuple(bundle.points[: index + 1]),
             (level.utilization,) * answers.samples,
             answers.macs,
@@ -70,7 +72,7 @@ def last_exit_in_time(
     last = None
     for last in exit_after_exit(bundle, answers, levels, batched, start, budget_ms):  # noqa: B007
         pass
-    takes = [answers.samples * one for one in segment_milliseconds(levels)]
+    takes = [answers.samples * one for one in segment_milliseconds(levels, PERCENTILE)]
     if last is None:
         raise ValueError(
             f"Invalid value for `budget_ms`. Expected more than the {takes[0]:.3f} ms that it "

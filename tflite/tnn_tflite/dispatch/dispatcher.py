@@ -221,9 +221,9 @@ class Dispatcher:
 
         Args:
             x: One sample or a batch, as in a call.
-            deadline_ms: Milliseconds from now. A segment starts only if what the device's table
-                has for it fits into what is left, by the clock; so there may be no result at all.
-                Without a table the segments are measured first, once. None for no deadline.
+            deadline_ms: Milliseconds from now. A segment starts only if the time that nine of ten
+                took, by the device's table, is left, by the clock; so there may be no result at
+                all. Without a table they are measured first, once. None for no deadline.
 
         Returns:
             An iterator over a `Result` for each exit, the first one first. `Result.exit` names it;
