@@ -13,7 +13,7 @@ import numpy as np
 from tnn_tflite.bundle.description import Bundle, Level
 from tnn_tflite.bundle.exit_level import ExitLevel
 from tnn_tflite.bundle.manifest import read_bundle
-from tnn_tflite.dispatch.answers import ALL, Answers, in_form
+from tnn_tflite.dispatch.answers import Answers, in_form
 from tnn_tflite.dispatch.anytime import exit_after_exit, last_exit_in_time
 from tnn_tflite.dispatch.conditions import conditions_of
 from tnn_tflite.dispatch.controller import Controller
@@ -156,11 +156,8 @@ class Dispatcher:
         index = self._index(1.0 if utilization is None else utilization)
         inputs, batched = self._read_inputs(x)
         if self._route is not None:
-            answers = self._answers(inputs)
-            answers.run([(index, ALL)])
-            return in_form(self._bundle, answers.outputs, batched)
-        pool = self._pools[index]
-        return in_form(self._bundle, pool.run(inputs), batched)
+            return in_form(self._bundle, self._route.answer(self._pools, inputs, index), batched)
+        return in_form(self._bundle, self._pools[index].run(inputs), batched)
 
     def run(
         self, x: Any, utilization: float | None = None, *, budget_ms: float | None = None

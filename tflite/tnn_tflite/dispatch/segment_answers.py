@@ -41,6 +41,16 @@ class Route:
         read = {place for reads in self.reads for place in reads}
         self.answers_read = [(index, 0) in read for index in range(len(self.reads))]
 
+    def answer(
+        self, pools: Sequence[SessionPool], inputs: Sequence[np.ndarray], index: int
+    ) -> list[np.ndarray]:
+        """Returns the answer of an exit, and keeps no account of what ran: most calls want none."""
+        made = {GIVEN: inputs}
+        for segment in range(index + 1):
+            read = [made[origin][place] for origin, place in self.reads[segment]]
+            made[segment] = pools[segment].run(read)
+        return made[index][:1]
+
 
 class SegmentAnswers(Answers):
     """As `Answers`, where level i is exit i: segments 0 to i run, each once for a sample.
