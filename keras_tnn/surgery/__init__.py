@@ -12,6 +12,7 @@ from keras_tnn.surgery.rule import Kept, Rule
 from keras_tnn.surgery.rules.convolution import Mixing
 from keras_tnn.surgery.rules.elementwise import Elementwise
 from keras_tnn.surgery.rules.per_channel import PerChannel
+from keras_tnn.surgery.segments import Origin, Segment, run_segments, segments
 from keras_tnn.surgery.slices import Slice
 from keras_tnn.surgery.twins import copy_weights
 
@@ -21,8 +22,10 @@ __all__ = [
     "Elementwise",
     "Kept",
     "Mixing",
+    "Origin",
     "PerChannel",
     "Rule",
+    "Segment",
     "Slice",
     "conditional",
     "copy_weights",
@@ -34,4 +37,6 @@ __all__ = [
     "read_graph",
     "recalibrate",
     "rule",
+    "run_segments",
+    "segments",
 ]

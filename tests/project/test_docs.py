@@ -62,3 +62,19 @@ def test_the_guide_to_controllers_runs(tmp_path, monkeypatch, capsys):
     assert climbed.accuracy > outcomes.accuracy[0]
     assert [one.name for one in names["table"].controllers] == ["image", "behind"]
     assert {path.suffix for path in tmp_path.iterdir()} == {".png"}
+
+
+def test_the_guide_to_exits_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(0)
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", (DOCS / "anytime.md").read_text(), re.DOTALL):
+        exec(code, names)
+    printed = capsys.readouterr().out
+    assert re.findall(r"^(early|late) ", printed, re.MULTILINE)[:2] == ["early", "late"]
+    np.testing.assert_allclose(
+        names["outputs"], names["model"](names["sample"][None])[1][0], rtol=1e-4, atol=1e-5
+    )
+    early, late = names["sure"].levels
+    assert (early.name, late.name, late.utilization) == ("early", "late", 1.0)
+    assert set(names["result"].utilizations) <= {early.utilization, 1.0}

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from golden.answers import FOLDER, SEGMENTS
 from small_networks_to_ship import level_contents, make_network
 from tnn_tflite.conversion.controller import controller_content
 from tnn_tflite.conversion.converter import write_levels
@@ -78,6 +79,12 @@ def controlled_bundle(contents, networks, tmp_path_factory):
     specs = contents[0].inputs, contents[0].outputs
     program = controller_content(controller, *specs, num_levels=2, plan=FLOAT)
     return write(tmp_path_factory, "controlled", contents, controller=program)
+
+
+@pytest.fixture(scope="session")
+def segments_bundle():
+    """Three segments with exits; the third reads what the first two hand on, and the image."""
+    return FOLDER / SEGMENTS
 
 
 def write(tmp_path_factory, name, contents, **options):

@@ -25,9 +25,10 @@ class SecondReader:
             claimed = self.manifest["manifest_sha256"]
             assert sha256(text.replace(claimed.encode(), b"0" * 64)) == claimed
         found = programs(self.manifest)
-        assert {program["role"] for program in found} <= {"level", "controller"}
+        assert {program["role"] for program in found} <= {"level", "controller", "segment"}
         self.levels = [program for program in found if program["role"] == "level"]
         self.controller = next((one for one in found if one["role"] == "controller"), None)
+        self.segments = [program for program in found if program["role"] == "segment"]
         self._interpreter_class = interpreter_class
 
     def choose(self, utilization):
@@ -52,6 +53,23 @@ class SecondReader:
             model_content=self.read_level(self.choose(utilization))
         )
         return self._run_signature(interpreter.get_signature_runner(), level, x)
+
+    def exits(self, x):
+        """Runs segment after segment on one sample; yields the name of each exit and its answer."""
+        edges = {(edge["to"], edge["input"]): edge for edge in self.manifest["edges"]}
+        handed = {}
+        for program in self.segments:
+            content = (self._directory / program["file"]).read_bytes()
+            check(content, program)
+            feed = {}
+            for source in program["inputs"]:
+                edge = edges.get((program["name"], source["name"]))
+                array = x[np.newaxis] if edge is None else handed[edge["from"], edge["output"]]
+                assert list(array.shape[1:]) == source["shape"]
+                feed[source["name"]] = array.astype(source["dtype"])
+            outputs = self._interpreter_class(model_content=content).get_signature_runner()(**feed)
+            handed |= {(program["name"], name): array for name, array in outputs.items()}
+            yield program["name"], outputs[program["outputs"][0]["name"]][0]
 
     def _run_as_the_controller_chooses(self, x):
         program = self.controller

@@ -5,7 +5,16 @@ import json
 import numpy as np
 import pytest
 
-from golden.answers import FOLDER, LEVELS, VERSIONS, answers, choices, sample
+from golden.answers import (
+    FOLDER,
+    LEVELS,
+    SEGMENTS,
+    VERSIONS,
+    answers,
+    choices,
+    exit_answers,
+    sample,
+)
 from second_reader import SecondReader
 from tnn_tflite import Dispatcher, dequantize, read_bundle
 from tnn_tflite.dispatch.interpreter import find_runtime
@@ -54,6 +63,24 @@ def test_the_controller_chooses_as_ever():
         np.testing.assert_allclose(again, output, rtol=1e-6, atol=1e-6)
 
 
+def test_the_exits_answer_as_ever():
+    dispatcher = Dispatcher(FOLDER / SEGMENTS)
+    reader = SecondReader(FOLDER / SEGMENTS, find_runtime().interpreter_class)
+    found, expected = exit_answers(dispatcher), ANSWERS["exits"]
+    assert [*found] == [*expected] == ["early", "middle", "scores"]
+    again = dict(reader.exits(sample(dispatcher.bundle.inputs[0])))
+    assert [*again] == [*expected]
+    for name, golden in expected.items():
+        np.testing.assert_allclose(found[name], golden, rtol=1e-5, atol=1e-5)  # of any processor
+        np.testing.assert_allclose(again[name], found[name], rtol=1e-6, atol=1e-6)
+    bundle = read_bundle(FOLDER / SEGMENTS)
+    assert [program.role for program in bundle.programs] == ["segment"] * 3
+    assert (bundle.format_version, bundle.layout) == (3, "files")
+    assert {edge.source for edge in bundle.edges} == {"early", "middle"}
+    assert bundle.labels == {"scores": ("cat", "dog", "emu")}
+    try_bundle(bundle, find_runtime())
+
+
 def test_what_each_version_has():
     one, two, three, controlled = (read_bundle(FOLDER / version) for version in VERSIONS)
     assert [bundle.format_version for bundle in (one, two, three)] == [1, 2, 3]
@@ -76,6 +103,8 @@ def test_what_each_version_has():
         try_bundle(bundle, find_runtime())
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_they_are_small(version):
-    assert sum(path.stat().st_size for path in (FOLDER / version).iterdir()) < 9_000  # bytes
+@pytest.mark.parametrize(
+    ("version", "limit"), [*((version, 9_000) for version in VERSIONS), (SEGMENTS, 13_000)]
+)
+def test_they_are_small(version, limit):
+    assert sum(path.stat().st_size for path in (FOLDER / version).iterdir()) < limit  # bytes

@@ -4,7 +4,8 @@
 
 Each line is JSON: a `directory` and whether to `trial`. The answer is one line of JSON: the
 `error` and its `message`, or the `outputs` of each level, and of a controller, for an image of
-zeros and one of noise, by the program's SHA-256, as hash of their bytes.
+zeros and one of noise, by the program's SHA-256, as hash of their bytes. Of a network with exits
+the outputs of each exit.
 """
 
 import hashlib
@@ -35,12 +36,24 @@ def run_all_programs(dispatcher):
     batch = [two_samples(spec) for spec in dispatcher.bundle.inputs]
     names = [spec.name for spec in dispatcher.bundle.inputs]
     outputs = {}
+    if dispatcher.bundle.segments:
+        return run_all_exits(dispatcher, dict(zip(names, batch, strict=True)))
     for level in dispatcher.levels:
         result = dispatcher(dict(zip(names, batch, strict=True)), level.utilization)
         outputs[level.sha256] = digest(result if isinstance(result, dict) else {"": result})
     if dispatcher.controller is not None:
         result, _ = dispatcher.controller.run(batch)
         outputs[dispatcher.bundle.controller.sha256] = digest(result)
+    return outputs
+
+
+def run_all_exits(dispatcher, batch):
+    """An exit's answer is that of all segments up to it, and of the edges between them."""
+    bundle, outputs = dispatcher.bundle, {}
+    key = hashlib.sha256(repr(bundle.edges).encode())
+    for segment, result in zip(bundle.segments, dispatcher.anytime(batch), strict=True):
+        key.update(segment.sha256.encode())
+        outputs[key.hexdigest()] = digest({"": result.outputs})
     return outputs
 
 

@@ -20,6 +20,7 @@ from tnn_tflite.bundle.description import (
     SharedFile,
     TensorSpec,
 )
+from tnn_tflite.bundle.exit_level import ExitLevel
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.conversion.comparison import ComparedLevel, Comparison, compare
 from tnn_tflite.conversion.controller import replace_controller
@@ -42,6 +43,7 @@ __all__ = [
     "DeviceTable",
     "Dispatcher",
     "Edge",
+    "ExitLevel",
     "Level",
     "Preprocessing",
     "Program",

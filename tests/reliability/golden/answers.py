@@ -14,6 +14,7 @@ import numpy as np
 
 FOLDER = Path(__file__).parent
 VERSIONS = ("version_1", "version_2", "version_3", "version_3_controller")
+SEGMENTS = "version_3_segments"
 LEVELS = (0.5, 1.0)
 
 
@@ -36,6 +37,13 @@ def choices(dispatcher):
     return [[result.utilization, result.outputs.tolist()] for result in results]
 
 
+def exit_answers(dispatcher):
+    """The answer of each exit, by its name."""
+    (spec,) = dispatcher.bundle.inputs
+    results = dispatcher.anytime(sample(spec))
+    return {result.exit: result.outputs.tolist() for result in results}
+
+
 def main():
     import keras
 
@@ -50,8 +58,12 @@ def main():
     ):
         if not (FOLDER / name).exists():
             convert(networks, FOLDER / name, **options)
+    if not (FOLDER / SEGMENTS).exists():
+        model = network_with_exits()
+        convert(model, FOLDER / SEGMENTS, exits=True, labels=["cat", "dog", "emu"])
     found = {name: answers(Dispatcher(FOLDER / name)) for name in VERSIONS}
     found["choices"] = choices(Dispatcher(FOLDER / "version_3_controller"))
+    found["exits"] = exit_answers(Dispatcher(FOLDER / SEGMENTS))
     (FOLDER / "answers.json").write_text(json.dumps(found, indent=2) + "\n")
 
 
@@ -62,6 +74,21 @@ def network(width):
     x = keras.layers.Conv2D(width, 3, activation="relu")(image)
     x = keras.layers.Flatten()(x)
     return keras.Model(image, keras.layers.Dense(3, name="scores")(x))
+
+
+def network_with_exits():
+    """A skip goes around the first of three exits, and the last segment reads the image again."""
+    import keras
+
+    image = keras.Input((4, 4, 1), name="image")
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(image)
+    inside = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(x)
+    after = keras.layers.Add()([x, inside])
+    last = keras.layers.Conv2D(4, 3)(keras.layers.Concatenate()([after, image]))
+    heads = zip((inside, after, last), ("early", "middle", "scores"), strict=True)
+    return keras.Model(
+        image, [keras.layers.Dense(3, name=name)(keras.layers.Flatten()(x)) for x, name in heads]
+    )
 
 
 def answering_controller(low):

@@ -8,14 +8,14 @@ from tnn_tflite import BundleError, Dispatcher, read_bundle
 from tnn_tflite.bundle.description import Edge, Preprocessing
 
 FEATURES = {"name": "features", "shape": [2, 3], "dtype": "float32"}
-ROLES = ("level", "segment")
+ROLES = ("level", "part")
 
 
 def segment(name, reads, hands_on):
     """The record of a program that no interpreter sees in these tests."""
     return {
         "name": name,
-        "role": "segment",
+        "role": "part",
         "file": f"{name}.tflite",
         "macs": 1,
         "parameters": 2,
@@ -45,7 +45,7 @@ def with_segments(directory, change=lambda manifest: None):
 def test_programs_have_tensors_of_their_own_and_edges(bundle):
     found = read_bundle(with_segments(bundle), roles=ROLES)
     assert [program.name for program in found.programs] == ["u0.25", "u0.5", "u1.0", "stem", "head"]
-    assert [program.role for program in found.programs] == ["level"] * 3 + ["segment"] * 2
+    assert [program.role for program in found.programs] == ["level"] * 3 + ["part"] * 2
     assert found.levels == found.programs[:3]
     assert found.programs[3].inputs == found.inputs
     assert found.programs[3].outputs[0].shape == (2, 3)
@@ -54,7 +54,7 @@ def test_programs_have_tensors_of_their_own_and_edges(bundle):
 
 def test_a_role_that_a_reader_does_not_know(bundle):
     message = (
-        r"a role that is known here \(level, .*\) for `programs\[3\].role` .* 'segment'. "
+        r"a role that is known here \(level, .*\) for `programs\[3\].role` .* 'part'. "
         "This bundle has a program that this reader cannot run: upgrade keras-tnn"
     )
     for read in (read_bundle, Dispatcher):
@@ -92,7 +92,7 @@ WRONG = {
     ),
     "no level": (
         lambda m: m.update(programs=m["programs"][3:]),
-        r"a program with the role 'level'. Received: \['segment'\]",
+        r"a program with the role 'level'. Received: \['part'\]",
     ),
     "levels of other networks": (
         lambda m: m["programs"][1]["outputs"][0].update(shape=[5]),

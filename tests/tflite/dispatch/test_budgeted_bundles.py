@@ -110,7 +110,7 @@ def test_integers_with_the_same_gates(model, tmp_path):
     cached, behind = (PatternCache(dispatcher.bundle, runtime, sightings=one) for one in (0, 10**9))
     agreed, errors = [], []
     for budget in OTHERS:
-        gates = dispatcher._budgeted.gates([x], budget)
+        gates = dispatcher._network.gates([x], budget)
         agreed.append(gates == parts.decide([x], budget))
         expected = parts.network.predict([x, gates], verbose=0)
         for place, row in enumerate(gates):

@@ -167,13 +167,13 @@ def test_choices_are_no_switches_in_the_log(controlled, images, caplog):
 def test_the_memory_limit_counts_it(controlled_bundle, images):
     whole = Dispatcher(controlled_bundle, memory_limit=10**9)
     whole.warm_up()
-    pools = [*whole._pools, whole.controller._pool]
+    pools = [*whole._network.pools, whole.controller._pool]
     needs = [pool.loaded.memory for pool in pools]
     assert min(needs) > 0
     tight = Dispatcher(controlled_bundle, memory_limit=max(needs) + needs[-1] - 1)
     for _ in range(2):
         np.testing.assert_array_equal(tight(images), whole(images))
-    held = [pool.loaded for pool in [*tight._pools, tight.controller._pool]]
+    held = [pool.loaded for pool in [*tight._network.pools, tight.controller._pool]]
     assert sum(one.memory for one in held) <= max(needs) + needs[-1] - 1
     assert held[-1].content is not None  # evicted or not, its file is not read again
 

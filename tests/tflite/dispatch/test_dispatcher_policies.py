@@ -283,7 +283,7 @@ def test_a_dispatcher_that_is_dropped_is_gone_at_once(shared_bundle, images, mem
     """No reference cycle keeps interpreters until the garbage collector comes by."""
     dispatcher = Dispatcher(shared_bundle, policy=LatencyBudget(5.0), memory_limit=memory_limit)
     dispatcher(images)
-    dropped = [weakref.ref(dispatcher), *map(weakref.ref, dispatcher._pools)]
+    dropped = [weakref.ref(dispatcher), *map(weakref.ref, dispatcher._network.pools)]
     gc.disable()
     try:
         del dispatcher

@@ -49,7 +49,7 @@ def test_two_threads_run_at_once(shared_bundle, images):
     """A second call does not wait for the first: no lock is held around inference."""
     dispatcher = Dispatcher(shared_bundle)
     dispatcher.warm_up()
-    pool = dispatcher._pools[-1]
+    pool = dispatcher._network.pools[-1]
     busy = pool._take()  # as if a thread were in the middle of a run
     result = dispatcher(images)
     pool.loaded.idle.append(busy)
@@ -61,7 +61,7 @@ def test_sessions_are_used_again(shared_bundle, images):
     dispatcher = Dispatcher(shared_bundle)
     for _ in range(20):
         dispatcher(images)
-    assert len(dispatcher._pools[-1].loaded.idle) == 1
+    assert len(dispatcher._network.pools[-1].loaded.idle) == 1
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ def needs(shared_bundle):
 
 
 def holdings(dispatcher):
-    return [pool.loaded for pool in dispatcher._pools]
+    return [pool.loaded for pool in dispatcher._network.pools]
 
 
 def loaded(dispatcher):
@@ -73,7 +73,7 @@ def test_without_a_limit_all_stay(shared_bundle, images):
 def test_sessions_of_a_burst_do_not_stay(shared_bundle, images, needs):
     """Eight calls at once need eight sessions; afterwards the limit holds again."""
     dispatcher = Dispatcher(shared_bundle, memory_limit=2 * needs[1.0])
-    pool = dispatcher._pools[-1]
+    pool = dispatcher._network.pools[-1]
     busy = [pool._take() for _ in range(8)]  # as if eight threads were in the middle of a run
     assert used(dispatcher) > 2 * needs[1.0]
     for session in busy:
@@ -85,7 +85,7 @@ def test_sessions_of_a_burst_do_not_stay(shared_bundle, images, needs):
 
 def test_a_session_that_runs_is_never_evicted(shared_bundle, images, needs):
     dispatcher = Dispatcher(shared_bundle, memory_limit=needs[1.0])
-    pool = dispatcher._pools[0]
+    pool = dispatcher._network.pools[0]
     busy = pool._take()
     dispatcher(images, 1.0)  # needs all there is
     assert pool.loaded.sessions == 1
@@ -99,7 +99,7 @@ def test_a_session_that_runs_is_never_evicted(shared_bundle, images, needs):
 def test_a_failed_run_is_no_session_any_more(shared_bundle, needs):
     dispatcher = Dispatcher(shared_bundle, memory_limit=needs[1.0])
     dispatcher.warm_up()
-    pool = dispatcher._pools[-1]
+    pool = dispatcher._network.pools[-1]
     with pytest.raises(ValueError, match="Cannot set tensor"):
         pool.run([np.zeros((1, 2, 2, 3), "float32")])
     assert (pool.loaded.sessions, pool.loaded.memory) == (0, 0)

@@ -2,7 +2,8 @@
 
 A bundle is a folder. `manifest.json` describes it (see `manifest.py`). A program is a `.tflite`
 file with static batch 1. Those with the role "level" are one network at several utilizations, with
-the same inputs and outputs; they may be cut from one file that they share (see `sharing`).
+the same inputs and outputs; they may be cut from one file that they share (see `sharing`). In the
+place of levels there may be segments: a network with exits, from one exit to the next.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from tnn_tflite.bundle.exit_level import ExitLevel, exits_behind
 from tnn_tflite.bundle.folder import open_file, read_file
 from tnn_tflite.errors import BundleError
 from tnn_tflite.sharing.cut_level import cut_level
@@ -18,10 +20,10 @@ from tnn_tflite.sharing.cut_level import cut_level
 PATTERNS = "patterns"
 OF_LEVELS = ("files", "single", "signatures")  # layouts of programs with the role "level"
 LAYOUTS = (*OF_LEVELS, PATTERNS)
-LEVEL, CONTROLLER = "level", "controller"
+LEVEL, CONTROLLER, SEGMENT = "level", "controller", "segment"
 POLICY, GATED = "budget_policy", "gated_network"
-ROLES = (LEVEL, CONTROLLER, POLICY, GATED)  # the roles that are run today
-ALONE = (LEVEL, CONTROLLER)  # those of bundles whose levels are files that run alone
+ROLES = (LEVEL, CONTROLLER, SEGMENT, POLICY, GATED)  # the roles that are run today
+LEVEL_ROLES = (LEVEL, CONTROLLER)  # those of bundles whose levels are files that run alone
 CHOICE, ANSWER = "choice", "answer"  # the outputs of a controller
 BUDGET, GATES = "budget", "gates"  # what a budget policy reads beside the inputs, and its output
 
@@ -191,7 +193,8 @@ class Bundle:
 
     Args:
         format_version: Version of the bundle format.
-        programs: All of them, in an order in which they can run; levels rise in utilization.
+        programs: All of them, in an order in which they can run; levels rise in utilization. There
+            are levels or segments, not both.
         directory: The folder that holds the files.
         layout: Of the levels. `"files"`: a file for each. `"single"`: the file of the highest, by
             which the lower ones are cut. `"signatures"`: one file with a signature for each.
@@ -240,15 +243,34 @@ class Bundle:
         """
         return self._with_role(CONTROLLER)
 
-    @property
+    @cached_property
+    def segments(self) -> tuple[Program, ...]:
+        """The segments of a network with exits, in the order in which they run; else none.
+
+        The first output of each is that of its exit. The others are handed on, by `edges`.
+        """
+        return tuple(program for program in self.programs if program.role == SEGMENT)
+
+    @cached_property
+    def points(self) -> tuple[Level, ...] | tuple[ExitLevel, ...]:
+        """What a dispatcher chooses from: the levels, or the exits behind segments."""
+        return self.levels or exits_behind(self.segments)
+
+    @cached_property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """The inputs of each level, in Keras order."""
-        return self.levels[0].inputs
+        """The inputs of the network, so of each level, in Keras order."""
+        if self.levels:
+            return self.levels[0].inputs
+        fed = {(edge.target, edge.input) for edge in self.edges}
+        read = [
+            spec for one in self.segments for spec in one.inputs if (one.name, spec.name) not in fed
+        ]
+        return tuple(dict.fromkeys(read))
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """The outputs of each level, in Keras order."""
-        return self.levels[0].outputs
+        """The outputs of the network, so of each level or exit, in Keras order."""
+        return self.levels[0].outputs if self.levels else self.segments[-1].outputs[:1]
 
     def read_level(self, level: Program) -> bytes:
         """Returns the plain TFLite content of a level or another program, size and hash verified.

@@ -15,6 +15,7 @@ from tnn_tflite.bundle.description import (
 )
 from tnn_tflite.bundle.folder import locate_file
 from tnn_tflite.bundle.pattern_checks import check_patterns
+from tnn_tflite.bundle.segment_checks import check_segments
 from tnn_tflite.errors import BundleError
 
 LARGEST_GROWTH = 16  # a level over the file that it is cut from: bounds memory before it is taken
@@ -26,7 +27,10 @@ def check_bundle(bundle: Bundle) -> None:
     _check_different(bundle, "programs", (program.name for program in bundle.programs))
     for program in bundle.programs:
         _check_tensors(bundle, program)
-    _check_levels(bundle)
+    if bundle.segments:
+        check_segments(bundle)
+    else:
+        _check_levels(bundle)
     _check_controller(bundle)
     _check_edges(bundle)
     check_patterns(bundle)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tnn_tflite.bundle.description import ALONE, Bundle
+from tnn_tflite.bundle.description import LEVEL_ROLES, Bundle
 from tnn_tflite.bundle.folder import read_file
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.bundle.program_content import ProgramContent
@@ -26,7 +26,7 @@ def exchange_controller(directory: str | os.PathLike, controller: ProgramContent
     """
 
     def fill(folder: Path) -> None:
-        bundle = read_bundle(directory, ALONE)
+        bundle = read_bundle(directory, LEVEL_ROLES)
         for part in bundle.levels if bundle.shared is None else [bundle.shared]:
             write_file(folder / part.file, read_file(bundle.directory, part.file, part.bytes))
         programs = [*write_controller(folder, controller), *bundle.levels]

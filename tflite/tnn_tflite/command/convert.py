@@ -30,7 +30,8 @@ def main(argv: Sequence[str]) -> None:
         return
     model, directory = found
     asked = arguments.flags
-    levels = utilizations(asked.levels, "levels")
+    # The default is one object, by which `convert` tells that nobody asked for levels.
+    levels = utilizations(asked.levels, "levels") if asked["levels"].present else LEVELS
     bundle = convert(
         _load(model),
         directory,
@@ -41,7 +42,11 @@ def main(argv: Sequence[str]) -> None:
         inference_type=asked.inference_type,
         layout=asked.layout,
         controller=asked.controller and _load(asked.controller),
+        exits=asked.exits,
     )
+    if bundle.segments:
+        print(f"wrote {len(bundle.segments)} segments to {directory}")
+        return
     and_controller = " and a controller" * (bundle.controller is not None)
     print(f"wrote {len(bundle.levels)} levels{and_controller} to {directory}")
 
@@ -73,6 +78,12 @@ def _define_flags(values: flags.FlagValues) -> None:
     )
     flags.DEFINE_string(
         "controller", None, ".keras file of a model that chooses the level", flag_values=values
+    )
+    flags.DEFINE_bool(
+        "exits",
+        None,
+        "whether the outputs are exits, shipped as segments; if not given, as the model says",
+        flag_values=values,
     )
     flags.DEFINE_string("layout", LAYOUTS[0], " or ".join(LAYOUTS), flag_values=values)
     flags.DEFINE_string(

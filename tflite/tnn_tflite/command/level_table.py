@@ -1,24 +1,27 @@
-"""The programs of a bundle as a text table."""
+"""The levels or exits of a bundle, and its controller, as a text table."""
 
 from collections.abc import Sequence
 
 from tnn_tflite.bundle.description import Level, Program
+from tnn_tflite.bundle.exit_level import ExitLevel
 from tnn_tflite.text_table import aligned
 
 HEADINGS = ("u", "MACs", "parameters", "bytes", "file")
 
 
-def level_table(programs: Sequence[Program], milliseconds: Sequence[float] | None = None) -> str:
+def level_table(
+    programs: Sequence[Program | ExitLevel], milliseconds: Sequence[float] | None = None
+) -> str:
     """Returns a table with a row for each program.
 
     Args:
-        programs: The levels of a bundle, and its controller.
+        programs: The levels or exits of a bundle, and its controller.
         milliseconds: The median latency of each, or None to leave the column out.
     """
     rows = [list(HEADINGS)]
     rows += [
         [
-            f"{v.utilization:g}" if isinstance(v, Level) else v.role,
+            _name(v),
             f"{v.macs:,}",
             f"{v.parameters:,}",
             f"{v.bytes:,}",
@@ -30,3 +33,9 @@ def level_table(programs: Sequence[Program], milliseconds: Sequence[float] | Non
         cells = ["ms", *(f"{value:.3f}" for value in milliseconds)]
         rows = [[*row[:-1], cell, row[-1]] for row, cell in zip(rows, cells, strict=True)]
     return aligned(rows)
+
+
+def _name(program: Program | ExitLevel) -> str:
+    if isinstance(program, ExitLevel):
+        return f"{program.utilization:.3f} {program.name}"
+    return f"{program.utilization:g}" if isinstance(program, Level) else program.role

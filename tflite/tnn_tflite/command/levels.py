@@ -1,7 +1,8 @@
 """Prints a bundle's levels: utilization, multiply-accumulates, weights and bytes of each.
 
-A controller, which chooses the level, stands below them. With --measure each is run on this machine
-and the median time of a sample is added.
+A controller, which chooses the level, stands below them. Of a network with exits each row is an
+exit with all that runs up to it. With --measure each is run on this machine and the median time of
+a sample is added.
 
     keras-tnn levels bundle --measure
 """
@@ -37,7 +38,7 @@ def main(argv: Sequence[str]) -> None:
     bundle = read_bundle(directory)
     times = _measure(directory, arguments.flags) if arguments.flags.measure else None
     controller = () if bundle.controller is None else (bundle.controller,)
-    print(level_table((*bundle.levels, *controller), times))
+    print(level_table((*bundle.points, *controller), times))
     for name, labels in bundle.labels.items():
         print(f"labels of {name}: {', '.join(labels[:SHOWN])}{', ...' * (len(labels) > SHOWN)}")
     for name, steps in bundle.preprocessing.items():

@@ -35,8 +35,8 @@ def main(argv: Sequence[str]) -> None:
     dispatcher = open_dispatcher(directory, values)
     x = read_sample(image, dispatcher.bundle.inputs, values.scale)
     asked = _asked(values, dispatcher)
-    if not asked:
-        dispatcher.warm_up()  # the shares of choice and level are those of a usual call
+    if not asked or dispatcher.bundle.segments:
+        dispatcher.warm_up()  # no budget is spent on files, and the shares are of a usual call
     result = dispatcher.run(x, **asked)
     outputs = _by_name(dispatcher, result.outputs)
     _print_level(result, asked)
@@ -91,7 +91,8 @@ def _asked(values: flags.FlagValues, dispatcher: Dispatcher) -> dict[str, float]
 def _print_level(result: Result, asked: dict[str, float]) -> None:
     level = result.level
     wish = "".join(f" for {name}={value:g}" for name, value in asked.items())
-    print(f"level     u={level.utilization:g}{wish}: {level.macs:,} MACs, {level.bytes:,} bytes")
+    name = "level     " if result.exit is None else f"exit      {result.exit}, "
+    print(f"{name}u={level.utilization:g}{wish}: {level.macs:,} MACs, {level.bytes:,} bytes")
     print(f"reason    {result.reason}")
     if not asked:
         print(

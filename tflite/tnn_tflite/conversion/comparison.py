@@ -120,6 +120,11 @@ def compare(
     ```
     """
     dispatcher = Dispatcher(directory)
+    if dispatcher.bundle.segments:
+        raise ValueError(
+            "Invalid value for `directory`. Expected a bundle of levels. Received: a network with "
+            "exits, whose outputs `Dispatcher.anytime` gives one after another"
+        )
     samples = list(_samples(x, dispatcher.bundle.inputs))
     scores = _are_class_scores(dispatcher.bundle.outputs)
     _check(model, dispatcher, samples, y, scores)

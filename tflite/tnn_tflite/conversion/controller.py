@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tnn_tflite.bundle.description import ALONE, ANSWER, CHOICE, Bundle, TensorSpec
+from tnn_tflite.bundle.description import ANSWER, CHOICE, LEVEL_ROLES, Bundle, TensorSpec
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.bundle.new_controller import exchange_controller
 from tnn_tflite.bundle.program_content import ProgramContent
@@ -57,7 +57,7 @@ def replace_controller(
     """
     if controller is None:
         return exchange_controller(directory, None)
-    bundle = read_bundle(directory, ALONE)
+    bundle = read_bundle(directory, LEVEL_ROLES)
     check_mode(quantization, representative_data is not None, "float32")
     check_kind(controller, _inference_type(bundle))
     fitted = _fitted(controller, bundle.inputs, bundle.outputs, len(bundle.levels))

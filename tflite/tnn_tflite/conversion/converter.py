@@ -20,6 +20,7 @@ from tnn_tflite.conversion.controller import check_kind, controller_content
 from tnn_tflite.conversion.converted_level import ConvertedLevel, program_fields
 from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
 from tnn_tflite.conversion.patterns import check_policy, pattern_content
+from tnn_tflite.conversion.segments import check_alone, convert_segments, has_exits
 from tnn_tflite.quantization.aware_training import AwareTraining
 from tnn_tflite.quantization.input_means import input_means
 from tnn_tflite.quantization.plan import FLOAT, Plan, check_mode, plan_for
@@ -46,6 +47,7 @@ def convert(
     layout: str = "files",
     labels: Labels | None = None,
     controller: keras.Model | None = None,
+    exits: bool | None = None,
     verbose: bool = True,
 ) -> Bundle:
     """Writes a throttled model as a bundle that `tnn_tflite.Dispatcher` runs.
@@ -95,6 +97,10 @@ def convert(
             largest decides. Or it gives `{"choice": ..., "answer": ...}`, where the answer is that
             of the lowest level, which it holds. It is quantized as the levels are, in int8
             for `"qat"`. `replace_controller` puts another in its place later.
+        exits: Whether the outputs are exits in order of depth, all of one shape: the bundle then
+            has a segment from each exit to the next in the place of levels, and
+            `Dispatcher.anytime` stops where time or certainty says. A throttled network is cut to
+            a single level, which `levels` names. None: if the model has `exit_names`.
         verbose: Whether to print a line for each level.
 
     Returns:
@@ -120,6 +126,14 @@ def convert(
     check_mode(quantization, representative_data is not None, inference_type)
     if controller is not None:
         check_kind(controller, inference_type)
+    if has_exits(model, exits):
+        check_alone(model, controller, layout, quantization)
+        network = _at_one_level(model, levels, calibration_data, threshold)
+        plan = plan_for(
+            quantization, representative_data, inference_type, network, quantization == "int8"
+        )
+        names = getattr(model, "exit_names", None)
+        return convert_segments(network, names, directory, plan, labels, verbose)
     _check_sharing(layout, quantization)
     if layout == PATTERNS:
         budgets = check_policy(model, levels, controller, inference_type)
@@ -218,6 +232,31 @@ def _levels_of(
         return keras_tnn.surgery.cut_out(model, utilization, calibration_data, threshold=threshold)
 
     return levels, static
+
+
+def _at_one_level(
+    model: keras.Model, levels: Sequence[float], calibration_data: Any, threshold: float
+) -> keras.Model:
+    """The plain network that a network with exits is at one level; a plain one as it is."""
+    import keras_tnn
+    from keras_tnn.utilization import has_dial
+
+    _check_model(model)
+    if not has_dial(model) and not keras_tnn.surgery.gates_of(model):
+        if levels is not LEVELS and tuple(levels) != (1.0,):
+            raise ValueError(
+                "Invalid value for `levels`. Expected none for a plain network with exits. "
+                f"Received: levels={levels!r}"
+            )
+        return model
+    if levels is LEVELS or len(levels) != 1:
+        raise ValueError(
+            f"Invalid value for `levels`. Model '{model.name}' has exits, and a bundle has several "
+            "exits or several levels, not yet both. Expected one level, such as levels=(1.0,), or "
+            f"exits=False. Received: levels={tuple(levels)}"
+        )
+    (utilization,), make = levels_of(model, levels, calibration_data, threshold)
+    return make(utilization).model
 
 
 def _converted(

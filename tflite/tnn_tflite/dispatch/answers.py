@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tnn_tflite.bundle.description import Bundle
-from tnn_tflite.dispatch.budgeted import Pattern
+from tnn_tflite.dispatch.pattern import Pattern
 from tnn_tflite.dispatch.per_sample import SEVERAL, samples_by_level
 from tnn_tflite.dispatch.result import Result
 from tnn_tflite.dispatch.session_pool import SessionPool
@@ -96,15 +96,20 @@ class Answers:
     @property
     def macs(self) -> int:
         """Multiply-accumulate operations of all runs."""
-        return sum(self._bundle.levels[index].macs * samples for index, samples in self.runs)
+        return sum(self._macs(index) * samples for index, samples in self.runs)
+
+    def _macs(self, index: int) -> int:
+        return self._bundle.points[index].macs
 
     def expected_milliseconds(self, levels: Sequence[KnownLevel]) -> float | None:
         """What the table has for one sample, on average; None where nobody has measured."""
-        times = [levels[index].milliseconds for index, _ in self.runs]
-        if None in times:
+        if levels[0].milliseconds is None:
             return None
-        shares = [samples / max(1, self.samples) for _, samples in self.runs]
-        return sum(share * one for share, one in zip(shares, times, strict=True))
+        shares = ((index, samples / max(1, self.samples)) for index, samples in self.runs)
+        return sum(share * self._milliseconds(levels, index) for index, share in shares)
+
+    def _milliseconds(self, levels: Sequence[KnownLevel], index: int) -> float:
+        return levels[index].milliseconds
 
     def _run(self, index: int, places: np.ndarray | slice) -> tuple[list[np.ndarray], bool]:
         outputs, was_warm = self._run_group(index, places)
@@ -129,7 +134,7 @@ class Answers:
             self._found = [output.copy() for output in outputs]
         return Result(
             in_form(self._bundle, outputs, batched=True),
-            self._bundle.levels[index],
+            self._bundle.points[index],
             1000 * (time.perf_counter() - start),
             "",
             len(outputs[0]),
@@ -143,7 +148,7 @@ class Answers:
             (utilization,) = utilization  # most calls have one sample, and this is shorter
             if answered and utilization == 0.0:
                 return []
-        utilizations = [level.utilization for level in self._bundle.levels]
+        utilizations = [level.utilization for level in self._bundle.points]
         if not isinstance(utilization, SEVERAL):
             return [(level_index(utilizations, check_utilization(utilization)), ALL)]
         groups = samples_by_level(utilizations, utilization, size, answered)
@@ -159,8 +164,8 @@ class Answers:
             if higher <= index:
                 raise ValueError(
                     "Invalid value for `utilization`. Expected a policy that goes on from "
-                    f"{self._bundle.levels[index].title} to go to a higher level, or 0 to keep the "
-                    f"answer. Received: {self._bundle.levels[higher].title}"
+                    f"{self._bundle.points[index].title} to go to a higher level, or 0 to keep the "
+                    f"answer. Received: {self._bundle.points[higher].title}"
                 )
         return [(higher, places if part is ALL else batch_places[part]) for higher, part in groups]
 

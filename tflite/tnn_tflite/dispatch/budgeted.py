@@ -1,42 +1,19 @@
 """A bundle whose budget policy opens components for each sample: the policy, then the network."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.dispatch.budgeted_answers import BudgetedAnswers
 from tnn_tflite.dispatch.interpreter import Runtime
 from tnn_tflite.dispatch.memory_cap import MemoryCap
+from tnn_tflite.dispatch.network import Network
+from tnn_tflite.dispatch.pattern import Pattern
 from tnn_tflite.dispatch.patterns import PatternCache
-from tnn_tflite.dispatch.session_pool import SessionPool
 
 
-@dataclass(frozen=True)
-class Pattern:
-    """What a budget policy opened for one sample.
-
-    Args:
-        gates: For each component whether it was open.
-        macs: Multiply-accumulate operations of what ran for the sample, the policy included.
-        cached: Whether the network ran that was cut for this pattern and kept; else it ran behind
-            `IF`s, or was cut for this call.
-    """
-
-    gates: tuple[bool, ...]
-    macs: int
-    cached: bool
-
-    @property
-    def open(self) -> int:
-        """How many components were open."""
-        return sum(self.gates)
-
-    def __str__(self) -> str:
-        return f"{self.open} of {len(self.gates)} components"
-
-
-class BudgetedNetwork:
+class BudgetedNetwork(Network):
     """Runs samples at any budgets.
 
     Args:
@@ -49,10 +26,11 @@ class BudgetedNetwork:
     def __init__(
         self, bundle: Bundle, runtime: Runtime, cap: MemoryCap | None = None, patterns: int = 32
     ) -> None:
+        super().__init__(bundle, [bundle.policy], runtime, cap)
         self._network = bundle.network
         self._macs = np.array(self._network.component_macs)
         self._rest = bundle.policy.macs + self._network.macs - int(self._macs.sum())
-        self._policy = SessionPool(bundle, bundle.policy, runtime, cap)
+        (self._policy,) = self.pools
         self.cache = PatternCache(bundle, runtime, cap, patterns)
 
     def gates(self, inputs: Sequence[np.ndarray], budget: float | np.ndarray) -> np.ndarray:
@@ -89,13 +67,19 @@ class BudgetedNetwork:
         return outputs, patterns, is_warm
 
     def warm_up(self) -> None:
-        """Loads the policy and the network and runs each once."""
-        self._policy.warm_up()
+        super().warm_up()
         self.cache.warm_up()
 
-    def at(self, budget: float) -> "AtBudget":
-        """The network at one budget, as if it were the pool of a level."""
-        return AtBudget(self, budget)
+    def answer(self, inputs: Sequence[np.ndarray], utilization: float) -> list[np.ndarray]:
+        return self.run(inputs, utilization)[0]
+
+    def answers(
+        self,
+        inputs: Sequence[np.ndarray],
+        utilization: float | Sequence[float] | np.ndarray,
+        found: Sequence[np.ndarray] | None = None,
+    ) -> BudgetedAnswers:
+        return BudgetedAnswers(self, inputs, utilization, found)
 
     def _decide(
         self, inputs: Sequence[np.ndarray], budget: float | np.ndarray
@@ -109,21 +93,3 @@ class BudgetedNetwork:
         opened = gates > 0.5
         macs = self._rest + int(self._macs[opened].sum())
         return Pattern(tuple(opened.tolist()), macs, cached)
-
-
-@dataclass(frozen=True)
-class AtBudget:
-    """The network at one budget; it has of `SessionPool` what runs a level."""
-
-    network: BudgetedNetwork
-    budget: float
-
-    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return self.network.run(inputs, self.budget)[0]
-
-    def run_and_tell(self, inputs: Sequence[np.ndarray]) -> tuple[list[np.ndarray], bool]:
-        outputs, _, was_warm = self.network.run(inputs, self.budget)
-        return outputs, was_warm
-
-    def warm_up(self) -> None:
-        self.network.warm_up()

@@ -1,33 +1,37 @@
 """The answers of a bundle with a budget policy: at the very budget of each sample."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.dispatch.answers import Answers
-from tnn_tflite.dispatch.budgeted import BudgetedNetwork, Pattern
+from tnn_tflite.dispatch.pattern import Pattern
+
+if TYPE_CHECKING:
+    from tnn_tflite.dispatch.budgeted import BudgetedNetwork
 
 
 class BudgetedAnswers(Answers):
     """As `Answers`, where levels are named budgets and any other budget can be asked for.
 
     Args:
-        bundle, inputs, found: As for `Answers`.
         network: Runs samples at budgets.
+        inputs, found: As for `Answers`.
         utilization: The budget asked for, one or one a sample. Where a policy goes on, samples run
             at the named budget that it goes on to.
     """
 
     def __init__(
         self,
-        bundle: Bundle,
         network: BudgetedNetwork,
         inputs: Sequence[np.ndarray],
         utilization: float | Sequence[float] | np.ndarray,
         found: Sequence[np.ndarray] | None = None,
     ) -> None:
-        super().__init__(bundle, (), inputs, found)
+        super().__init__(network.bundle, (), inputs, found)
         self._network = network
         self._asked = np.broadcast_to(np.asarray(utilization, np.float32), self.samples).copy()
         self._patterns: list[Pattern | None] = [None] * self.samples

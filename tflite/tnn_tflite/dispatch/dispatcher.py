@@ -4,23 +4,24 @@ import logging
 import numbers
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tnn_tflite.bundle.description import Bundle, Level
+from tnn_tflite.bundle.exit_level import ExitLevel
 from tnn_tflite.bundle.manifest import read_bundle
-from tnn_tflite.dispatch.answers import Answers, in_form
-from tnn_tflite.dispatch.budgeted import AtBudget, BudgetedNetwork
-from tnn_tflite.dispatch.budgeted_answers import BudgetedAnswers
+from tnn_tflite.dispatch.answers import in_form
+from tnn_tflite.dispatch.anytime import exit_after_exit, last_exit_in_time
 from tnn_tflite.dispatch.conditions import conditions_of
 from tnn_tflite.dispatch.controller import Controller
 from tnn_tflite.dispatch.inputs import InputReader, zeros
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.dispatch.known_levels import KnownLevels
 from tnn_tflite.dispatch.memory_cap import MemoryCap
+from tnn_tflite.dispatch.networks import network_of
 from tnn_tflite.dispatch.patterns import check_patterns_kept
 from tnn_tflite.dispatch.per_sample import SEVERAL, samples_by_level
 from tnn_tflite.dispatch.result import Result
@@ -103,12 +104,7 @@ class Dispatcher:
         self._input_names = [spec.name for spec in self._bundle.inputs]
         self._utilizations = [level.utilization for level in self.levels]
         cap = None if memory_limit is None else MemoryCap(self._checked_limit(memory_limit))
-        self._budgeted = None
-        if self._bundle.policy is not None:
-            self._budgeted = BudgetedNetwork(self._bundle, self._runtime, cap, patterns)
-            self._pools = [self._budgeted.at(u) for u in self._utilizations]
-        else:
-            self._pools = [SessionPool(self._bundle, v, self._runtime, cap) for v in self.levels]
+        self._network = network_of(self._bundle, self._runtime, cap, patterns)
         program = self._bundle.controller
         self._controller = program and Controller(
             program, SessionPool(self._bundle, program, self._runtime, cap)
@@ -143,7 +139,9 @@ class Dispatcher:
             utilization: How much of the network may run, in (0, 1]. An array of shape `(batch,)`
                 gives each sample its own: samples of one level run together.
             budget_ms: What the call may take in milliseconds, a batch as a whole. The device's
-                table says what a level takes; without one the levels are measured now, once.
+                table says what a level takes; without one the levels are measured now, once. A
+                network with exits stops at the last one that fits, by the clock, and a budget
+                that the first does not fit into is an error.
 
         Returns:
             The output, with a batch axis if `x` has one. A network with several outputs gives
@@ -159,12 +157,12 @@ class Dispatcher:
             inputs, batched = self._read_inputs(x)
             size = len(inputs[0]) if batched else None
             groups = list(samples_by_level(self._utilizations, utilization, size))
-            answers = self._answers(inputs, utilization)
+            answers = self._network.answers(inputs, utilization)
             answers.run(groups)
             return in_form(self._bundle, answers.outputs, batched)
-        pool = self._pool_at(1.0 if utilization is None else utilization)
+        utilization = check_utilization(1.0 if utilization is None else utilization)
         inputs, batched = self._read_inputs(x)
-        return in_form(self._bundle, pool.run(inputs), batched)
+        return in_form(self._bundle, self._network.answer(inputs, utilization), batched)
 
     def run(
         self, x: Any, utilization: float | None = None, *, budget_ms: float | None = None
@@ -187,12 +185,15 @@ class Dispatcher:
         levels = self._levels_for(policy)  # may measure: not a part of the call
         start = time.perf_counter()
         inputs, batched = self._read_inputs(x)
+        if budget_ms is not None and self._bundle.segments:
+            answers = self._network.answers(inputs)
+            return last_exit_in_time(self._bundle, answers, levels, batched, start, budget_ms)
         samples = len(inputs[0])
         if budget_ms is not None and samples > 1:
             policy = LatencyBudget(budget_ms / samples)
         choice = policy.choose(levels, dict(zip(self._input_names, inputs, strict=True)))
         chosen = time.perf_counter()
-        answers = self._answers(inputs, choice.utilization, choice.answers)
+        answers = self._network.answers(inputs, choice.utilization, choice.answers)
         reasons = answers.follow(policy, levels, choice)
         end = time.perf_counter()  # what a policy learns is not in the time
         result = Result(
@@ -215,9 +216,49 @@ class Dispatcher:
             policy.observe(result)
         return result
 
+    def anytime(self, x: Any, deadline_ms: float | None = None) -> Iterator[Result]:
+        """Runs a network with exits from one to the next, and gives each answer as it comes.
+
+        Stop when you like: what was not asked for does not run. A batch goes on as a whole; a
+        policy such as `policies.Escalate` lets each sample stop where its answer is sure.
+
+        Args:
+            x: One sample or a batch, as in a call.
+            deadline_ms: Milliseconds from now. A segment starts only if the time that nine of ten
+                took, by the device's table, is left, by the clock; so there may be no result at
+                all. Without a table they are measured first, once. None for no deadline.
+
+        Returns:
+            An iterator over a `Result` for each exit, the first one first. `Result.exit` names it;
+            its time and its `macs` are those since the call began.
+
+        Raises:
+            ValueError: If the bundle has no exits, or an argument is not valid.
+
+        Example:
+
+        ```python
+        for result in dispatcher.anytime(image, deadline_ms=4.0):
+            print(result.exit, result.outputs.argmax())
+        ```
+        """
+        if not self._bundle.segments:
+            raise ValueError(
+                "Invalid bundle for `anytime`. Expected a network with exits, which "
+                "`convert(model, ..., exits=True)` writes. Received: levels "
+                f"{self._utilizations}; choose one by `utilization` or `budget_ms`"
+            )
+        if deadline_ms is not None:
+            deadline_ms = check_positive("deadline_ms", deadline_ms)
+        levels = self._known_levels(deadline_ms is not None, self._warm_calls)
+        start = time.perf_counter()
+        inputs, batched = self._read_inputs(x)
+        answers = self._network.answers(inputs)
+        return exit_after_exit(self._bundle, answers, levels, batched, start, deadline_ms)
+
     def level_for(
         self, utilization: float | None = None, *, budget_ms: float | None = None
-    ) -> Level:
+    ) -> Level | ExitLevel:
         """Returns the level that a call with one sample and these arguments would run.
 
         Args:
@@ -235,19 +276,19 @@ class Dispatcher:
 
     def warm_up(self) -> None:
         """Loads all that may run and runs each once, so that no later call waits for a file."""
-        for pool in self._pools:
-            pool.warm_up()
+        self._network.warm_up()
         if self._policy is self._controller:
             self._controller.warm_up()
 
     @property
-    def levels(self) -> tuple[Level, ...]:
-        """The levels, from the lowest utilization to the highest.
+    def levels(self) -> tuple[Level, ...] | tuple[ExitLevel, ...]:
+        """The levels, from the lowest utilization to the highest; of a network with exits these.
 
-        Of a bundle with a budget policy they are the budgets that `convert` was given, with the
-        mean MACs over its data. Policies choose among them, or any other budget.
+        The utilization of an exit is its share of the multiply-accumulates of the network. Of a
+        bundle with a budget policy they are the budgets that `convert` was given, with the mean
+        MACs over its data. Policies choose among them, or any other budget.
         """
-        return self._bundle.levels
+        return self._bundle.points
 
     @property
     def controller(self) -> Controller | None:
@@ -279,21 +320,6 @@ class Dispatcher:
     def conditions(self) -> Conditions:
         """What a table of latencies that is measured now holds for."""
         return conditions_of(self._bundle, self._runtime)
-
-    def _pool_at(self, utilization: float) -> SessionPool | AtBudget:
-        if self._budgeted is not None:
-            return self._budgeted.at(check_utilization(utilization))
-        return self._pools[self._index(utilization)]
-
-    def _answers(
-        self,
-        inputs: Sequence[np.ndarray],
-        utilization: float | Sequence[float] | np.ndarray,
-        found: Sequence[np.ndarray] | None = None,
-    ) -> Answers:
-        if self._budgeted is None:
-            return Answers(self._bundle, self._pools, inputs, found)
-        return BudgetedAnswers(self._bundle, self._budgeted, inputs, utilization, found)
 
     def _index(self, utilization: float) -> int:
         return level_index(self._utilizations, check_utilization(utilization))

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from tnn_tflite.bundle.description import Bundle, Level
+from tnn_tflite.bundle.exit_level import ExitLevel
 from tnn_tflite.latency.in_turn import seconds_in_turn
 from tnn_tflite.latency.table import Conditions, DeviceTable, LevelMeasurement
 from tnn_tflite.latency.table_file import TableError, read_table, table_path
@@ -67,7 +68,7 @@ class KnownLevels:
         return self._levels is None or needs_times and self._levels[0].milliseconds is None
 
     def _read(self, path: Path) -> DeviceTable:
-        utilizations = [level.utilization for level in self._bundle.levels]
+        utilizations = [level.utilization for level in self._bundle.points]
         return read_table(path, self._conditions(), utilizations)
 
     def _found_beside(self) -> DeviceTable | None:
@@ -82,7 +83,7 @@ class KnownLevels:
 
     def _measured(self, calls: Sequence[Callable[[], object]]) -> DeviceTable:
         seconds = seconds_in_turn(calls, rounds=QUICK_ROUNDS, at_most_seconds=QUICK_SECONDS)
-        utilizations = [level.utilization for level in self._bundle.levels]
+        utilizations = [level.utilization for level in self._bundle.points]
         table = DeviceTable.from_times(self._conditions(), utilizations, seconds)
         logger.info(
             "no table of latencies for '%s': measured quickly, not stored; `keras-tnn calibrate` "
@@ -93,13 +94,13 @@ class KnownLevels:
         return table
 
     def _with(self, table: DeviceTable | None) -> tuple[KnownLevel, ...]:
-        measurements = [None] * len(self._bundle.levels) if table is None else table.levels
+        measurements = [None] * len(self._bundle.points) if table is None else table.levels
         return tuple(
             _known(level, measurement)
-            for level, measurement in zip(self._bundle.levels, measurements, strict=True)
+            for level, measurement in zip(self._bundle.points, measurements, strict=True)
         )
 
 
-def _known(level: Level, measurement: LevelMeasurement | None) -> KnownLevel:
+def _known(level: Level | ExitLevel, measurement: LevelMeasurement | None) -> KnownLevel:
     known = KnownLevel(level.utilization, level.macs, level.parameters, level.bytes)
     return known if measurement is None else replace(known, **asdict(measurement))

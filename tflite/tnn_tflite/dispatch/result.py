@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tnn_tflite.bundle.description import Level
-from tnn_tflite.dispatch.budgeted import Pattern
+from tnn_tflite.bundle.exit_level import ExitLevel
+from tnn_tflite.dispatch.pattern import Pattern
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class Result:
 
     Args:
         outputs: What the dispatcher itself returns: an array, or a dictionary by name.
-        level: The level that answered; of a batch, the highest that did.
+        level: The level or the exit that answered; of a batch, the highest that did.
         milliseconds: Time of the call; the loading of the level is in it at its first use.
         reason: Why, in words.
         samples: How many samples the call had; 1 for one without a batch axis.
@@ -30,18 +31,23 @@ class Result:
     """
 
     outputs: np.ndarray | dict[str, np.ndarray] = field(repr=False)  # long, and not the news
-    level: Level
+    level: Level | ExitLevel
     milliseconds: float
     reason: str
     samples: int = 1
     is_warm: bool = True
     expected_milliseconds: float | None = None
-    levels: tuple[Level, ...] = ()
+    levels: tuple[Level | ExitLevel, ...] = ()
     utilizations: tuple[float, ...] = field(default=(), repr=False)
     macs: int = 0
     choice_macs: int = 0
     choice_milliseconds: float = 0.0
     patterns: tuple[Pattern, ...] = field(default=(), repr=False)
+
+    @property
+    def exit(self) -> str | None:
+        """The name of the exit that answered, None for a level."""
+        return self.level.name if isinstance(self.level, ExitLevel) else None
 
     @property
     def utilization(self) -> float:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tnn_tflite.bundle.description import ALONE, CONTROLLER, Bundle
+from tnn_tflite.bundle.description import CONTROLLER, LEVEL_ROLES, Bundle
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.lint.coral import CORAL
 from tnn_tflite.lint.micro import MICRO
@@ -84,7 +84,7 @@ def lint(directory: str | os.PathLike, target: str, order: Sequence[float] | Non
             f"Invalid value for `target`. Expected one of {', '.join(TARGETS)}. "
             f"Received: target={target!r}"
         )
-    bundle = read_bundle(directory, ALONE)
+    bundle = read_bundle(directory, LEVEL_ROLES)
     graphs = _graphs(bundle, order)
     found = lint_graphs(graphs, TARGETS[target])
     return Report(

@@ -12,19 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tnn_tflite.sharing.packing import aligned_buffer, packed, renumber_subgraphs
 from tnn_tflite.sharing.schema import load_schema
-
-ALIGNMENT = 16  # bytes, as the schema asks for buffers
-IDENTIFIER = b"TFL3"
-# The options of operators that name other subgraphs.
-SUBGRAPH_OPTIONS = (
-    "thenSubgraphIndex",
-    "elseSubgraphIndex",
-    "condSubgraphIndex",
-    "bodySubgraphIndex",
-    "subgraph",
-    "initSubgraphIndex",
-)
 
 
 def signature_key(utilization: float) -> str:
@@ -50,7 +39,7 @@ def merge(files: Mapping[float, bytes]) -> bytes:
     for utilization in sorted(files, reverse=True):
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(files[utilization], 0))
         _add(merged, model, signature_key(utilization), places)
-    return _packed(merged)
+    return packed(merged)
 
 
 def _empty(schema: Any) -> Any:
@@ -58,7 +47,7 @@ def _empty(schema: Any) -> Any:
     model.version = 3
     model.description = "tnn_tflite"
     model.operatorCodes, model.subgraphs, model.signatureDefs = [], [], []
-    model.buffers, model.metadata = [_aligned_buffer(schema)], []
+    model.buffers, model.metadata = [aligned_buffer(schema)], []
     return model
 
 
@@ -71,8 +60,7 @@ def _add(merged: Any, model: Any, key: str, places: dict[bytes, int]) -> None:
             tensor.buffer = buffers[tensor.buffer]
         for operator in subgraph.operators or ():
             operator.opcodeIndex = codes[operator.opcodeIndex]
-            _move_subgraphs(operator.builtinOptions, first)
-            _move_subgraphs(operator.builtinOptions2, first)
+            renumber_subgraphs(operator, lambda place: place + first)
         merged.subgraphs.append(subgraph)
     if len(model.signatureDefs or ()) != 1:
         raise ValueError(
@@ -93,7 +81,7 @@ def _buffer_place(merged: Any, buffer: Any, places: dict[bytes, int]) -> int:
     digest = hashlib.sha256(data).digest()
     if digest not in places:
         places[digest] = len(merged.buffers)
-        merged.buffers.append(_aligned_buffer(load_schema(), data))
+        merged.buffers.append(aligned_buffer(load_schema(), data))
     return places[digest]
 
 
@@ -105,12 +93,6 @@ def _code_place(merged: Any, code: Any) -> int:
     return len(merged.operatorCodes) - 1
 
 
-def _move_subgraphs(options: Any, first: int) -> None:
-    for name in SUBGRAPH_OPTIONS:
-        if getattr(options, name, -1) >= 0:
-            setattr(options, name, getattr(options, name) + first)
-
-
 def _add_metadata(merged: Any, model: Any, buffers: list[int]) -> None:
     """Keeps what the converter says of itself, once: the levels say the same."""
     known = {entry.name for entry in merged.metadata}
@@ -118,34 +100,3 @@ def _add_metadata(merged: Any, model: Any, buffers: list[int]) -> None:
         if entry.name not in known:
             entry.buffer = buffers[entry.buffer]
             merged.metadata.append(entry)
-
-
-def _aligned_buffer(schema: Any, data: np.ndarray | None = None) -> Any:
-    class AlignedBuffer(schema.BufferT):
-        """A buffer that packs as the schema asks for; the generated class aligns to one byte."""
-
-        def Pack(self, builder: Any) -> int:
-            vector = None if self.data is None else _aligned_vector(builder, self.data)
-            schema.BufferStart(builder)
-            if vector is not None:
-                schema.BufferAddData(builder, vector)
-            return schema.BufferEnd(builder)
-
-    buffer = AlignedBuffer()
-    buffer.data = data
-    return buffer
-
-
-def _aligned_vector(builder: Any, data: np.ndarray) -> int:
-    # A vector of bytes can be aligned to one byte only, so its end is moved first.
-    builder.Prep(ALIGNMENT, data.nbytes)
-    return builder.CreateNumpyVector(data)
-
-
-def _packed(model: Any) -> bytes:
-    import flatbuffers
-
-    size = sum(0 if buffer.data is None else buffer.data.nbytes for buffer in model.buffers)
-    builder = flatbuffers.Builder(size + size // 8 + 65536)  # or it doubles, and copies, many times
-    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
-    return bytes(builder.Output())

@@ -1,0 +1,63 @@
+"""An exit of a network in segments, as what a dispatcher chooses from: all that runs up to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tnn_tflite.bundle.description import Program, Quantization
+
+
+@dataclass(frozen=True)
+class ExitLevel:
+    """One exit of a network with several, as an operating point.
+
+    Args:
+        name: Of the exit and of the segment that ends in it.
+        utilization: Share of the network's multiply-accumulates that run up to it, in (0, 1].
+        macs: Multiply-accumulate operations for one sample.
+        parameters: Number of weights.
+        bytes: Size of the files.
+        file: Name of the last of them.
+        output_quantization: As a `Program` has it, of the exit's output.
+    """
+
+    name: str
+    utilization: float
+    macs: int
+    parameters: int
+    bytes: int
+    file: str
+    output_quantization: tuple[Quantization | None, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"exit '{self.name}'"
+
+
+def exits_behind(segments: Sequence[Program]) -> tuple[ExitLevel, ...]:
+    """Returns the exit that each segment ends in, with all that runs up to it.
+
+    Args:
+        segments: Those of a network, in the order in which they run.
+    """
+    total = sum(one.macs for one in segments)
+    exits: list[ExitLevel] = []
+    macs = parameters = size = 0
+    for one in segments:
+        macs, parameters, size = macs + one.macs, parameters + one.parameters, size + one.bytes
+        exits.append(
+            ExitLevel(
+                one.name,
+                macs / total,
+                macs,
+                parameters,
+                size,
+                one.file,
+                one.output_quantization[:1],
+            )
+        )
+    return tuple(exits)

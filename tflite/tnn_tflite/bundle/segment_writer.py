@@ -1,0 +1,58 @@
+"""Writing a network with exits as a bundle of segments."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tnn_tflite.bundle.description import SEGMENT, Bundle, Edge, Program
+from tnn_tflite.bundle.labels import Labels, labels_by_output
+from tnn_tflite.bundle.program_content import ProgramContent
+from tnn_tflite.bundle.writer import described, replace_bundle, write_file, write_manifest
+
+
+@dataclass(frozen=True)
+class SegmentContent(ProgramContent):
+    """One segment, ready to be written. Its first output is that of its exit.
+
+    Args:
+        name: Of the exit that it ends in. For what else it has see `ProgramContent`.
+        edges: What earlier segments hand on to it.
+    """
+
+    name: str = field(kw_only=True)
+    edges: tuple[Edge, ...] = field(default=(), kw_only=True)
+
+
+def write_segments(
+    directory: str | os.PathLike, contents: Sequence[SegmentContent], labels: Labels | None = None
+) -> Bundle:
+    """Writes a bundle, or leaves everything as it was.
+
+    Args:
+        directory: As for `write_bundle`.
+        contents: The segments in the order in which they run.
+        labels: A name for each class.
+
+    Returns:
+        The bundle, read back and checked.
+
+    Raises:
+        BundleError: If the destination holds something else than a bundle, or the segments do not
+            fit together.
+        ValueError: If there is not one label for each class.
+    """
+    by_output = labels_by_output(labels, contents[-1].outputs[:1])
+
+    def fill(folder: Path) -> None:
+        programs = [_write(folder, place, one) for place, one in enumerate(contents, start=1)]
+        edges: Iterable[Edge] = [edge for one in contents for edge in one.edges]
+        write_manifest(folder, programs, "files", None, by_output, None, edges)
+
+    return replace_bundle(directory, fill)
+
+
+def _write(folder: Path, place: int, content: SegmentContent) -> Program:
+    file = f"segment_{place}.tflite"  # an exit's name may be none that a file system takes
+    write_file(folder / file, content.content)
+    return Program(name=content.name, role=SEGMENT, file=file, **described(content))

@@ -1,0 +1,158 @@
+"""A network with exits as a bundle of segments: converted once, as a whole, and then split.
+
+Keras and TensorFlow are imported when a function runs, so that devices never load them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tnn_tflite.bundle.description import Bundle, Edge, Quantization, TensorSpec
+from tnn_tflite.bundle.labels import Labels
+from tnn_tflite.bundle.segment_writer import SegmentContent, write_segments
+from tnn_tflite.conversion.keras_to_tflite import ConvertedFile, tflite_file
+from tnn_tflite.dispatch.interpreter import find_runtime
+from tnn_tflite.quantization.aware_training import AwareTraining
+from tnn_tflite.quantization.input_means import input_means
+from tnn_tflite.quantization.plan import Plan
+from tnn_tflite.sharing.bias_correction import corrected
+from tnn_tflite.sharing.split import SegmentFile, split_at_exits
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_tnn.surgery import Segment
+
+
+def has_exits(model: Any, exits: bool | None) -> bool:
+    """Whether `convert` makes segments of a model: as it was told, or as the model says."""
+    return bool(getattr(model, "exit_names", None)) if exits is None else bool(exits)
+
+
+def check_alone(
+    model: Any,
+    controller: Any,
+    layout: str,
+    quantization: str | AwareTraining | None,
+) -> None:
+    """Raises `ValueError` for what a bundle of segments cannot have beside them.
+
+    Args:
+        model, controller, layout, quantization: As for `convert`.
+    """
+    if isinstance(model, Mapping):
+        raise _error("model", "one network for exits=True", "a mapping, which has levels")
+    if controller is not None:
+        raise _error("controller", "None for a network with exits", type(controller).__name__)
+    if layout != "files":
+        raise _error("layout", "'files' for a network with exits", f"layout={layout!r}")
+    if quantization == "qat" or isinstance(quantization, AwareTraining):
+        raise _error(
+            "quantization", "another mode than 'qat' for a network with exits", repr(quantization)
+        )
+
+
+def convert_segments(
+    network: keras.Model,
+    names: Sequence[str] | None,
+    directory: str | os.PathLike,
+    plan: Plan,
+    labels: Labels | None,
+    verbose: bool,
+) -> Bundle:
+    """Converts a plain network with exits and writes it.
+
+    Args:
+        network: Its outputs are its exits in order of depth.
+        names: Of the exits; None takes those of the outputs.
+        plan: How it is quantized.
+        directory, labels, verbose: As for `convert`.
+
+    Raises:
+        ValueError: If exits differ in shape or type, or one of them costs nothing.
+    """
+    from keras_tnn.surgery import segments
+
+    parts = segments(network, names)
+    file = tflite_file(network, plan, f"'{network.name}'")
+    _check_answers(file.outputs)
+    files = split_at_exits(_with_correct_biases(file, plan), [spec.name for spec in file.outputs])
+    contents = list(_contents(parts, files))
+    if verbose:
+        for count, one in enumerate(contents, start=1):
+            print(
+                f"{count}/{len(contents)}  up to exit '{one.name}': {one.macs:,} MACs, "
+                f"{one.parameters:,} parameters, {len(one.content):,} bytes"
+            )
+    return write_segments(directory, contents, labels)
+
+
+def _with_correct_biases(file: ConvertedFile, plan: Plan) -> bytes:
+    """As the levels of a bundle have them, see `sharing.bias_correction`."""
+    if plan.mode != "int8" or not file.float_content:
+        return file.content
+    names = [spec.name for spec in file.inputs]
+    means = input_means(file.float_content, dict(zip(names, plan.samples, strict=True)))
+    return corrected(file.content, file.float_content, means)
+
+
+def _contents(parts: Sequence[Segment], files: Sequence[SegmentFile]) -> Iterator[SegmentContent]:
+    import keras_tnn
+
+    for part, file in zip(parts, files, strict=True):
+        macs = int(keras_tnn.count_macs(part.model))
+        if macs == 0:
+            raise _error(
+                "model",
+                "multiply-accumulates before each exit, so that a later one costs more",
+                f"none before '{part.exit}' that an earlier one does not need",
+            )
+        runner = find_runtime().interpreter(file.content).get_signature_runner()
+        inputs = _described(file.inputs, runner.get_input_details())
+        outputs = _described(file.outputs, runner.get_output_details())
+        edges = tuple(
+            Edge(parts[index].exit, output, part.exit, name)
+            for name, (index, output) in file.origins.items()
+        )
+        yield SegmentContent(
+            content=file.content,
+            inputs=tuple(spec for spec, _ in inputs),
+            outputs=tuple(spec for spec, _ in outputs),
+            macs=macs,
+            parameters=int(part.model.count_params()),
+            input_quantization=tuple(one for _, one in inputs),
+            output_quantization=tuple(one for _, one in outputs),
+            name=part.exit,
+            edges=edges,
+        )
+
+
+def _described(
+    names: Sequence[str], details: Mapping[str, Any]
+) -> list[tuple[TensorSpec, Quantization | None]]:
+    found = []
+    for name in names:
+        one = details[name]
+        shape = tuple(int(size) for size in one["shape"][1:])
+        scale, zero_point = one["quantization"]
+        quantization = Quantization(float(scale), int(zero_point)) if scale else None
+        found.append((TensorSpec(name, shape, np.dtype(one["dtype"]).name), quantization))
+    return found
+
+
+def _check_answers(outputs: Sequence[TensorSpec]) -> None:
+    kinds = [(spec.shape, spec.dtype) for spec in outputs]
+    if len(set(kinds)) > 1:
+        raise _error(
+            "model",
+            "exits that answer alike, with one shape and type",
+            str({spec.name: kind for spec, kind in zip(outputs, kinds, strict=True)}),
+        )
+
+
+def _error(name: str, expected: str, received: str) -> ValueError:
+    return ValueError(f"Invalid value for `{name}`. Expected {expected}. Received: {received}")
