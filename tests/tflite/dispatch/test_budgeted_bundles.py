@@ -101,6 +101,14 @@ def test_macs_are_those_of_the_open_components(model, bundle):
     assert result.macs == sum(pattern.macs for pattern in result.patterns)
 
 
+def test_it_compares_with_keras_at_the_named_budgets(model, bundle):
+    comparison = tnn_tflite.compare(model, bundle, images(4))
+    assert [row.utilization for row in comparison.rows] == list(BUDGETS)
+    assert [row.agreement for row in comparison.rows] == [1.0] * 3
+    # float32 sums in another order
+    assert max(row.output_error for row in comparison.rows) < 1e-4
+
+
 def test_integers_with_the_same_gates(model, tmp_path):
     x = images(64)
     arguments = {"quantization": "int8", "representative_data": x, "verbose": False}

@@ -166,7 +166,8 @@ def _keras_side(
     small = make(level.utilization).model
     outputs = predictions_of(small, x)
     content, runtime = dispatcher.bundle.read_level(level), find_runtime(dispatcher.runtime)
-    if not is_quantized(content, runtime):
+    # A network that a budget policy opens is traced by nobody: its gates are an input.
+    if dispatcher.bundle.network is not None or not is_quantized(content, runtime):
         return outputs, (None, None)
     names = [spec.name for spec in dispatcher.bundle.inputs]
     traced = [dict(zip(names, sample, strict=True)) for sample in samples[:TRACED]]
