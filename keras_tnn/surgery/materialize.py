@@ -69,7 +69,8 @@ def materialize(
             kept (herrmann2019, 3.3). By default as the gates decide at inference, 0.5.
 
     Returns:
-        A `keras.Model` without the utilization input, with weights of its own.
+        A `keras.Model` without the utilization input, with weights of its own; of the class
+        `model.level_class`, where the model's class says one, as that of a model with exits does.
 
     Raises:
         ValueError: if `utilization` or `threshold` is out of range, if a pattern does not fit its
@@ -124,7 +125,11 @@ def cut_out(
     copy_all(result.slices, result.model)
     if calibration_data is not None:
         recalibrate(result.model, calibration_data)
-    return result
+    kind = getattr(model, "level_class", keras.Model)
+    if kind is keras.Model:
+        return result
+    plain = result.model
+    return Cut(kind(plain.input, plain.output, name=plain.name), result.slices)
 
 
 def patterns_by_call(graph: Graph, gates: Mapping[str, Sequence[int]]) -> dict[int, np.ndarray]:

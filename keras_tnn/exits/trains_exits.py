@@ -1,0 +1,113 @@
+"""Training exits: one label serves all of them, and their losses are added up (wang2019, Eq. 4).
+
+L_final = L_o + sum_i L_i
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from keras_tnn.quantities import check_not_negative
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What exits are judged by, one an exit, as `compile` takes it."""
+
+    loss: Any
+    metrics: Any
+    weighted_metrics: Any
+
+
+class TrainsExits(keras.Model):
+    """The part of a model with exits that compiles, and hands labels to all exits."""
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        distillation: float = 0.0,
+        **kwargs,
+    ):
+        """As `keras.Model.compile`; one loss, and a plain list of metrics, are for every exit.
+
+        Args:
+            optimizer, weighted_metrics, **kwargs: as for `keras.Model.compile`.
+            loss: of every exit; or a list or dict of losses, one an exit.
+            loss_weights: floats, one an exit, as a list in order of depth or as a dict by name.
+                By default 1 each (wang2019, Eq. 4).
+            metrics: list of metrics of every exit, which are logged as "exit1_accuracy" and so
+                on; or a list of such lists, or a dict, one an exit.
+            distillation: float, 0 or more: weight of a further loss in training, by which each
+                early exit learns from the last one's answers. It is the loss that fits the
+                exit's own, as in `keras_tnn.losses.LevelDistillation`.
+
+        Raises:
+            ValueError: if `distillation` is negative, or no loss fits it.
+        """
+        self.distillation = check_not_negative(distillation, "distillation")
+        self.measures = Measures(
+            self.for_all(loss),
+            self.metrics_of_each(metrics),
+            self.metrics_of_each(weighted_metrics),
+        )
+        super().compile(optimizer, loss_weights=loss_weights, **vars(self.measures), **kwargs)
+        self.stretches.clear()  # they measure by what was compiled
+
+    def for_all(self, given):
+        """One thing for all exits; a list, or a dict by name, has one for each."""
+        return given if given is None or is_nest(given) else [given] * len(self.outputs)
+
+    def at_exit(self, given, number: int):
+        """What is given for one exit; the inverse of `for_all`."""
+        if isinstance(given, dict):
+            return given.get(self.exit_names[number])
+        own = isinstance(given, (list, tuple)) and len(given) == len(self.outputs)
+        return given[number] if own else given
+
+    def metrics_of_each(self, metrics):
+        """The metrics of each exit; of a plain list each exit has metrics of its own."""
+        if not metrics or isinstance(metrics, dict) or any(map(is_nest, metrics)):
+            return metrics
+        return [[copied(one) for one in metrics] for _ in self.outputs]
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        return {**config, "distillation": self.distillation} if config else config
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        y, sample_weight = self.for_all(y), self.for_all(sample_weight)
+        return super().compute_loss(x, y, y_pred, sample_weight, training=training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(x, self.for_all(y), y_pred, self.for_all(sample_weight))
+
+    def measures_at(self, number: int) -> dict:
+        """The loss and metrics of one exit as `compile` takes them; metrics with own states."""
+        at = {name: self.at_exit(given, number) for name, given in vars(self.measures).items()}
+        own = {
+            name: [copied(one) for one in keras.tree.flatten(given)]
+            for name, given in at.items()
+            if name != "loss" and given is not None
+        }
+        return {**at, **own}
+
+
+def is_nest(given: Any) -> bool:
+    return isinstance(given, (list, tuple, dict))
+
+
+def copied(metric):
+    """A metric of the same settings with a state of its own."""
+    if not isinstance(metric, keras.metrics.Metric):
+        return metric
+    return type(metric).from_config(metric.get_config())
