@@ -22,7 +22,7 @@ from keras_tnn import (  # noqa: E402
     throttling,
     training,
 )
-from keras_tnn.analysis import evaluate_levels  # noqa: E402
+from keras_tnn.analysis import evaluate_exits, evaluate_levels  # noqa: E402
 from keras_tnn.cost import count_macs  # noqa: E402
 from keras_tnn.exits import add_exits  # noqa: E402
 from keras_tnn.surgery import conditional, materialize  # noqa: E402
@@ -38,6 +38,7 @@ __all__ = [
     "controllers",
     "cost",
     "count_macs",
+    "evaluate_exits",
     "evaluate_levels",
     "exits",
     "gates",

@@ -7,8 +7,10 @@ from keras_tnn.analysis.choices_table import ChoicesTable
 from keras_tnn.analysis.escalation import Escalation, escalation
 from keras_tnn.analysis.evaluate_budgets import evaluate_budgets
 from keras_tnn.analysis.evaluate_controller import evaluate_controller
+from keras_tnn.analysis.evaluate_exits import evaluate_exits
 from keras_tnn.analysis.evaluate_gating import evaluate_gating
 from keras_tnn.analysis.evaluate_levels import evaluate_levels
+from keras_tnn.analysis.exit_table import ExitRow, ExitTable
 from keras_tnn.analysis.gate_figures import gate_histogram, gate_timeline, gating_figure
 from keras_tnn.analysis.gating_table import GatingRow, GatingTable
 from keras_tnn.analysis.level_table import LevelRow, LevelTable
@@ -20,6 +22,8 @@ __all__ = [
     "Escalation",
     "BudgetRow",
     "BudgetTable",
+    "ExitRow",
+    "ExitTable",
     "GatingRow",
     "GatingTable",
     "LevelRow",
@@ -29,6 +33,7 @@ __all__ = [
     "escalation",
     "evaluate_controller",
     "evaluate_budgets",
+    "evaluate_exits",
     "evaluate_gating",
     "evaluate_levels",
     "gate_histogram",

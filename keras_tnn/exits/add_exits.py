@@ -53,7 +53,7 @@ def add_exits(
     >>> model.exit_names
     ('exit1', 'exit2', 'predictions')
     >>> model.exit_costs()  # MACs up to each exit, with its head
-    {'exit1': 51112, 'exit2': 92392, 'predictions': 119776}
+    {'exit1': 53152, 'exit2': 81312, 'predictions': 109472}
     """
     graph = sharing_graph(model)
     places = default_places(graph, model.name) if at is None else named_places(graph, at, model)
@@ -97,13 +97,15 @@ def sharing_graph(model: keras.Model) -> Graph:
             "Invalid value for `model`. Expected a model with one output. "
             f"Received: '{model.name}' with the outputs {model.output_names}"
         )
-    graph = replace(graph, outputs=bare(graph.outputs), input_structure=bare(graph.input_structure))
+    graph = replace(
+        graph, outputs=unwrapped(graph.outputs), input_structure=unwrapped(graph.input_structure)
+    )
     if any(isinstance(layer, keras.Model) for layer in model.layers):
         return flattened(graph)
     return graph
 
 
-def bare(structure):
+def unwrapped(structure):
     """The one tensor in a list of one; anything else as it is."""
     one = isinstance(structure, (list, tuple)) and len(structure) == 1
     return structure[0] if one else structure

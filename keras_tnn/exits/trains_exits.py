@@ -93,13 +93,17 @@ class TrainsExits(keras.Model):
 
     def measures_at(self, number: int) -> dict:
         """The loss and metrics of one exit as `compile` takes them; metrics with own states."""
-        at = {name: self.at_exit(given, number) for name, given in vars(self.measures).items()}
-        own = {
-            name: [copied(one) for one in keras.tree.flatten(given)]
-            for name, given in at.items()
-            if name != "loss" and given is not None
+        return {
+            name: keras.tree.map_structure(copied, self.at_exit(given, number))
+            for name, given in vars(self.measures).items()
         }
-        return {**at, **own}
+
+    def measures_of_all(self) -> dict:
+        """The losses and metrics of all exits as `compile` takes them; metrics with own states."""
+        return {
+            name: keras.tree.map_structure(copied, given)
+            for name, given in vars(self.measures).items()
+        }
 
 
 def is_nest(given: Any) -> bool:

@@ -26,11 +26,11 @@ def chain_with_exits(**arguments) -> tnn.exits.ExitsModel:
 
 
 def dialled(**arguments) -> tnn.exits.ThrottledExitsModel:
-    """A throttled network of three 3x3 convolutions with two early exits."""
+    """A throttled network of four 3x3 convolutions with two early exits."""
     network = tnn.models.VGG(
-        (8, 8, 3), CLASSES, num_groups=4, filters=((8,), (8,), (8,)), dense_units=None, **arguments
+        (8, 8, 3), CLASSES, num_groups=4, filters=((8, 8), (16, 16)), dense_units=None, **arguments
     )
-    return tnn.add_exits(network)
+    return tnn.add_exits(network, at=["conv1_1_gate", "conv1_2_gate"])
 
 
 def samples(count=8) -> tuple[np.ndarray, np.ndarray]:

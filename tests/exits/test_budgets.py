@@ -93,10 +93,9 @@ def test_a_table_of_milliseconds():
 def test_the_budget_of_a_level_is_of_the_whole_network():
     """At u = 1/2 the whole depth runs where at u = 1 the first exit must do."""
     low, whole = DIALLED.exit_costs(utilization=0.5), DIALLED.exit_costs()
-    share = low["predictions"] / whole["predictions"]
-    assert share < 0.5
-    assert DIALLED.exit_within(share, utilization=0.5) == "predictions"
-    assert DIALLED.exit_within(share) == "exit1"
+    assert low["predictions"] < 0.5 * whole["predictions"] < whole["exit2"]
+    assert DIALLED.exit_within(0.5, utilization=0.5) == "predictions"
+    assert DIALLED.exit_within(0.5) == "exit1"
 
 
 def test_a_level_within_a_budget():

@@ -12,9 +12,9 @@ ORDER = ["quantities", "utilization", "gates", "layers", "surgery", "cost", "los
 ORDER += ["throttling", "exits", "callbacks", "models"]
 # These look at models from outside; no room above imports them.
 OBSERVERS = {
-    "analysis": {"utilization", "gates", "layers", "surgery", "training", "cost", "losses"},
+    "analysis": {"utilization", "gates", "layers", "surgery", "training", "cost", "losses"}
+    | {"exits"},
 }
-OBSERVERS["analysis"].add("exits")
 OBSERVERS["controllers"] = {*OBSERVERS["analysis"], "analysis", "quantities"}
 ALLOWED = {room: {*ORDER[:place], room} for place, room in enumerate(ORDER)}
 ALLOWED |= {room: {*rooms, room} for room, rooms in OBSERVERS.items()}
