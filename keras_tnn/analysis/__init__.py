@@ -10,6 +10,7 @@ from keras_tnn.analysis.evaluate_controller import evaluate_controller
 from keras_tnn.analysis.evaluate_exits import evaluate_exits
 from keras_tnn.analysis.evaluate_gating import evaluate_gating
 from keras_tnn.analysis.evaluate_levels import evaluate_levels
+from keras_tnn.analysis.exit_outcomes import ExitOutcomes, exit_outcomes, exit_thresholds
 from keras_tnn.analysis.exit_table import ExitRow, ExitTable
 from keras_tnn.analysis.gate_figures import gate_histogram, gate_timeline, gating_figure
 from keras_tnn.analysis.gating_table import GatingRow, GatingTable
@@ -22,6 +23,7 @@ __all__ = [
     "Escalation",
     "BudgetRow",
     "BudgetTable",
+    "ExitOutcomes",
     "ExitRow",
     "ExitTable",
     "GatingRow",
@@ -36,6 +38,8 @@ __all__ = [
     "evaluate_exits",
     "evaluate_gating",
     "evaluate_levels",
+    "exit_outcomes",
+    "exit_thresholds",
     "gate_histogram",
     "gate_timeline",
     "gating_figure",

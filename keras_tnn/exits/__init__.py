@@ -2,5 +2,6 @@
 
 from keras_tnn.exits.add_exits import add_exits
 from keras_tnn.exits.exits_model import ExitsModel, ThrottledExitsModel
+from keras_tnn.exits.thresholds import ExitThresholds
 
-__all__ = ["ExitsModel", "ThrottledExitsModel", "add_exits"]
+__all__ = ["ExitThresholds", "ExitsModel", "ThrottledExitsModel", "add_exits"]

@@ -2,16 +2,55 @@
 
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 
 from keras_tnn.cost import count_macs, energy, gated_energy, gated_macs
 from keras_tnn.surgery import materialize
+from keras_tnn.training import ThrottledModel
 from keras_tnn.utilization import has_dial
 
 UNITS = {"macs": count_macs, "energy": energy}
 GATED = {"macs": gated_macs, "energy": gated_energy}
+
+
+def counter(model, unit: str, utilization: float | None) -> Callable[..., float]:
+    """A function of numbers of exits that says what the network up to them costs, heads included.
+
+    Args:
+        model, unit, utilization: as for `costs_at`.
+    """
+    if unit not in UNITS:
+        raise ValueError(
+            f"Invalid value for `unit`. Expected one of {list(UNITS)}, or a table of milliseconds "
+            f"by exit. Received: unit={unit!r}"
+        )
+    if not has_dial(model):
+        if utilization is not None:
+            raise ValueError(
+                f"Invalid value for `utilization`. Model '{model.name}' has no dial. "
+                f"Expected None. Received: utilization={utilization!r}"
+            )
+        level = model
+    elif any(gate.data_dependent for gate in model.gates):
+        return lambda *numbers: all_open(model, numbers, unit)
+    else:
+        level = materialize(model, 1.0 if utilization is None else utilization)
+    return lambda *numbers: UNITS[unit](
+        keras.Model(level.input, [level.outputs[number] for number in numbers])
+    )
+
+
+def all_open(model, numbers: Sequence[int], unit: str) -> float:
+    """The cost up to some exits with all groups open, gates included."""
+    outputs = [model.outputs[number] for number in numbers]
+    part = ThrottledModel(model.input, outputs)
+    if not part.gates:  # none of them comes before the exits
+        features = [x for x in model.inputs if x.name != "utilization"]
+        return UNITS[unit](keras.Model(features, outputs))
+    cost = GATED[unit](part)
+    return float(cost.ungated + cost.gates.whole)
 
 
 def costs_at(model, unit: str, utilization: float | None = None) -> dict[str, float]:
@@ -26,30 +65,21 @@ def costs_at(model, unit: str, utilization: float | None = None) -> dict[str, fl
     Raises:
         ValueError: if `unit` is neither, or a utilization is given for a model without a dial.
     """
-    if unit not in UNITS:
-        raise ValueError(
-            f"Invalid value for `unit`. Expected one of {list(UNITS)}, or a table of milliseconds "
-            f"by exit. Received: unit={unit!r}"
-        )
-    if not has_dial(model):
-        if utilization is not None:
-            raise ValueError(
-                f"Invalid value for `utilization`. Model '{model.name}' has no dial. "
-                f"Expected None. Received: utilization={utilization!r}"
-            )
-        return {name: UNITS[unit](model.up_to(name)) for name in model.exit_names}
-    if any(gate.data_dependent for gate in model.gates):
-        return {name: all_open(model.up_to(name), unit) for name in model.exit_names}
-    return costs_at(materialize(model, 1.0 if utilization is None else utilization), unit)
+    count = counter(model, unit, utilization)
+    return {name: count(number) for number, name in enumerate(model.exit_names)}
 
 
-def all_open(model: keras.Model, unit: str) -> float:
-    """The cost with all groups open, gates included."""
-    if not model.gates:  # none of them comes before the exit
-        features = [x for x in model.inputs if x.name != "utilization"]
-        return UNITS[unit](keras.Model(features, model.output))
-    cost = GATED[unit](model)
-    return float(cost.ungated + cost.gates.whole)
+def head_costs(model, unit: str, utilization: float | None = None) -> dict[str, float]:
+    """What the head of each early exit adds to the whole network; arguments as for `costs_at`.
+
+    The last exit has no head: what makes its answer is part of the way to it.
+    """
+    count, last = counter(model, unit, utilization), len(model.exit_names) - 1
+    whole = count(last)
+    return {
+        name: count(number, last) - whole if number < last else 0
+        for number, name in enumerate(model.exit_names)
+    }
 
 
 def exit_within(model, budget: float, unit: str | Mapping = "macs", utilization=None) -> str:

@@ -3,17 +3,18 @@
 import keras
 
 from keras_tnn.exits.answers_early import AnswersEarly
+from keras_tnn.exits.answers_when_sure import AnswersWhenSure
 from keras_tnn.exits.distils_exits import DistilsExits
 from keras_tnn.exits.trains_exits import TrainsExits
 from keras_tnn.training import ThrottledModel
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
-class ExitsModel(AnswersEarly, TrainsExits, DistilsExits):
+class ExitsModel(AnswersWhenSure, AnswersEarly, TrainsExits, DistilsExits):
     """A functional model with early exits (wang2019, III-B); `add_exits` makes it.
 
     `fit(x, y)` takes one label for all exits and adds up their losses (Eq. 4). `evaluate` and
-    `predict` give all exits, one exit, or the last exit within a budget.
+    `predict` give all exits, one exit, the last exit within a budget, or the first that is sure.
 
     Args:
         inputs: as for `keras.Model`.
@@ -42,7 +43,7 @@ class ExitsModel(AnswersEarly, TrainsExits, DistilsExits):
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
-class ThrottledExitsModel(AnswersEarly, TrainsExits, ThrottledModel, DistilsExits):
+class ThrottledExitsModel(AnswersWhenSure, AnswersEarly, TrainsExits, ThrottledModel, DistilsExits):
     """A throttled model with early exits: u and the exit together are an operating point.
 
     It is a `keras_tnn.ThrottledModel`, trained with the same callbacks, and answers like an
