@@ -62,3 +62,17 @@ def test_the_guide_to_controllers_runs(tmp_path, monkeypatch, capsys):
     assert climbed.accuracy > outcomes.accuracy[0]
     assert [one.name for one in names["table"].controllers] == ["image", "behind"]
     assert {path.suffix for path in tmp_path.iterdir()} == {".png"}
+
+
+def test_the_guide_to_exits_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(0)
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", (DOCS / "exits.md").read_text(), re.DOTALL):
+        exec(code, names)
+    model, outcomes, stopped = names["model"], names["outcomes"], names["stopped"]
+    assert len(model.exit_names) == 3  # stages of one block; the last block has the output
+    assert outcomes.accuracy.max() > 0.5  # a chance of 0.1
+    assert stopped.mean_cost < 0.7  # calibrated for 0.5 on other samples
+    assert names["answers"].shape == (len(names["exits"]), 10)
+    assert names["level"].exit_names == names["dialled"].exit_names
