@@ -101,7 +101,8 @@ def exit_outcomes(
         level = materialize(model, 1.0 if utilization is None else utilization, calibration_data)
     answers, labels = [], []
     for inputs, truth in pairs_of(x, y, batch_size):
-        made = [as_probabilities(one) for one in level.predict_on_batch(inputs)]
+        outputs = level.predict_on_batch(inputs)[: len(model.exit_names)]
+        made = [as_probabilities(one) for one in outputs]
         answers.append(np.stack([keras.ops.convert_to_numpy(one) for one in made], axis=1))
         labels.append(keras.ops.convert_to_numpy(class_numbers(truth)))
     if not labels:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import keras
 
-from keras_tnn.exits.exits_model import ExitsModel, ThrottledExitsModel
+from keras_tnn.exits.exit_gates import exit_gate
+from keras_tnn.exits.exits_model import ExitsModel, GatedExitsModel, ThrottledExitsModel
 from keras_tnn.exits.heads import BranchHead, last_map, with_head
 from keras_tnn.exits.places import default_places, named_places
 from keras_tnn.surgery.graph import Graph, read_graph, substitute, tensors_in
@@ -16,8 +17,9 @@ def add_exits(
     model: keras.Model,
     at: Sequence[str] | None = None,
     head: Callable | None = None,
+    gate: Callable | bool = False,
     name: str | None = None,
-) -> ExitsModel | ThrottledExitsModel:
+) -> ExitsModel | GatedExitsModel | ThrottledExitsModel:
     """Adds early exits to a functional or sequential model (wang2019, III-B, "RADI").
 
     The result has the model's layers, with their weights and not copies of them, and its output
@@ -34,17 +36,22 @@ def add_exits(
             layer. By default the paper's branch classifier: convolutions, behind more max pooling
             the finer the features are, then global average pooling and a dense layer as the
             model's last.
+        gate: whether each early exit has a gate that learns when to stop (herrmann2019, S1.5), for
+            a model without a dial; or a function of `(features, name)` that returns the log-odds
+            of stopping, `(batch, 1)`. By default `keras_tnn.exits.exit_gate`.
         name: of the result; the model's by default.
 
     Returns:
-        `keras_tnn.exits.ExitsModel`, or `ThrottledExitsModel` for a model with a dial: a functional
-        model whose outputs are those of all exits in order of depth. Exits are named "exit1",
-        "exit2" and so on, the last one as the model's output layer: `exit_names`. Not compiled.
+        `keras_tnn.exits.ExitsModel`, `ThrottledExitsModel` for a model with a dial, or
+        `GatedExitsModel` with gates: a functional model whose outputs are those of all exits in
+        order of depth. Exits are named "exit1", "exit2" and so on, the last one as the model's
+        output layer: `exit_names`. Not compiled.
 
     Raises:
         ValueError: if the model has no graph (subclassed, not built), has several outputs or has
             exits already, if a layer in `at` does not exist, is the output or stands there twice,
-            if `at` is empty, or if `head` returns something of another shape.
+            if `at` is empty, if `head` or `gate` returns something of another shape, or if gates
+            are asked for in a model with a dial.
 
     Example:
 
@@ -59,18 +66,41 @@ def add_exits(
     places = default_places(graph, model.name) if at is None else named_places(graph, at, model)
     head = head or BranchHead(graph, last_map(graph))
     taken = {call.name for call in graph.calls} | {x.name for x in graph.inputs}
-    outputs = []
+    check_gate(gate, model, graph)
+    outputs, gates = [], []
     for number, features in enumerate(places, start=1):
         label = free_name(f"exit{number}", taken)
-        made = with_head(head, features, label, graph.outputs)
-        if keras.Model(graph.input_structure, made).output_names != [label]:
-            made = keras.layers.Identity(name=label, dtype=made.dtype)(made)
-        outputs.append(made)
-    cls = ThrottledExitsModel if has_dial(graph) else ExitsModel
-    result = cls(graph.input_structure, [*outputs, graph.outputs], name=name or model.name)
+        made = with_head(head, features, label, graph.outputs.shape, "head")
+        outputs.append(named(made, label, graph))
+        if gate:
+            decide = exit_gate if gate is True else gate
+            odds = with_head(decide, features, f"{label}_gate", (None, 1), "gate")
+            gates.append(named(odds, f"{label}_gate", graph))
+    cls = ThrottledExitsModel if has_dial(graph) else GatedExitsModel if gate else ExitsModel
+    result = cls(graph.input_structure, [*outputs, graph.outputs, *gates], name=name or model.name)
     if has_dial(graph):
         result.statistics_level = getattr(model, "statistics_level", None)
     return result
+
+
+def named(tensor, name: str, graph: Graph):
+    """The tensor as an output of this name: that of the layer that makes it."""
+    if keras.Model(graph.input_structure, tensor).output_names == [name]:
+        return tensor
+    return keras.layers.Identity(name=name, dtype=tensor.dtype)(tensor)
+
+
+def check_gate(gate, model: keras.Model, graph: Graph):
+    if not isinstance(gate, bool) and not callable(gate):
+        raise ValueError(
+            "Invalid value for `gate`. Expected True, False or a function of (features, name). "
+            f"Received: gate={gate!r}"
+        )
+    if gate and has_dial(graph):
+        raise ValueError(
+            f"Invalid value for `gate`. Model '{model.name}' has a dial: u decides what runs. "
+            f"Expected a model without. Received: gate={gate!r}"
+        )
 
 
 def free_name(name: str, taken: set[str]) -> str:

@@ -15,6 +15,16 @@ class AnswersEarly(keras.Model):
         super().__init__(*args, **kwargs)
         self.stretches = Stretches(self)
 
+    def check_outputs(self, outputs) -> list:
+        """Returns the outputs after checking that they are a list of tensors of one shape."""
+        listed = isinstance(outputs, (list, tuple)) and len(outputs) > 1
+        if not listed or len({x.shape for x in outputs}) != 1:
+            raise ValueError(
+                "Invalid value for `outputs`. Expected a list of two tensors of one shape or more, "
+                f"those of the exits in order of depth. Received: outputs={outputs}"
+            )
+        return [*outputs]
+
     @property
     def exit_names(self) -> tuple[str, ...]:
         """The names of the exits in order of depth; the last one is the model's own output."""

@@ -16,10 +16,10 @@ class DistilsExits(keras.Model):
         loss = super().compute_loss(x, y, y_pred, sample_weight, training=training)
         if not (training and self.distillation):
             return loss
-        *early, last = y_pred
+        *early, last = y_pred[: len(self.exit_names)]
         teacher = ops.stop_gradient(last)
         for number, answer in enumerate(early):
-            own = self.at_exit(self.loss, number)
+            own = self.at_exit(self.measures.loss, number)
             if own is not None:
                 weight = self.at_exit(sample_weight, number)
                 loss += self.distillation * loss_for(own, None)(teacher, answer, weight)

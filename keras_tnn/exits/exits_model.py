@@ -5,6 +5,7 @@ import keras
 from keras_tnn.exits.answers_early import AnswersEarly
 from keras_tnn.exits.answers_when_sure import AnswersWhenSure
 from keras_tnn.exits.distils_exits import DistilsExits
+from keras_tnn.exits.exit_gates import LearnsToStop
 from keras_tnn.exits.trains_exits import TrainsExits
 from keras_tnn.training import ThrottledModel
 
@@ -39,7 +40,47 @@ class ExitsModel(AnswersWhenSure, AnswersEarly, TrainsExits, DistilsExits):
     """
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
-        super().__init__(inputs, check_outputs(outputs), name=name, **kwargs)
+        super().__init__(inputs, self.check_outputs(outputs), name=name, **kwargs)
+
+
+@keras.saving.register_keras_serializable(package="keras_tnn")
+class GatedExitsModel(LearnsToStop, ExitsModel):
+    """A model with early exits whose gates learn when to stop (herrmann2019, S1.5).
+
+    In training gates draw, and the loss is that of all exits (wang2019, Eq. 4), that of the exit
+    where each sample stops, and a penalty on the mean MACs above a target. "share" in the logs is
+    that mean over the MACs of the whole network. Keeping to the gates, p > 1/2, is
+    `evaluate(x, y, thresholds="gates")`; `ExitThresholds(..., measure="gate")` has other limits.
+
+    Args:
+        inputs: as for `keras.Model`.
+        outputs: list of the exits' outputs in order of depth, and then for each but the last the
+            log-odds of stopping there, `(batch, 1)`.
+
+    Raises:
+        ValueError: if `outputs` are not of this form.
+
+    Example:
+
+    >>> network = keras_tnn.models.ResNet((8, 8, 3), 10, depth=8, width=4, throttled=False)
+    >>> model = keras_tnn.add_exits(network, at=["stage1_block1_relu"], gate=True)
+    >>> model.compile("sgd", "sparse_categorical_crossentropy", target=0.7)
+    >>> x, y = np.zeros((4, 8, 8, 3)), np.zeros(4)
+    >>> sorted(model.fit(x, y, verbose=0).history)
+    ['exit1_loss', 'loss', 'predictions_loss', 'share']
+    >>> model.predict(x, thresholds="gates", verbose=0).shape
+    (4, 10)
+    """
+
+    def check_outputs(self, outputs):
+        listed = isinstance(outputs, (list, tuple)) and len(outputs) > 2 and len(outputs) % 2
+        early = len(outputs) // 2 if listed else 0
+        if not listed or any(tuple(x.shape[1:]) != (1,) for x in outputs[early + 1 :]):
+            raise ValueError(
+                "Invalid value for `outputs`. Expected those of the exits and, for each but the "
+                f"last, log-odds of shape (batch, 1). Received: outputs={outputs}"
+            )
+        return [*super().check_outputs(outputs[: early + 1]), *outputs[early + 1 :]]
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
@@ -69,15 +110,4 @@ class ThrottledExitsModel(AnswersWhenSure, AnswersEarly, TrainsExits, ThrottledM
     level_class = ExitsModel
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
-        super().__init__(inputs, check_outputs(outputs), name=name, **kwargs)
-
-
-def check_outputs(outputs) -> list:
-    """Returns the outputs after checking that they are a list of tensors of one shape."""
-    listed = isinstance(outputs, (list, tuple)) and len(outputs) > 1
-    if not listed or len({x.shape for x in outputs}) != 1:
-        raise ValueError(
-            "Invalid value for `outputs`. Expected a list of two tensors of one shape or more, "
-            f"those of the exits in order of depth. Received: outputs={outputs}"
-        )
-    return [*outputs]
+        super().__init__(inputs, self.check_outputs(outputs), name=name, **kwargs)

@@ -124,17 +124,16 @@ def last_map(graph: Graph):
     return next((x for x in reversed(made) if is_map(x)), None)
 
 
-def with_head(head: Callable, features, name: str, output):
-    """What a head makes, under the name of its exit.
+def with_head(head: Callable, features, name: str, shape: tuple, argument: str):
+    """What a head, or a gate, makes of features.
 
     Raises:
-        ValueError: if it is no tensor of the shape of the model's output.
+        ValueError: if it is no tensor of this shape.
     """
     made = head(features, name)
-    if not is_tensor(made) or made.shape != output.shape:
+    if not is_tensor(made) or tuple(made.shape) != tuple(shape):
         raise ValueError(
-            "Invalid value for `head`. Expected a function of (features, name) that returns a "
-            f"tensor of shape {output.shape}, that of the model's output. "
-            f"Received: {made!r} for exit '{name}'"
+            f"Invalid value for `{argument}`. Expected a function of (features, name) that returns "
+            f"a tensor of shape {tuple(shape)}. Received: {made!r} for '{name}'"
         )
     return made

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_tnn.losses.class_probabilities import certainty_of_answers, check_measure
+from keras_tnn.losses.class_probabilities import check_measure
+
+GATE = "gate"  # the measure of learned exit gates
 
 
 @dataclass(frozen=True)
@@ -19,15 +21,15 @@ class ExitThresholds:
 
     Args:
         thresholds: dict from names of early exits to floats in [0, 1].
-        measure: of how sure an exit is: "probability", that of its answer, or "margin", by how
-            much that is above the next class.
+        measure: of how sure an exit is: "probability", that of its answer; "margin", by how much
+            that is above the next class; or "gate", what the exit's learned gate says.
 
     Raises:
         ValueError: if there is no threshold, one is not in [0, 1], or `measure` is unknown.
 
     Example:
 
-    >>> sure = np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([[0.5, 0.5], [0.3, 0.7]])
+    >>> sure = np.array([0.9, 0.6]), np.array([0.5, 0.7])  # of two samples, at two exits
     >>> ExitThresholds({"exit1": 0.8}).first_sure(("exit1", "classes"), sure).tolist()
     [0, 1]
     """
@@ -36,7 +38,8 @@ class ExitThresholds:
     measure: str = "probability"
 
     def __post_init__(self):
-        check_measure(self.measure)
+        if self.measure != GATE:
+            check_measure(self.measure)
         given = dict(self.thresholds) if isinstance(self.thresholds, Mapping) else {}
         if not given or not all(is_share(one) for one in given.values()):
             raise ValueError(
@@ -45,20 +48,20 @@ class ExitThresholds:
             )
         object.__setattr__(self, "thresholds", given)
 
-    def first_sure(self, exit_names, probabilities) -> np.ndarray:
+    def first_sure(self, exit_names, certainties) -> np.ndarray:
         """The number of the exit whose answer each sample keeps, integers `(n,)`.
 
         Args:
             exit_names: of the model, in order of depth.
-            probabilities: of the classes, for each exit an array `(n, classes)`.
+            certainties: how sure each exit is, by `measure`: for each an array `(n,)`. That of
+                the last one is not looked at.
 
         Raises:
             ValueError: if a threshold is for something that is no early exit.
         """
-        taken = np.full(len(probabilities[0]), len(exit_names) - 1)
+        taken = np.full(len(certainties[0]), len(exit_names) - 1)
         for number in reversed(self.asked(exit_names)):
-            sure = certainty_of_answers(probabilities[number], self.measure)
-            taken[sure >= self.thresholds[exit_names[number]]] = number
+            taken[certainties[number] >= self.thresholds[exit_names[number]]] = number
         return taken
 
     def asked(self, exit_names) -> list[int]:

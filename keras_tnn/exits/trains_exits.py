@@ -55,25 +55,31 @@ class TrainsExits(keras.Model):
             self.metrics_of_each(metrics),
             self.metrics_of_each(weighted_metrics),
         )
-        super().compile(optimizer, loss_weights=loss_weights, **vars(self.measures), **kwargs)
+        measures = {name: self.padded(given) for name, given in vars(self.measures).items()}
+        super().compile(optimizer, loss_weights=self.padded(loss_weights), **measures, **kwargs)
         self.stretches.clear()  # they measure by what was compiled
 
     def for_all(self, given):
         """One thing for all exits; a list, or a dict by name, has one for each."""
-        return given if given is None or is_nest(given) else [given] * len(self.outputs)
+        return given if given is None or is_nest(given) else [given] * len(self.exit_names)
+
+    def padded(self, given):
+        """What is given for each exit, for each output of the model: here they are the same."""
+        return given
 
     def at_exit(self, given, number: int):
         """What is given for one exit; the inverse of `for_all`."""
         if isinstance(given, dict):
             return given.get(self.exit_names[number])
-        own = isinstance(given, (list, tuple)) and len(given) == len(self.outputs)
+        sizes = (len(self.exit_names), len(self.outputs))  # for each exit, or padded
+        own = isinstance(given, (list, tuple)) and len(given) in sizes
         return given[number] if own else given
 
     def metrics_of_each(self, metrics):
         """The metrics of each exit; of a plain list each exit has metrics of its own."""
         if not metrics or isinstance(metrics, dict) or any(map(is_nest, metrics)):
             return metrics
-        return [[copied(one) for one in metrics] for _ in self.outputs]
+        return [[copied(one) for one in metrics] for _ in self.exit_names]
 
     def get_compile_config(self):
         config = super().get_compile_config()

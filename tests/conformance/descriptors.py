@@ -242,6 +242,7 @@ OTHERS = [
     cost.LayerCost,
     exits.ExitThresholds,
     exits.ExitsModel,
+    exits.GatedExitsModel,
     exits.ThrottledExitsModel,
     surgery.Cut,
     surgery.Elementwise,

@@ -165,7 +165,7 @@ def test_what_cannot_be():
     for none_or_twice in ([], ["conv1", "conv1"]):
         with pytest.raises(ValueError, match="Expected one or more names of layers, each once"):
             tnn.add_exits(model, at=none_or_twice)
-    with pytest.raises(ValueError, match=r"a tensor of shape \(None, 3\).*for exit 'exit1'"):
+    with pytest.raises(ValueError, match=r"a tensor of shape \(None, 3\).*for 'exit1'"):
         tnn.add_exits(model, head=lambda features, name: features)
     with pytest.raises(ValueError, match="has exits already"):
         tnn.add_exits(chain_with_exits())

@@ -71,7 +71,7 @@ def test_the_guide_to_exits_runs(tmp_path, monkeypatch, capsys):
     for code in re.findall(r"```python\n(.*?)```", (DOCS / "exits.md").read_text(), re.DOTALL):
         exec(code, names)
     model, outcomes, stopped = names["model"], names["outcomes"], names["stopped"]
-    assert len(model.exit_names) == 3  # stages of one block; the last block has the output
+    assert len(model.exit_names) == 6  # two a stage of two blocks, the last of them the output
     assert outcomes.accuracy.max() > 0.5  # a chance of 0.1
     assert stopped.mean_cost < 0.7  # calibrated for 0.5 on other samples
     assert names["answers"].shape == (len(names["exits"]), 10)
