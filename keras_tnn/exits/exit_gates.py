@@ -77,31 +77,22 @@ class LearnsToStop(keras.Model):
         """
         self.target = check_share(target, "target")
         self.penalty = check_not_negative(penalty, "penalty")
-        self.shares = self.shares_of_stopping()
+        costs = self.stop_costs(self.as_thresholds("gates"))
+        self.shares = (costs / self.exit_costs()[self.exit_names[-1]]).tolist()
         super().compile(*args, **kwargs)
 
     def get_compile_config(self):
         config = super().get_compile_config()
         return {**config, "target": self.target, "penalty": self.penalty} if config else config
 
-    def shares_of_stopping(self) -> tuple[float, ...]:
-        """MACs of a sample that stops at each exit over those of the whole network without gates.
-
-        That is the way, the exit's head, and all gates on the way. Heads are computed only where
-        their gate says so.
-        """
-        count, exits = counter(self, "macs", None), len(self.exit_names)
-        whole = count(exits - 1)
-        gates = range(exits, 2 * exits - 1)
-        return tuple(count(number, *gates[: number + 1]) / whole for number in range(exits))
-
-    def padded(self, given, of_gates=(None,)):
+    def padded(self, given, of_gates=None):
         """What is given for each exit, and something for each gate, by default nothing."""
         names = self.output_names[len(self.exit_names) :]
-        of_gates = list(of_gates) * (len(names) if len(of_gates) == 1 else 1)
+        of_gates = [None] * len(names) if of_gates is None else of_gates
         if isinstance(given, dict):
             return {**given, **dict(zip(names, of_gates, strict=True))}
-        return given and [*given, *of_gates]
+        whole = given is None or len(given) == len(self.output_names)
+        return given if whole else [*given, *of_gates]
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         y, sample_weight = self.for_all(y), self.for_all(sample_weight)
@@ -157,14 +148,10 @@ class LearnsToStop(keras.Model):
         return [*sure, np.ones_like(sure[0])]
 
     def stop_costs(self, thresholds: ExitThresholds, utilization=None):
+        """As without gates; of exits asked by their gates, heads count where a sample stops."""
         if thresholds.measure != GATE:
             return super().stop_costs(thresholds, utilization)
         count, exits = counter(self, "macs", utilization), len(self.exit_names)
         asked = thresholds.asked(self.exit_names)
-        return np.array(
-            [
-                count(number, *(exits + one for one in asked if one <= number))
-                for number in range(exits)
-            ],
-            float,
-        )
+        gates = [[exits + one for one in asked if one <= number] for number in range(exits)]
+        return np.array([count(number, *gates[number]) for number in range(exits)], float)
