@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -125,11 +126,13 @@ def cut_out(
     copy_all(result.slices, result.model)
     if calibration_data is not None:
         recalibrate(result.model, calibration_data)
-    kind = getattr(model, "level_class", keras.Model)
-    if kind is keras.Model:
-        return result
-    plain = result.model
-    return Cut(kind(plain.input, plain.output, name=plain.name), result.slices)
+    return replace(result, model=as_level_of(model, result.model))
+
+
+def as_level_of(model: keras.Model, plain: keras.Model) -> keras.Model:
+    """A plain model made of a throttled one, in the class that such a model has for its levels."""
+    kind = getattr(model, "level_class", None)
+    return plain if kind is None else kind(plain.input, plain.output, name=plain.name)
 
 
 def patterns_by_call(graph: Graph, gates: Mapping[str, Sequence[int]]) -> dict[int, np.ndarray]:

@@ -130,6 +130,19 @@ def test_gates_that_read_the_data_count_as_open():
     assert costs["exit2"] > without["exit2"] and costs["predictions"] > without["predictions"]
 
 
+def test_a_model_that_skips_what_gates_close_has_exits_too():
+    plain = tnn.models.ResNet((8, 8, 3), CLASSES, depth=8, width=4, throttled=False)
+    gate = tnn.gates.DataDependent
+    gated = tnn.throttle(plain, num_groups=2, axes=("depth",), gate=gate, check=False)
+    model = tnn.add_exits(gated, at=["stage1_block1_relu"])
+    skipping = tnn.conditional(model)
+    assert type(skipping) is tnn.exits.ExitsModel
+    assert skipping.exit_names == model.exit_names
+    x, _ = samples()
+    for one, other in zip(model.predict(x), skipping.predict(x), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("budget", [0.0, 1.5, -1, True, "half", float("nan")])
 def test_a_budget_is_a_share(budget):
     with pytest.raises(ValueError, match=r"Invalid value for `budget`. Expected a float in \(0, 1"):

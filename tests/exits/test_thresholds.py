@@ -86,7 +86,7 @@ def test_evaluate_judges_the_answers(model, kind):
         np.testing.assert_allclose(listed, [*logs.values()])
     assert logs["accuracy"] == pytest.approx((answers.argmax(-1) == Y).mean())
     loss = keras.losses.sparse_categorical_crossentropy(Y, answers)
-    assert logs["loss"] == pytest.approx(np.mean(loss), rel=1e-5)
+    assert logs["loss"] == pytest.approx(float(np.mean(loss)), rel=1e-5)
     costs = limits.costs(NAMES, model.exit_costs(), head_costs(model, "macs"))
     assert logs["share"] == pytest.approx(costs[taken].mean() / model.exit_costs()["classes"])
 
