@@ -47,7 +47,8 @@ class TrainsExits(keras.Model):
                 exit's own, as in `keras_tnn.losses.LevelDistillation`.
 
         Raises:
-            ValueError: if `distillation` is negative, or no loss fits it.
+            ValueError: if `distillation` is negative, or no loss fits it; or if a weight is for
+                something that is no exit.
         """
         self.distillation = check_not_negative(distillation, "distillation")
         self.measures = Measures(
@@ -56,8 +57,20 @@ class TrainsExits(keras.Model):
             self.metrics_of_each(weighted_metrics),
         )
         measures = {name: self.padded(given) for name, given in vars(self.measures).items()}
-        super().compile(optimizer, loss_weights=self.padded(loss_weights), **measures, **kwargs)
+        weights = loss_weights if isinstance(loss, dict) else self.weights_in_order(loss_weights)
+        super().compile(optimizer, loss_weights=self.padded(weights), **measures, **kwargs)
         self.stretches.clear()  # they measure by what was compiled
+
+    def weights_in_order(self, weights):
+        """Weights by name as a list; an exit that is not named has 1."""
+        if not isinstance(weights, dict):
+            return weights
+        if unknown := {*weights} - {*self.output_names}:
+            raise ValueError(
+                f"Invalid value for `loss_weights`. Expected names among {list(self.exit_names)}. "
+                f"Received: {sorted(unknown)}"
+            )
+        return [weights.get(name, 1.0) for name in self.exit_names]
 
     def for_all(self, given):
         """One thing for all exits; a list, or a dict by name, has one for each."""

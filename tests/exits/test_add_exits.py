@@ -28,11 +28,11 @@ def test_the_last_exit_answers_as_the_model():
     assert with_exits.get_layer("conv1") is model.get_layer("conv1")
 
 
-@pytest.mark.parametrize("blocks", [1, 2, 4, 8])
+@pytest.mark.parametrize("blocks", [1, 2, 8])
 def test_exits_stand_at_a_quarter_and_three_quarters_of_each_stage(blocks):
     network = tnn.models.ResNet((8, 8, 3), CLASSES, depth=6 * blocks + 2, width=2, throttled=False)
     # Blocks from 1; of one block alone both are the first, which in stage 3 is the model's last.
-    numbers = {1: [1], 2: [1, 2], 4: [1, 3], 8: [2, 6]}[blocks]
+    numbers = {1: [1], 2: [1, 2], 8: [2, 6]}[blocks]
     expected = [f"stage{s}_block{b}_relu" for s in (1, 2, 3) for b in numbers]
     expected = [name for name in expected if name != f"stage3_block{blocks}_relu"]
     assert features_of(tnn.add_exits(network)) == expected

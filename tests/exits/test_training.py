@@ -21,11 +21,21 @@ def test_losses_are_added_up():
     assert {"exit1_accuracy", "exit2_accuracy", "classes_accuracy"} < {*logs}
 
 
-@pytest.mark.parametrize("weights", [[0.5, 2.0, 1.0], {"exit1": 0.5, "exit2": 2.0, "classes": 1.0}])
-def test_with_weights(weights):
-    # Weights by name go with losses by name, as for any Keras model.
-    one = "sparse_categorical_crossentropy"
-    loss = dict.fromkeys(weights, one) if isinstance(weights, dict) else one
+ONE = "sparse_categorical_crossentropy"
+BY_NAME = {"exit1": 0.5, "exit2": 2.0, "classes": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("loss", "weights"),
+    [
+        (ONE, [0.5, 2.0, 1.0]),
+        (ONE, BY_NAME),
+        (ONE, {"exit1": 0.5, "exit2": 2.0}),
+        (dict.fromkeys(BY_NAME, ONE), BY_NAME),
+    ],
+    ids=["in_order", "by_name", "some", "losses_by_name"],
+)
+def test_with_weights(loss, weights):
     logs = logs_of(compiled(chain_with_exits(), loss=loss, loss_weights=weights))
     expected = 0.5 * logs["exit1_loss"] + 2 * logs["exit2_loss"] + logs["classes_loss"]
     np.testing.assert_allclose(logs["loss"], expected, rtol=1e-5)
@@ -154,3 +164,5 @@ def test_the_mean_over_levels_holds_the_exits_of_each():
 def test_arguments_that_cannot_be():
     with pytest.raises(ValueError, match="Invalid value for `distillation`. Expected a float, 0"):
         compiled(chain_with_exits(), distillation=-1.0)
+    with pytest.raises(ValueError, match=r"Invalid value for `loss_weights`.*\['exit9'\]"):
+        compiled(chain_with_exits(), loss_weights={"exit9": 1.0})
