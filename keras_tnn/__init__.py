@@ -13,6 +13,7 @@ from keras_tnn import (  # noqa: E402
     callbacks,
     controllers,
     cost,
+    exits,
     gates,
     layers,
     losses,
@@ -21,21 +22,25 @@ from keras_tnn import (  # noqa: E402
     throttling,
     training,
 )
-from keras_tnn.analysis import evaluate_levels  # noqa: E402
+from keras_tnn.analysis import evaluate_exits, evaluate_levels  # noqa: E402
 from keras_tnn.cost import count_macs  # noqa: E402
+from keras_tnn.exits import add_exits  # noqa: E402
 from keras_tnn.surgery import conditional, materialize  # noqa: E402
 from keras_tnn.throttling import throttle  # noqa: E402
 from keras_tnn.training import ThrottledModel  # noqa: E402
 
 __all__ = [
     "ThrottledModel",
+    "add_exits",
     "analysis",
     "callbacks",
     "conditional",
     "controllers",
     "cost",
     "count_macs",
+    "evaluate_exits",
     "evaluate_levels",
+    "exits",
     "gates",
     "layers",
     "losses",

@@ -7,8 +7,11 @@ from keras_tnn.analysis.choices_table import ChoicesTable
 from keras_tnn.analysis.escalation import Escalation, escalation
 from keras_tnn.analysis.evaluate_budgets import evaluate_budgets
 from keras_tnn.analysis.evaluate_controller import evaluate_controller
+from keras_tnn.analysis.evaluate_exits import evaluate_exits
 from keras_tnn.analysis.evaluate_gating import evaluate_gating
 from keras_tnn.analysis.evaluate_levels import evaluate_levels
+from keras_tnn.analysis.exit_outcomes import ExitOutcomes, exit_outcomes, exit_thresholds
+from keras_tnn.analysis.exit_table import ExitRow, ExitTable
 from keras_tnn.analysis.gate_figures import gate_histogram, gate_timeline, gating_figure
 from keras_tnn.analysis.gating_table import GatingRow, GatingTable
 from keras_tnn.analysis.level_table import LevelRow, LevelTable
@@ -20,6 +23,9 @@ __all__ = [
     "Escalation",
     "BudgetRow",
     "BudgetTable",
+    "ExitOutcomes",
+    "ExitRow",
+    "ExitTable",
     "GatingRow",
     "GatingTable",
     "LevelRow",
@@ -29,8 +35,11 @@ __all__ = [
     "escalation",
     "evaluate_controller",
     "evaluate_budgets",
+    "evaluate_exits",
     "evaluate_gating",
     "evaluate_levels",
+    "exit_outcomes",
+    "exit_thresholds",
     "gate_histogram",
     "gate_timeline",
     "gating_figure",

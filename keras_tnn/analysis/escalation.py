@@ -79,7 +79,7 @@ def climbed(outcomes: Outcomes, places, thresholds, certainty: np.ndarray) -> Ch
     for here, up, threshold in zip(places[:-1], places[1:], thresholds, strict=True):
         going &= certainty[:, here] < threshold
         level[going] = up
-        cost[going] += outcomes.shares[up]
+        cost[going] += outcomes.going_on(here, up)
     return Choices("escalation", level, outcomes.right[samples, level], cost)
 
 
@@ -109,6 +109,14 @@ def escalation(
     >>> escalation(outcomes, 0.75, most_levels=2).on(outcomes).accuracy
     1.0
     """
+    places, thresholds = best_climb(outcomes, budget, most_levels, measure)
+    return Escalation(tuple(outcomes.levels[i] for i in places), thresholds, measure)
+
+
+def best_climb(
+    outcomes: Outcomes, budget: float, most_levels: int, measure: str
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """The places to climb over and the thresholds that `escalation` looks for."""
     if not 0 < budget <= 1:
         raise ValueError(
             f"Invalid value for `budget`. Expected a float in (0, 1]. Received: budget={budget!r}"
@@ -127,11 +135,11 @@ def escalation(
     ]
     if not tried:
         raise ValueError(
-            f"Invalid value for `budget`. Expected at least {outcomes.shares[0]:.3g}, what the "
+            f"Invalid value for `budget`. Expected at least {min(outcomes.shares):.3g}, what the "
             f"lowest level costs. Received: budget={budget!r}"
         )
     _, places, thresholds = max(tried, key=lambda one: (one[0].accuracy, -one[0].mean_cost))
-    return Escalation(tuple(outcomes.levels[i] for i in places), thresholds, measure)
+    return places, thresholds
 
 
 def within(outcomes: Outcomes, places, budget: float, certainty) -> Iterator[tuple[float, ...]]:
@@ -145,6 +153,6 @@ def within(outcomes: Outcomes, places, budget: float, certainty) -> Iterator[tup
         left = budget - before.mean_cost
         if left >= 0:
             going = before.level == places[-2]
-            may = int(left * len(going) / outcomes.shares[places[-1]])  # so many may go on
+            may = int(left * len(going) / outcomes.going_on(*places[-2:]))  # so many may go on
             rising = np.sort(certainty[going, places[-2]])
             yield (*thresholds, float(rising[may]) if may < len(rising) else 1.0)

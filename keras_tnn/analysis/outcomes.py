@@ -11,11 +11,9 @@ import numpy as np
 from keras_tnn.analysis.pairs import pairs_of
 from keras_tnn.cost import EnergyModel, energy, layer_costs
 from keras_tnn.losses import class_probabilities
-from keras_tnn.losses.class_probabilities import class_numbers
+from keras_tnn.losses.class_probabilities import certainty_of_answers, class_numbers
 from keras_tnn.surgery import materialize
 from keras_tnn.utilization import check_levels
-
-MEASURES = ("probability", "margin")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,15 +54,7 @@ class Outcomes:
         Raises:
             ValueError: if `measure` is neither.
         """
-        if measure not in MEASURES:
-            raise ValueError(
-                f"Invalid value for `measure`. Expected one of {MEASURES}. "
-                f"Received: measure={measure!r}"
-            )
-        if measure == "probability":
-            return self.confidence
-        ranked = np.sort(self.probabilities, axis=-1)
-        return ranked[..., -1] - ranked[..., -2]
+        return certainty_of_answers(self.probabilities, measure)
 
     @cached_property
     def right(self) -> np.ndarray:
@@ -75,6 +65,13 @@ class Outcomes:
     def shares(self) -> np.ndarray:
         """MACs of each level over those of the last, floats `(K,)`."""
         return np.array(self.macs) / self.macs[-1]
+
+    def going_on(self, here: int, up: int) -> float:
+        """MACs of going on from one level to a higher one, over those of the last level.
+
+        Each level is a network of its own and starts from the image.
+        """
+        return self.shares[up]
 
     @property
     def accuracy(self) -> np.ndarray:

@@ -1,10 +1,13 @@
 """What a classifier's outputs say of classes, whichever loss it learns by."""
 
 import keras
+import numpy as np
 from keras import losses, ops
 
 from keras_tnn.losses.level_distillation import BINARY, BY_FUNCTION, CATEGORICAL
 from keras_tnn.losses.outputs_model import BY_SHAPE
+
+MEASURES = ("probability", "margin")  # of how sure an answer is
 
 
 def class_probabilities(model: keras.Model):
@@ -57,6 +60,33 @@ def class_numbers(y):
     y = ops.convert_to_tensor(y)
     one_hot = len(y.shape) == 2 and y.shape[-1] > 1
     return ops.cast(ops.argmax(y, axis=-1) if one_hot else ops.reshape(y, (-1,)), "int32")
+
+
+def certainty_of_answers(probabilities: np.ndarray, measure: str = "probability") -> np.ndarray:
+    """How sure an answer is, floats in [0, 1] of the shape `(...)`.
+
+    Args:
+        probabilities: of the classes, floats `(..., classes)`.
+        measure: "probability", that of the answer, or "margin", by how much it is above the next
+            class.
+
+    Raises:
+        ValueError: if `measure` is neither.
+    """
+    check_measure(measure)
+    if measure == "probability":
+        return probabilities.max(-1)
+    ranked = np.sort(probabilities, axis=-1)
+    return ranked[..., -1] - ranked[..., -2]
+
+
+def check_measure(measure: str):
+    """Raises ValueError if `measure` is none of `MEASURES`."""
+    if measure not in MEASURES:
+        raise ValueError(
+            f"Invalid value for `measure`. Expected one of {MEASURES}. "
+            f"Received: measure={measure!r}"
+        )
 
 
 def judges_classes(loss) -> bool:

@@ -14,7 +14,7 @@ from keras_tnn.layers.hard_gate import HardGate
 from keras_tnn.surgery.cut import cut_known, known_utilization
 from keras_tnn.surgery.gate_calls import gates_of
 from keras_tnn.surgery.graph import Graph, read_graph
-from keras_tnn.surgery.materialize import read_throttled_graph
+from keras_tnn.surgery.materialize import as_level_of, read_throttled_graph
 from keras_tnn.surgery.recalibrate import recalibrate
 from keras_tnn.surgery.skipping import skipping
 from keras_tnn.surgery.slices import copy_all
@@ -49,7 +49,8 @@ def conditional(
         utilization: float in (0, 1], for gates that read it.
 
     Returns:
-        A `keras.Model` without the utilization input, with weights of its own.
+        A `keras.Model` without the utilization input, with weights of its own; its class is that
+        of a level, as for `materialize`.
 
     Raises:
         ValueError: if `threshold` is not in (0, 1), if no gate reads the data, or if a gate that
@@ -66,7 +67,8 @@ def conditional(
     decided = decide(model, check_threshold(threshold), check_one(utilization))
     if calibration_data is not None:
         recalibrate(decided, calibration_data)
-    return skipping(read_graph(decided), f"{model.name}_conditional")
+    skipped = skipping(read_graph(decided), f"{model.name}_conditional")
+    return as_level_of(model, skipped)
 
 
 def decide(model: keras.Model, threshold: float, utilization: float) -> keras.Model:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -69,7 +70,8 @@ def materialize(
             kept (herrmann2019, 3.3). By default as the gates decide at inference, 0.5.
 
     Returns:
-        A `keras.Model` without the utilization input, with weights of its own.
+        A `keras.Model` without the utilization input, with weights of its own; of the class
+        `model.level_class`, where the model's class says one, as that of a model with exits does.
 
     Raises:
         ValueError: if `utilization` or `threshold` is out of range, if a pattern does not fit its
@@ -124,7 +126,13 @@ def cut_out(
     copy_all(result.slices, result.model)
     if calibration_data is not None:
         recalibrate(result.model, calibration_data)
-    return result
+    return replace(result, model=as_level_of(model, result.model))
+
+
+def as_level_of(model: keras.Model, plain: keras.Model) -> keras.Model:
+    """A plain model made of a throttled one, in the class that such a model has for its levels."""
+    kind = getattr(model, "level_class", None)
+    return plain if kind is None else kind(plain.input, plain.output, name=plain.name)
 
 
 def patterns_by_call(graph: Graph, gates: Mapping[str, Sequence[int]]) -> dict[int, np.ndarray]:

@@ -64,7 +64,7 @@ def test_the_guide_to_controllers_runs(tmp_path, monkeypatch, capsys):
     assert {path.suffix for path in tmp_path.iterdir()} == {".png"}
 
 
-def test_the_guide_to_exits_runs(tmp_path, monkeypatch, capsys):
+def test_the_guide_to_exits_on_the_device_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     keras.utils.set_random_seed(0)
     names = {}
@@ -78,3 +78,17 @@ def test_the_guide_to_exits_runs(tmp_path, monkeypatch, capsys):
     early, late = names["sure"].levels
     assert (early.name, late.name, late.utilization) == ("early", "late", 1.0)
     assert set(names["result"].utilizations) <= {early.utilization, 1.0}
+
+
+def test_the_guide_to_exits_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(0)
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", (DOCS / "exits.md").read_text(), re.DOTALL):
+        exec(code, names)
+    model, outcomes, stopped = names["model"], names["outcomes"], names["stopped"]
+    assert len(model.exit_names) == 6  # two a stage of two blocks, the last of them the output
+    assert outcomes.accuracy.max() > 0.5  # a chance of 0.1
+    assert stopped.mean_cost < 0.7  # calibrated for 0.5 on other samples
+    assert names["answers"].shape == (len(names["exits"]), 10)
+    assert names["level"].exit_names == names["dialled"].exit_names

@@ -9,10 +9,11 @@ ROOT = Path(__file__).parents[2]
 
 # A room may import itself and the rooms that stand before it.
 ORDER = ["quantities", "utilization", "gates", "layers", "surgery", "cost", "losses", "training"]
-ORDER += ["throttling", "callbacks", "models"]
+ORDER += ["throttling", "exits", "callbacks", "models"]
 # These look at models from outside; no room above imports them.
 OBSERVERS = {
-    "analysis": {"utilization", "gates", "layers", "surgery", "training", "cost", "losses"},
+    "analysis": {"utilization", "gates", "layers", "surgery", "training", "cost", "losses"}
+    | {"exits"},
 }
 OBSERVERS["controllers"] = {*OBSERVERS["analysis"], "analysis", "quantities"}
 ALLOWED = {room: {*ORDER[:place], room} for place, room in enumerate(ORDER)}
