@@ -133,3 +133,24 @@ class Concrete(Relaxation):
 
     def sample(self, logits, samples):
         return self.relaxed(logits, samples)
+
+
+@keras.saving.register_keras_serializable(package="keras_tnn")
+class Soft(Estimator):
+    """The probabilities themselves, nothing is drawn: the softmax relaxation of wang2019 (III-A).
+
+    In training a gate multiplies by p, so gradients reach it directly; at inference gates are
+    hard. What is half open in training is open or closed then: a loss on the network's cost has
+    to drive the probabilities to 0 and 1.
+
+    Args:
+        seed: Integer, which changes nothing here.
+
+    Example:
+
+    >>> Soft()(np.zeros((1, 2), "float32"), samples=3).numpy().tolist()
+    [[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]]
+    """
+
+    def sample(self, logits, samples):
+        return ops.broadcast_to(self.probabilities(logits), (samples, logits.shape[-1]))
