@@ -54,6 +54,7 @@ class Convolutional(LearnedGate):
     """
 
     reads = ("features",)
+    needs_positions = True
 
     def __init__(
         self,

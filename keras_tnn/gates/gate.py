@@ -57,6 +57,8 @@ class Gate(keras.layers.Layer):
     whole_network = False
     # Whether one gate, called once for each place in running order, decides for all of them.
     shared = False
+    # Whether features must have positions, (batch, ..., channels); `throttle` leaves others whole.
+    needs_positions = False
 
     def __init__(self, num_groups, min_groups=0, normalize=False, **kwargs):
         # Half precision would round u across a step of d = floor(u (D + 1)).

@@ -180,7 +180,8 @@ class ChannelStep:
         old = self.piece.reader.operation
         layer = copy_of(old, {"use_bias": bias, "activation": None})
         layer.build(self.piece.reader.inputs[0].shape)
-        kernels = [w.value for w in old.weights if not old.use_bias or w is not old.bias]
+        kernels = [w for w in old.weights if not old.use_bias or w is not old.bias]
+        kernels = [keras.ops.convert_to_numpy(w) for w in kernels]
         for new, kernel in zip(layer.weights, kernels, strict=False):
             new.assign(kernel)
         layer.weights[len(kernels) - 1].assign(kernels[-1] * self.scale)
