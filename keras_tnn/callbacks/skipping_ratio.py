@@ -77,8 +77,8 @@ class SkippingRatio(Logged):
     def on_train_begin(self, logs=None):
         model = self.model
         check_learned_gates(model, f"{type(self).__name__} needs")
-        calls = read_graph(model).calls
-        blocks = sum(isinstance(call.operation, ResidualGate) for call in calls)
+        layers = [call.operation for call in read_graph(model).calls]
+        blocks = sum(isinstance(one, ResidualGate) and not one.inverted for one in layers)
         model.objective = SkippingObjective(
             self.complexity(model), self.alpha, blocks or len(model.gate_calls)
         )

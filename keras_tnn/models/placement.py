@@ -68,13 +68,23 @@ class Placement:
             self.taken = 0
 
     def channels(
-        self, x, label, *, num_groups=None, min_groups=1, channel_groups=None, features=None
+        self,
+        x,
+        label,
+        *,
+        num_groups=None,
+        min_groups=1,
+        channel_groups=None,
+        features=None,
+        shortcut=False,
     ):
         """Gates the channels of `x` in groups: contiguous ones, or as `channel_groups` says.
 
         Args:
-            features: what the layer reads that makes the channels of a branch, and with it a gate
-                that reads features. Beside a branch there is a shortcut, so all may close.
+            features: what the layer reads that makes the channels, and with it a gate that reads
+                features.
+            shortcut: whether the next layer is fed beside these channels, so that such a gate may
+                close them all.
         """
         if "width" not in self.gates:
             return x
@@ -83,7 +93,8 @@ class Placement:
             return self.next_channels(x, label, num_groups)
         control, made = self.utilization, gate(num_groups, min_groups=min_groups) if gate else None
         if features is not None and made is not None and "features" in made.reads:
-            node = gate(num_groups, min_groups=0, name=f"{label}_open")
+            least = 0 if shortcut else min_groups
+            node = gate(num_groups, min_groups=least, name=f"{label}_open")
             control, made = node(self.utilization, features=features), None
         layer = ChannelGate(
             num_groups=num_groups,
@@ -132,6 +143,21 @@ class Placement:
             open_blocks, index = self.open_block(features, label), 0
         count = open_blocks.shape[-1]
         return ResidualGate(num_groups=count, index=index, name=f"{label}_gate")([x, open_blocks])
+
+    def layer(self, x, before, open_blocks, index: int, label: str, features):
+        """Gates what a layer makes as a whole, by entry `index` of `open_blocks`.
+
+        Or by a gate that reads the `features` in front of it: then, where it is closed, what the
+        layer `before` made takes its place (wang2019, Eq. 1 and Fig. 3); the first stays open.
+        """
+        if "depth" not in self.gates or open_blocks is not None:
+            return self.block(x, open_blocks, index, label)
+        if before is None:
+            return x
+        opened = self.open_block(features, label)
+        x = ResidualGate(num_groups=1, name=f"{label}_gate")([x, opened])
+        closed = ResidualGate(num_groups=1, inverted=True, name=f"{label}_closed")
+        return keras.layers.Add(name=f"{label}_either")([x, closed([before, opened])])
 
     def open_block(self, features, label: str):
         """What a gate decides for one block from its features and, if it reads one, the state."""

@@ -84,7 +84,7 @@ def ResNet(
             label = f"stage{stage + 1}_block{block + 1}"
             filters, strides = width * 2**stage, 2 if stage and not block else 1
             branch = relu(normalized(x, filters, 3, strides, f"{label}_1"), f"{label}_1")
-            branch = gates.channels(branch, f"{label}_1", features=x)
+            branch = gates.channels(branch, f"{label}_1", features=x, shortcut=True)
             branch = normalized(branch, filters, 3, 1, f"{label}_2")
             branch = gates.block(branch, open_blocks, stage * blocks + block, label, features=x)
             if strides > 1:

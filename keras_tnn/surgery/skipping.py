@@ -78,7 +78,9 @@ class CallStep:
 
     def __init__(self, call: Call):
         self.call, self.inputs, self.outputs = call, call.sources, call.outputs
-        self.is_gate = isinstance(call.operation, (ChannelGate, ResidualGate))
+        # What passes where a group is closed is there anyway.
+        inverted = getattr(call.operation, "inverted", False)
+        self.is_gate = isinstance(call.operation, (ChannelGate, ResidualGate)) and not inverted
 
     def make(self, tensors: dict):
         args, kwargs = substitute((self.call.args, self.call.kwargs), tensors)

@@ -33,7 +33,7 @@ def undecided(model):
         with gates.record_decisions() as decisions:
             model(IMAGES)
         first = next(one for one in decisions if one.gate is gate)
-        p = np.clip(ops.convert_to_numpy(first.probabilities), 1e-6, 1 - 1e-6)
+        p = np.clip(ops.convert_to_numpy(first.probabilities)[:, gate.free], 1e-6, 1 - 1e-6)
         gate.output_logits.bias.assign(-np.median(np.log(p / (1 - p)), axis=0))
     return model
 
@@ -55,12 +55,11 @@ def test_one_gate_walks_over_the_blocks_of_a_resnet():
     assert values.shape == (4, 6) and 0 < values.mean() < 1
 
 
-@pytest.mark.parametrize(("depth", "blocks"), [(38, 18), (74, 36)])
-def test_the_papers_networks(depth, blocks):
-    """wang2019, IV-A: 18 and 36 blocks in 3 stages."""
-    model = resnet(depth=depth)
+def test_resnet_38():
+    """wang2019, IV-A: 18 blocks in 3 stages."""
+    model = resnet(depth=38)
     walked = [one for one in model.gate_calls if isinstance(one.gate, gates.Recurrent)]
-    assert len(walked) == blocks and len(model.gates) == 1 + blocks
+    assert len(walked) == 18 and len(model.gates) == 1 + 18
 
 
 def test_a_block_obeys_equation_3():
@@ -170,3 +169,71 @@ def test_invalid(arguments, message):
 def test_networks_that_hand_no_features_on_say_so():
     with pytest.raises(ValueError, match="Expected the call argument `features`"):
         tnn.models.ResNet50((16, 16, 3), 4, axis="depth", width=4, gate=gates.Recurrent)
+
+
+def densenet(axis=("depth", "width"), gate=None, **arguments):
+    keras.utils.set_random_seed(0)
+    light = functools.partial(gates.Convolutional, bottleneck=8)
+    return tnn.models.DenseNet(
+        (8, 8, 3),
+        4,
+        num_groups=2,
+        axis=axis,
+        gate=gate or {"depth": gates.Recurrent, "width": light},
+        growth=4,
+        layers_per_block=(3, 2),
+        **arguments,
+    )
+
+
+def test_a_skipped_dense_layer_repeats_the_one_before():
+    """Fig. 3: F_i = G C_i + (1 - G) F_i-1, from the second layer of a block on."""
+    model = undecided(densenet("depth", gates.Recurrent))
+    assert [one.key for one in model.gate_calls] == [
+        "open_blocks",
+        "open_blocks/2",
+        "open_blocks/3",
+    ]  # two in the first block, one in the second
+    names = ("layer1_2_conv", "layer2_2_conv", "layer2_either", "layer3_2_conv", "layer3_either")
+    made = [model.get_layer(f"block1_{name}").output for name in names]
+    inside = keras.Model(model.inputs, made)([IMAGES, np.ones(4, "float32")])
+    first, c2, second, c3, third = map(ops.convert_to_numpy, inside)
+    chosen = decided(model)
+    g2, g3 = (chosen[key].reshape(4, 1, 1, 1) for key in ("open_blocks", "open_blocks/2"))
+    assert g2.mean() == 0.5
+    np.testing.assert_allclose(second, g2 * c2 + (1 - g2) * first, rtol=1e-6)
+    np.testing.assert_allclose(third, g3 * c3 + (1 - g3) * second, rtol=1e-6)
+
+
+def test_costs_of_a_skipping_densenet():
+    model = densenet()
+    cost = gated_macs(model)
+    sizes = [site.gate.num_groups for site in cost.sites]
+    starts = dict(zip((s.key for s in cost.sites), np.cumsum([0, *sizes[:-1]]), strict=True))
+    whole = np.ones((1, sum(sizes)), "float32")
+    closed = whole.copy()
+    closed[:, starts["open_blocks"]] = 0
+    layer = 8 * 8 * (12 * 16 + 9 * 16 * 4)  # from 8 + 4 channels to 4 k, then to k, of k = 4
+    gate = 4 * 4 * (12 * 8 + 9 * 8 * 4) + 4 * 1  # one of two groups is always open
+    assert float(cost(whole)[0] - cost(closed)[0]) == layer + gate
+    assert float(cost(whole)[0]) == cost.ungated + cost.gates.whole
+
+
+def test_a_skipping_densenet_ships_and_saves(tmp_path):
+    model = undecided(densenet())
+    expected = model.predict(IMAGES, verbose=0)
+    model.save(tmp_path / "net.keras")
+    loaded = keras.saving.load_model(tmp_path / "net.keras")
+    np.testing.assert_array_equal(loaded.predict(IMAGES, verbose=0), expected)
+    small = tnn.surgery.conditional(model)
+    one_by_one = [ops.convert_to_numpy(small(IMAGES[i : i + 1])) for i in range(4)]
+    np.testing.assert_allclose(np.concatenate(one_by_one), expected, rtol=1e-4, atol=1e-5)
+    sums = [one.name for one in small.layers if isinstance(one, layers.ConditionalSum)]
+    assert {f"block1_layer{n}_gate" for n in (2, 3)} | {"block2_layer2_gate"} < set(sums)
+
+
+def test_densenet_100():
+    """wang2019, IV-A: 16 layers a block, of which the first stays open, and growth 12."""
+    model = tnn.models.DenseNet((8, 8, 3), 10, axis="depth", gate=gates.Recurrent)
+    assert len(model.gate_calls) == 3 * 15 and len(model.gate_fronts) == 3 * 15
+    assert [type(gate) for gate in model.gates] == [gates.Recurrent]
