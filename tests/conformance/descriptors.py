@@ -113,7 +113,7 @@ IMAGE_GATES = [
 ESTIMATORS = [
     Descriptor(gates.StraightThrough, {"temperature": 0.5, "seed": 1}),
     Descriptor(gates.Concrete, {"temperature": 0.2, "seed": 1}),
-    Descriptor(gates.Soft, {"seed": 1}),
+    Descriptor(gates.Soft, {"hard": True, "seed": 1}),
     Descriptor(gates.Reinforce, {"alpha": 0.9, "seed": 1}),
 ]
 

@@ -120,3 +120,11 @@ def test_soft_draws_nothing():
     u = keras.Input((), name="u")
     gradients = gradient_of(keras.Model(u, gate(u)), np.ones(5, "float32"))
     np.testing.assert_allclose(gradients["logits"], [[-0.16, 0.16]], rtol=1e-5)
+
+
+def test_soft_may_decide_as_inference_does():
+    np.testing.assert_array_equal(draws(Soft(hard=True)), np.tile([0, 0, 0, 1], (SAMPLES, 1)))
+    gate = DataIndependent(1, open_probability=0.8, estimator=Soft(hard=True))
+    u = keras.Input((), name="u")
+    gradients = gradient_of(keras.Model(u, gate(u)), np.ones(5, "float32"))
+    np.testing.assert_allclose(gradients["logits"], [[-0.16, 0.16]], rtol=1e-5)
