@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_tnn.callbacks.logged import Logged
+from keras_tnn.callbacks.trains_gates import TrainsGates
 from keras_tnn.layers import ResidualGate
 from keras_tnn.losses.complexity import complexity_maker
 from keras_tnn.quantities import check_not_negative, check_share
@@ -13,7 +13,7 @@ from keras_tnn.training import SkippingObjective
 from keras_tnn.training.controls_gates import check_learned_gates
 
 
-class SkippingRatio(Logged):
+class SkippingRatio(TrainsGates):
     """Trains gates to a skipping ratio: min L + alpha E, with alpha's sign by the batch.
 
     wang2019, Eq. 5 and IV-A.
@@ -35,7 +35,8 @@ class SkippingRatio(Logged):
         model.fit(x, y, batch_size=128, epochs=epochs, callbacks=[SkippingRatio(target)])
     ```
 
-    The logs get "target_skipping" and "skipping", the ratio of the last batch.
+    The logs get "target_skipping" and "skipping", the ratio of the last batch, and the history
+    "gate_rates", for each epoch the mean values of the groups of each gate.
 
     Args:
         target: float in [0, 1), the skipping ratio: which share of the gated network's cost,
@@ -64,7 +65,7 @@ class SkippingRatio(Logged):
         complexity: str | Callable = "macs",
         seed: int = 0,
     ):
-        super().__init__()
+        super().__init__(seed)
         self.target = check_share(target, "target")
         if target == 1:
             raise ValueError(
@@ -72,7 +73,6 @@ class SkippingRatio(Logged):
             )
         self.alpha = check_not_negative(alpha, "alpha")
         self.complexity = complexity_maker(complexity, "complexity")
-        self.seed = seed
 
     def on_train_begin(self, logs=None):
         model = self.model
@@ -84,10 +84,8 @@ class SkippingRatio(Logged):
         )
 
     def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
         self.model.target.turn([self.target, 0.0])
-        for number, gate in enumerate(self.model.learned_gates):
-            start = self.seed + 7919 * (epoch + 1) + 104729 * (number + 1)
-            gate.estimator.seed_generator.state.assign([start, 0])
 
     def numbers(self):
         target, skipped = np.array(self.model.target.state).tolist()

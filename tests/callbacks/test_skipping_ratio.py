@@ -71,6 +71,8 @@ def test_two_steps():
     model.freeze_data_path()
     logs = fit(model, 0.0, 10, alpha=1.0, complexity="gates")
     assert logs["skipping"][0] > logs["skipping"][-1] == 0.0
+    rates = [rate[0] for rate in logs["gate_rates"][-1].values()]
+    assert len(rates) == 3 and np.mean(rates) == pytest.approx(logs["activation_rate"][-1])
     np.testing.assert_array_equal(kernel.numpy(), before)
     model.freeze_data_path(False)
     logs = fit(model, 0.6, 10, alpha=1.0, complexity="gates")

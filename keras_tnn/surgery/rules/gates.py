@@ -62,7 +62,7 @@ class BudgetPolicyRule(Rule):
 
 
 @rule(Recurrent)
-class RecurrentRule(Rule):
+class RecurrentGateRule(Rule):
     """A step of the LSTM and the logits; the layers in front of it are counted by themselves."""
 
     def macs(self, call):
@@ -71,7 +71,7 @@ class RecurrentRule(Rule):
 
 
 @rule(Convolutional)
-class ConvolutionalRule(Rule):
+class ConvolutionalGateRule(Rule):
     """The convolutions and the dense layer."""
 
     def macs(self, call):
