@@ -40,10 +40,10 @@ class Placement:
     walking: tuple[Gate | None, Any] = field(default=(None, None))
 
     def __post_init__(self):
-        axes = (self.axis,) if isinstance(self.axis, str) else tuple(self.axis)
+        axes = tuple(self.axis) if isinstance(self.axis, (list, tuple)) else (self.axis,)
         if not axes or not set(axes) <= {*AXES}:
             raise ValueError(
-                "Invalid value for `axis`. Expected 'width' or 'depth'. "
+                "Invalid value for `axis`. Expected 'width' or 'depth', or both. "
                 f"Received: axis={self.axis!r}"
             )
         gates = self.gate if isinstance(self.gate, Mapping) else dict.fromkeys(axes, self.gate)
