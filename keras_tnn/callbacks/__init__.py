@@ -13,6 +13,7 @@ from keras_tnn.callbacks.level_validation import LevelValidation
 from keras_tnn.callbacks.reinforce_alpha import ReinforceAlpha
 from keras_tnn.callbacks.sandwich_rule import SandwichRule
 from keras_tnn.callbacks.schedules import AnnealedUtilization, UtilizationCurriculum
+from keras_tnn.callbacks.skipping_ratio import SkippingRatio
 from keras_tnn.callbacks.utilization_callback import UtilizationCallback
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "LevelValidation",
     "ReinforceAlpha",
     "SandwichRule",
+    "SkippingRatio",
     "UniformUtilization",
     "UtilizationCallback",
     "UtilizationCurriculum",

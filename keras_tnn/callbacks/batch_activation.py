@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_tnn.callbacks.logged import Logged
+from keras_tnn.callbacks.trains_gates import TrainsGates
 from keras_tnn.losses.activation import BatchActivationLoss
 from keras_tnn.losses.complexity import complexity_maker
 from keras_tnn.losses.complexity_penalty import DistanceComplexity
@@ -27,7 +27,7 @@ def exponential_mean(target, rate, batches, momentum=0.99):
 UPDATES = {None: None, "mean": moving_mean, "exponential": exponential_mean}
 
 
-class BatchActivation(Logged):
+class BatchActivation(TrainsGates):
     """Adds the batch activation loss to the compiled loss of a model with learned gates.
 
     L = L_task + weight (t - Q)^2, where Q is the share of open gates in the batch
@@ -83,7 +83,7 @@ class BatchActivation(Logged):
         seed: int = 0,
         baseline: Baseline | None = None,
     ):
-        super().__init__()
+        super().__init__(seed)
         self.follows_utilization = target == "utilization"
         self.target = 1.0 if self.follows_utilization else check_share(target, "target")
         self.start = self.target if start is None else check_share(start, "start")
@@ -100,7 +100,6 @@ class BatchActivation(Logged):
         self.update = UPDATES[moving]
         self.weight = check_not_negative(weight, "weight")
         self.weight_decay = check_not_negative(weight_decay, "weight_decay")
-        self.seed = seed
         self.baseline = baseline
 
     def target_at(self, epoch: int) -> float:
@@ -121,20 +120,8 @@ class BatchActivation(Logged):
         )
 
     def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
         self.model.target.turn([self.target_at(epoch), 0.0])
-        self.rates = None
-        for number, gate in enumerate(self.model.learned_gates):
-            start = self.seed + 7919 * (epoch + 1) + 104729 * (number + 1)
-            gate.estimator.seed_generator.state.assign([start, 0])
-
-    def on_test_begin(self, logs=None):
-        """Validation, if any, resets the metrics before the epoch ends."""
-        self.rates = self.model.activity.rates()
-
-    def on_epoch_end(self, epoch, logs=None):
-        super().on_epoch_end(epoch, logs)
-        rates = self.model.activity.rates() if self.rates is None else self.rates
-        self.model.history.history.setdefault("gate_rates", []).append(rates)
 
     def numbers(self):
         if self.follows_utilization:

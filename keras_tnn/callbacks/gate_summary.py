@@ -18,7 +18,8 @@ class GateSummary(keras.callbacks.Callback):
     picture with a row for each group, from the model's input (top) to its output, and a column
     for each epoch of this run, black where a group was closed and white where it was open.
 
-    The rates are those of `keras_tnn.callbacks.BatchActivation`: list it before this callback.
+    The rates are those of `keras_tnn.callbacks.BatchActivation` or `SkippingRatio`: list it before
+    this callback.
 
     Args:
         log_dir: folder for the events, such as that of `keras.callbacks.TensorBoard`.
@@ -26,7 +27,7 @@ class GateSummary(keras.callbacks.Callback):
     Raises:
         ImportError: at the start of training if TensorFlow is not installed.
         ValueError: at the start of training if the model has no learned gates; after the first
-            epoch if `BatchActivation` does not stand before this callback.
+            epoch if neither of the two stands before this callback.
 
     Example:
 
@@ -68,7 +69,8 @@ class GateSummary(keras.callbacks.Callback):
         if len(found) == self.seen:
             raise ValueError(
                 "GateSummary finds no rates of gates for this epoch. Expected "
-                "keras_tnn.callbacks.BatchActivation before it in the list of callbacks."
+                "keras_tnn.callbacks.BatchActivation, or SkippingRatio, before it in the list of "
+                "callbacks."
             )
         self.seen = len(found)
         return found[-1]

@@ -1,7 +1,7 @@
 """What it costs to decide: each gate by itself, where the blocks around it run at all."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,12 +10,15 @@ from keras import ops
 from keras_tnn.cost.obeyed_groups import obeyed_groups
 from keras_tnn.cost.remainder import Remainder
 from keras_tnn.surgery.blocks import find_blocks
+from keras_tnn.surgery.gate_fronts import front_calls
 from keras_tnn.surgery.graph import Call
 
 
 @dataclass(frozen=True)
 class Deciding:
     """Sum over gates of cost x prod z, the product over the gates of the blocks around each.
+
+    What stands in front of gates and serves nothing else counts with them.
 
     A gate inside a residual block is not computed where the block is closed: on a device it
     stands in the block's `IF` (see `keras_tnn.surgery.conditional`).
@@ -50,16 +53,24 @@ def deciding_of(remainder: Remainder, of_gate: Callable[[Call], float]) -> Decid
 
     Args:
         remainder: the model.
-        of_gate: from the call of a gate, its cost.
+        of_gate: from the call of a gate, or of a layer in front of one, its cost.
     """
-    around: dict[int, list[int]] = {}  # for the `id` of a tensor, the gates of the blocks around
+    around = groups_around(remainder)
+    costs = Counter()
+    calls = [(site.call, site.place) for site in remainder.sites]
+    calls += [(call, call.outputs[0]) for call in front_calls(remainder.graph)]
+    for call, place in calls:
+        costs[tuple(sorted(around[id(place)]))] += of_gate(call)
+    return Deciding({groups: cost for groups, cost in costs.items() if cost})
+
+
+def groups_around(remainder: Remainder) -> dict[int, set[int]]:
+    """For the `id` of each tensor, the groups of the residual blocks around it."""
+    around = defaultdict(set)
     for block in find_blocks(remainder.graph):
         groups = obeyed_groups(block.gate, remainder)
         if groups is not None:
             group = int(groups[block.gate.operation.index])
             for x in (x for call in block.calls for x in call.outputs):
-                around.setdefault(id(x), []).append(group)
-    costs = Counter()
-    for site in remainder.sites:
-        costs[tuple(sorted({*around.get(id(site.place), ())}))] += of_gate(site.call)
-    return Deciding({groups: cost for groups, cost in costs.items() if cost})
+                around[id(x)].add(group)
+    return around

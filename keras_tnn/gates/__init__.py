@@ -2,16 +2,18 @@
 
 from keras_tnn.gates.blind import Blind
 from keras_tnn.gates.budget_policy import BudgetPolicy
+from keras_tnn.gates.convolutional import Convolutional
 from keras_tnn.gates.data_dependent import DataDependent
 from keras_tnn.gates.data_independent import DataIndependent
 from keras_tnn.gates.decision import Decision, record_decisions
 from keras_tnn.gates.depthwise_order import depthwise_order
-from keras_tnn.gates.estimators import Concrete, Estimator, StraightThrough
+from keras_tnn.gates.estimators import Concrete, Estimator, Soft, StraightThrough
 from keras_tnn.gates.gate import Gate
 from keras_tnn.gates.independent import Independent
 from keras_tnn.gates.inference import AlwaysOn, Ensemble, Stochastic, Threshold
 from keras_tnn.gates.learned import LearnedGate
 from keras_tnn.gates.nested import Nested
+from keras_tnn.gates.recurrent import Recurrent
 from keras_tnn.gates.reinforce import Reinforce
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "Blind",
     "BudgetPolicy",
     "Concrete",
+    "Convolutional",
     "DataDependent",
     "DataIndependent",
     "Decision",
@@ -28,7 +31,9 @@ __all__ = [
     "Independent",
     "LearnedGate",
     "Nested",
+    "Recurrent",
     "Reinforce",
+    "Soft",
     "Stochastic",
     "StraightThrough",
     "Threshold",

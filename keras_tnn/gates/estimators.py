@@ -133,3 +133,34 @@ class Concrete(Relaxation):
 
     def sample(self, logits, samples):
         return self.relaxed(logits, samples)
+
+
+@keras.saving.register_keras_serializable(package="keras_tnn")
+class Soft(Estimator):
+    """The probabilities themselves, nothing is drawn: the softmax relaxation of wang2019 (III-A).
+
+    In training a gate multiplies by p, so gradients reach it directly; at inference gates are
+    hard. What is half open in training is open or closed then, so a network whose probabilities
+    are far from 0 and 1 is less accurate at inference. With `hard` training decides as inference
+    does, p > 1/2, and the gradient is that of p.
+
+    Args:
+        hard: Boolean, whether values are zeros and ones.
+        seed: Integer, which changes nothing here.
+
+    Example:
+
+    >>> Soft()(np.zeros((1, 2), "float32"), samples=3).numpy().tolist()
+    [[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]]
+    """
+
+    def __init__(self, hard=False, seed=None, **kwargs):
+        super().__init__(seed, **kwargs)
+        self.hard = hard
+
+    def sample(self, logits, samples):
+        p = ops.broadcast_to(self.probabilities(logits), (samples, logits.shape[-1]))
+        return ops.stop_gradient(ops.cast(p > 0.5, p.dtype) - p) + p if self.hard else p
+
+    def get_config(self):
+        return {**super().get_config(), "hard": self.hard}

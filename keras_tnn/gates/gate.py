@@ -55,6 +55,10 @@ class Gate(keras.layers.Layer):
     reads = ("utilization",)
     # Whether one gate decides for the groups of all layers at once.
     whole_network = False
+    # Whether one gate, called once for each place in running order, decides for all of them.
+    shared = False
+    # Whether features must have positions, (batch, ..., channels); `throttle` leaves others whole.
+    needs_positions = False
 
     def __init__(self, num_groups, min_groups=0, normalize=False, **kwargs):
         # Half precision would round u across a step of d = floor(u (D + 1)).
@@ -100,6 +104,18 @@ class Gate(keras.layers.Layer):
 
     def build(self, utilization_shape, features_shape=None, image_shape=None, state_shape=None):
         self.built = True
+
+    def front(self, features, name: str):
+        """What the gate is handed for some features of a model: by default these.
+
+        A gate that decides for places of different shapes makes layers of the model here, that
+        bring them to one shape. They belong to the gate: see `keras_tnn.surgery.layers_of_gates`.
+
+        Args:
+            features: tensor of the model that the gate shall read.
+            name: with which the names of such layers start.
+        """
+        return features
 
     def build_for(self, utilization_shape, **shapes):
         """Builds the gate, if it is not, for the shapes among `shapes` that it reads."""

@@ -26,6 +26,8 @@ class ResidualGate(Gated, keras.layers.Layer):
         min_groups: Integer, how many groups stay open at any utilization. Defaults to 0: the
             shortcut feeds the next layer.
         index: Integer in [0, num_groups), which of the gate's groups is this block.
+        inverted: Boolean, whether it passes where the group is closed, y = (1 - g) * x: what takes
+            the place of a skipped branch (wang2019, Eq. 1).
 
     Call arguments:
         inputs: `[branch, control]`: branch `(batch, ...)`; control is utilization of shape `()`
@@ -49,7 +51,9 @@ class ResidualGate(Gated, keras.layers.Layer):
 
     default_min_groups = 0
 
-    def __init__(self, num_groups=None, gate=None, min_groups=None, index=0, **kwargs):
+    def __init__(
+        self, num_groups=None, gate=None, min_groups=None, index=0, inverted=False, **kwargs
+    ):
         if num_groups is None and gate is None:
             num_groups = 1
         super().__init__(num_groups=num_groups, gate=gate, min_groups=min_groups, **kwargs)
@@ -59,6 +63,7 @@ class ResidualGate(Gated, keras.layers.Layer):
                 f"Received: index={index!r}"
             )
         self.index = index
+        self.inverted = inverted
 
     def build(self, input_shape):
         self.build_gate(input_shape)
@@ -71,6 +76,7 @@ class ResidualGate(Gated, keras.layers.Layer):
         branch, control = split_inputs(self, inputs)
         gates = self.open_groups(control, branch, training)
         gate = ops.reshape(gates[:, self.index], (-1, *(1,) * (len(branch.shape) - 1)))
+        gate = 1 - gate if self.inverted else gate
         return branch * ops.cast(gate, branch.dtype)
 
     def compute_output_shape(self, input_shape):
@@ -80,4 +86,4 @@ class ResidualGate(Gated, keras.layers.Layer):
         return keras.KerasTensor(inputs[0].shape, dtype=self.compute_dtype)
 
     def get_config(self):
-        return {**super().get_config(), "index": self.index}
+        return {**super().get_config(), "index": self.index, "inverted": self.inverted}

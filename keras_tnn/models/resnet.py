@@ -1,5 +1,7 @@
 """CIFAR ResNets, throttled widthwise (groups of channels) or depthwise (whole blocks)."""
 
+from collections.abc import Callable, Mapping, Sequence
+
 import keras
 from keras import layers
 
@@ -15,9 +17,9 @@ def ResNet(
     depth: int = 20,
     num_groups: int = 8,
     *,
-    axis: str = "width",
+    axis: str | Sequence[str] = "width",
     width: int = 16,
-    gate: type[Gate] | None = None,
+    gate: Callable[..., Gate] | Mapping[str, Callable[..., Gate]] | None = None,
     throttled: bool = True,
     name: str = "resnet",
 ) -> keras.Model:
@@ -30,14 +32,26 @@ def ResNet(
     so a level is a narrower ResNet. Depthwise ("ResNet-D", hostetler2019, 3.3 and 5.2; liu2022,
     Eq. 3), the branch of every block is gated as a whole, in the order of `depthwise_order`.
 
+    Gates that read features decide on each block from what it reads, F: `axis="depth"` with
+    `gate=keras_tnn.gates.Recurrent` is the layer skipping of wang2019 (Eq. 1). Widthwise they
+    gate the channels of each block's first convolution, and the channels that blocks add up
+    stay whole. Both together are its MGL2S (Eq. 3), F' = relu(F + G^L C_2(G^C C_1(F))), where a
+    closed channel, like a closed block, leaves F as it is, and G^C is not computed for G^L = 0:
+
+    ```python
+    gates = {"depth": keras_tnn.gates.Recurrent, "width": keras_tnn.gates.Convolutional}
+    model = ResNet((32, 32, 3), 10, depth=38, axis=("depth", "width"), gate=gates)
+    ```
+
     Args:
         input_shape: `(height, width, channels)` of an image.
         num_classes: Integer, size of the output, which is a softmax.
-        depth: Integer 6n + 2: 20, 32, 44, 56, 110.
+        depth: Integer 6n + 2: 20, 32, 44, 56, 110; 38 and 74 in wang2019.
         num_groups: Integer, the cardinality D of widthwise gating; must divide `width`.
-        axis: "width" or "depth".
+        axis: "width", "depth" or both.
         width: Integer, channels of the first stage.
-        gate: class of the gates; `keras_tnn.gates.Nested` by default.
+        gate: class of the gates, or a class for each axis by its name; `keras_tnn.gates.Nested`
+            by default.
         throttled: if false, builds the vanilla twin: the same layers and weights, no gates.
         name: name of the model.
 
@@ -46,7 +60,8 @@ def ResNet(
         `keras.Model` on the image.
 
     Raises:
-        ValueError: if `depth` is not 6n + 2, `axis` is unknown, or `num_groups` does not divide.
+        ValueError: if `depth` is not 6n + 2, `axis` is unknown, `num_groups` does not divide, or a
+            gate that walks over blocks is asked for widths.
 
     Example:
 
@@ -63,19 +78,19 @@ def ResNet(
     utilization = utilization_input()
     gates = Placement(utilization, num_groups, gate, throttled, axis, image)
     open_blocks = gates.open_blocks(depthwise_order((blocks,) * 3))
-    x = gates.channels(relu(normalized(image, width, 3, 1, "stem"), "stem"), "stem")
+    x = gates.stream(relu(normalized(image, width, 3, 1, "stem"), "stem"), "stem")
     for stage in range(3):
         for block in range(blocks):
             label = f"stage{stage + 1}_block{block + 1}"
             filters, strides = width * 2**stage, 2 if stage and not block else 1
             branch = relu(normalized(x, filters, 3, strides, f"{label}_1"), f"{label}_1")
-            branch = gates.channels(branch, f"{label}_1")
+            branch = gates.channels(branch, f"{label}_1", features=x, shortcut=True)
             branch = normalized(branch, filters, 3, 1, f"{label}_2")
-            branch = gates.block(branch, open_blocks, stage * blocks + block, label)
+            branch = gates.block(branch, open_blocks, stage * blocks + block, label, features=x)
             if strides > 1:
                 x = normalized(x, filters, 1, strides, f"{label}_shortcut")
             x = relu(layers.Add(name=f"{label}_add")([x, branch]), label)
-            x = gates.channels(x, label)
+            x = gates.stream(x, label)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     outputs = layers.Dense(num_classes, activation="softmax", name="predictions")(x)
     return throttled_or_vanilla(image, utilization, outputs, throttled, name)

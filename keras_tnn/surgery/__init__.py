@@ -3,6 +3,7 @@
 from keras_tnn.surgery.conditional import conditional
 from keras_tnn.surgery.cut import Cut
 from keras_tnn.surgery.gate_calls import GateCall, gate_calls, gates_of
+from keras_tnn.surgery.gate_fronts import layers_of_gates
 from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.materialize import cut_out, materialize
 from keras_tnn.surgery.policy_apart import policy_apart
@@ -32,6 +33,7 @@ __all__ = [
     "cut_out",
     "gate_calls",
     "gates_of",
+    "layers_of_gates",
     "materialize",
     "policy_apart",
     "read_graph",

@@ -72,7 +72,7 @@ def find_blocks(graph: Graph) -> list[BlockPiece]:
     ]
     uses = Counter(id(call.operation) for call in ships)
     for gate in reversed(graph.calls):  # an outer block ends after those inside it
-        if not isinstance(gate.operation, ResidualGate):
+        if not isinstance(gate.operation, ResidualGate) or gate.operation.inverted:
             continue
         branch, add = gate.inputs[0], readers.only_reader(gate.output)
         if add is None or not is_sum(add) or readers.only_reader(branch) is not gate:

@@ -78,7 +78,9 @@ class CallStep:
 
     def __init__(self, call: Call):
         self.call, self.inputs, self.outputs = call, call.sources, call.outputs
-        self.is_gate = isinstance(call.operation, (ChannelGate, ResidualGate))
+        # What passes where a group is closed is there anyway.
+        inverted = getattr(call.operation, "inverted", False)
+        self.is_gate = isinstance(call.operation, (ChannelGate, ResidualGate)) and not inverted
 
     def make(self, tensors: dict):
         args, kwargs = substitute((self.call.args, self.call.kwargs), tensors)
@@ -180,7 +182,8 @@ class ChannelStep:
         old = self.piece.reader.operation
         layer = copy_of(old, {"use_bias": bias, "activation": None})
         layer.build(self.piece.reader.inputs[0].shape)
-        kernels = [w.value for w in old.weights if not old.use_bias or w is not old.bias]
+        kernels = [w for w in old.weights if not old.use_bias or w is not old.bias]
+        kernels = [keras.ops.convert_to_numpy(w) for w in kernels]
         for new, kernel in zip(layer.weights, kernels, strict=False):
             new.assign(kernel)
         layer.weights[len(kernels) - 1].assign(kernels[-1] * self.scale)

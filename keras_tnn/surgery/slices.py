@@ -1,5 +1,6 @@
 """Where each weight of a cut model comes from: a slice of a weight of the whole model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,10 +113,14 @@ def only_slices(slices: list[Slice]) -> bool:
     return all(s.source is not None and s.offset is None for s in slices)
 
 
-def copy_all(slices: list[Slice], model: keras.Model):
-    """Fills a model's weights; raises RuntimeError if one has no source. New gates keep theirs."""
+def copy_all(slices: list[Slice], model: keras.Model, new: Sequence[keras.layers.Layer] = ()):
+    """Fills a model's weights; raises RuntimeError if one has no source.
+
+    New gates keep theirs, and so do the other `new` layers.
+    """
     sourced = {id(s.target) for s in slices}
-    sourced |= {id(w) for layer in model.layers if isinstance(layer, Gate) for w in layer.weights}
+    new = [*new, *(layer for layer in model.layers if isinstance(layer, Gate))]
+    sourced |= {id(w) for layer in new for w in layer.weights}
     orphans = [w.path for w in model.weights if id(w) not in sourced]
     if orphans:
         raise RuntimeError(f"No source is known for the weights {orphans}.")

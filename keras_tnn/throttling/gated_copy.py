@@ -64,7 +64,7 @@ class GatedCopy:
                 tensors[id(old)] = self.with_channel_gate(call, old, new)
         outputs = substitute(self.graph.outputs, tensors)
         model = ThrottledModel(inputs, outputs, name=self.name)
-        copy_all(builder.slices, model)
+        copy_all(builder.slices, model, new=model.gate_fronts)
         return model
 
     def with_block_gate(self, call: Call, read: list) -> list:

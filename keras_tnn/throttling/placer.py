@@ -39,15 +39,17 @@ class Placer:
         """
         while self.waiting and self.graph.calls[self.waiting[0][0][0]] is call:
             (_, _, features), place = self.waiting.pop(0)
-            gate = place.make(name=self.unused(place.name))
+            name = self.unused(place.name)
+            gate = place.make(name=name)
             images = [tensors[id(x)] for x in self.graph.inputs]
             made = gate(
                 self.utilization,
-                features=tensors[id(features)],
+                features=gate.front(tensors[id(features)], name),
                 image=images if len(images) > 1 else images[0],
                 state=self.state,
             )
-            self.nodes[id(place)], self.state = gate.parted(made)
+            self.nodes[id(place)], state = gate.parted(made)
+            self.state = state if "state" in gate.reads else self.state
 
     def for_channels(self, numbers: list[int]) -> tuple[Any, list[int]]:
         """The gates that channels obey, `(batch, groups)`, and the group of each among them.

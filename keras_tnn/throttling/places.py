@@ -5,9 +5,9 @@ channels, each family by itself, families of one shape, or the whole network.
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 
 from keras_tnn.gates import Gate, Nested, depthwise_order
 from keras_tnn.throttling.depth import ResidualBlock
@@ -51,7 +51,7 @@ class Place:
 def places_of(
     families: list[Family],
     stages: list[list[ResidualBlock]],
-    gate: GateMaker | None,
+    gates: Mapping[str, GateMaker | None],
     locked: bool,
     num_groups: int,
     min_groups: int,
@@ -61,11 +61,21 @@ def places_of(
     Args:
         families: of the model; those that stay whole are not among them.
         stages: residual blocks, a list for each stage.
-        gate: None for nested gating: one gate for all widths and one for all blocks, so that u
-            alone decides.
+        gates: who makes the gates of "width" and of "depth"; None for nested gating: one gate for
+            all widths and one for all blocks, so that u alone decides.
         locked: whether families of one size obey one gate (herrmann2019, S1.3).
         num_groups, min_groups: of nested gating.
     """
+    if gates["width"] is gates["depth"]:
+        return places_by(gates["width"], families, stages, locked, num_groups, min_groups)
+    wide = places_by(gates["width"], families, [], locked, num_groups, min_groups)
+    return wide + places_by(gates["depth"], [], stages, False, num_groups, min_groups)
+
+
+def places_by(
+    gate: GateMaker | None, families, stages, locked: bool, num_groups: int, min_groups: int
+) -> list[Place]:
+    """The places of the gates that one maker makes; arguments as for `places_of`."""
     blocks = [block for stage in stages for block in stage]
     numbered = [(block, number) for number, block in enumerate(blocks)]
     alike = [(family, 0) for family in families]
@@ -74,7 +84,11 @@ def places_of(
         channels = Place("open_groups", partial(Nested, num_groups, min_groups), alike)
         depth = Place("open_blocks", partial(Nested, len(order), order=order), [], numbered)
         return [place for place in (channels, depth) if place.families or place.blocks]
+    if not families and not blocks:
+        return []
     ask(gate, families, blocks)
+    if gate.kind.shared:
+        return walking(families, blocks, gate)
     if gate.kind.whole_network:
         return [whole_network(families, blocks, gate)]
     if locked and gate.reads("features", "image"):
@@ -101,6 +115,19 @@ def whole_network(families: list[Family], blocks: list[ResidualBlock], gate: Gat
     make = partial(gate.make, num_groups=first_block + len(blocks), always_open=always_open)
     columns = [(block, first_block + number) for number, block in enumerate(blocks)]
     return Place("open_groups", make, [(family, family.first) for family in families], columns)
+
+
+def walking(families: list[Family], blocks: list[ResidualBlock], gate: GateMaker) -> list[Place]:
+    """One gate that is called for block after block."""
+    if families:
+        raise ValueError(
+            "Invalid value for `gate`. One gate that is called for block after block decides on "
+            "blocks only. Expected axes=('depth',), or gates for each axis, such as "
+            "gate={'depth': keras_tnn.gates.Recurrent}, and a model with residual blocks. "
+            f"Received: a gate for the channels of '{families[0].makers[0].name}'"
+        )
+    one = cache(partial(gate.make, num_groups=1, min_groups=0, name="open_blocks"))
+    return [Place(f"{b.add.name}_open", lambda name: one(), blocks=[(b, 0)]) for b in blocks]
 
 
 def of_family(family: Family, gate: GateMaker) -> dict:
@@ -134,4 +161,6 @@ def decided_in_time(
     ask(gate, families, blocks)
     if not families or gate.kind.whole_network or not gate.reads("features"):
         return families
+    if gate.kind.needs_positions:
+        families = [one for one in families if len(one.makers[0].inputs[0].shape) > 2]
     return [one for one in families if len({id(call.inputs[0]) for call in one.makers}) == 1]

@@ -30,7 +30,7 @@ def throttle(
     min_groups: int = 1,
     channel_order: str | None = None,
     strict: bool = False,
-    gate: Callable[..., Gate] | None = None,
+    gate: Callable[..., Gate] | Mapping[str, Callable[..., Gate]] | None = None,
     granularity: Granularity | None = None,
     locked: bool = False,
     check: bool | None = None,
@@ -70,7 +70,11 @@ def throttle(
             gate. It is handed what it says that it reads (`Gate.reads`). One that reads features
             sees what the layer reads that makes the channels; what several layers make together,
             such as a residual stream, then stays whole. A gate for the whole network, `Blind`
-            or `BudgetPolicy`, takes `always_open` in place of `min_groups`.
+            or `BudgetPolicy`, takes `always_open` in place of `min_groups`. One that is called
+            for block after block, `Recurrent`, decides on blocks only. Or such a class or
+            function for each axis, by its name; an axis that is not named has nested gates:
+            `{"depth": Recurrent, "width": Convolutional}` is MGL2S (wang2019, Eq. 3), where a
+            channel gate inside a closed block is not computed.
         granularity: channels a group, in place of `num_groups`: an integer, or integers by the
             name of a layer, whose other layers have `num_groups`. With `gate` only.
         check: whether the result is compared with the model, at u = 1 on random inputs. By
@@ -86,9 +90,9 @@ def throttle(
     Raises:
         ValueError: if the model has no graph (subclassed, not built), has a dial already or has
             training steps or losses of its own, if the result is not the model at u = 1, if an
-            argument is not valid, if `num_groups` is more than the channels of every layer
-            that may be gated, if only "depth" is asked for and there is no residual block, or if
-            `strict` and a layer is unknown.
+            argument is not valid, if `gate` cannot decide on what `axes` name, if `num_groups` is
+            more than the channels of every layer that may be gated, if only "depth" is asked for
+            and there is no residual block, or if `strict` and a layer is unknown.
 
     Example:
 
@@ -103,7 +107,7 @@ def throttle(
     skip = set([skip] if isinstance(skip, str) else skip)
     check_arguments(num_groups, axes, min_groups, channel_order)
     check_gate_arguments(gate, granularity, locked)
-    maker = None if gate is None else GateMaker(gate)
+    makers = gate_makers(gate, axes)
     check_own_steps(model)
     graph = read_graph(model)
     check_graph(graph, model, skip, granularity)
@@ -120,7 +124,7 @@ def throttle(
             strict,
             granularity,
             keep=lambda makers: 0 if all(id(one) in skippable for one in makers) else min_groups,
-            choose=lambda families: decided_in_time(families, blocks, maker),
+            choose=lambda families: decided_in_time(families, blocks, makers["width"]),
         )
         if width.most_groups < num_groups and not granularity:
             raise ValueError(
@@ -136,7 +140,8 @@ def throttle(
             "identity shortcut, or they are not among `axes`, and no channels that `gate` may "
             f"close. Expected 'width' among them. Received: axes={tuple(axes)}"
         )
-    places = places_of(width.families, stages, maker, locked, num_groups, min_groups)
+    check_decides(gate, model, {"depth": stages, "width": width.families})
+    places = places_of(width.families, stages, makers, locked, num_groups, min_groups)
     copy = GatedCopy(graph, model.name)
     copy.gate(width, stages, Placer(places, graph, copy.utilization, copy.unused))
     throttled = copy.build()
@@ -161,6 +166,37 @@ def check_arguments(num_groups, axes, min_groups, channel_order):
         raise ValueError(
             "Invalid value for `channel_order`. Expected None or 'l1'. "
             f"Received: channel_order={channel_order!r}"
+        )
+
+
+def gate_makers(gate, axes: Sequence[str]) -> dict[str, GateMaker | None]:
+    """Who makes the gates of each axis; None for nested ones.
+
+    Raises:
+        ValueError: if `gate` names an axis that is not gated, or makes no gates.
+    """
+    if not isinstance(gate, Mapping):
+        return dict.fromkeys(("width", "depth"), None if gate is None else GateMaker(gate))
+    if not gate or not set(gate) <= set(axes):
+        raise ValueError(
+            f"Invalid value for `gate`. Expected gates for axes among {tuple(axes)}. "
+            f"Received: gates for {tuple(gate)}"
+        )
+    makers = {id(one): GateMaker(one) for one in gate.values()}
+    return {axis: makers.get(id(gate.get(axis))) for axis in ("width", "depth")}
+
+
+def check_decides(gate, model: keras.Model, found: Mapping[str, list]):
+    """Raises ValueError if a gate is given for an axis on which there is nothing to decide."""
+    idle = [axis for axis in gate if not found[axis]] if isinstance(gate, Mapping) else []
+    if idle:
+        wanted = {
+            "depth": "residual blocks with an identity shortcut",
+            "width": "channels to close",
+        }
+        raise ValueError(
+            f"Invalid value for `gate`. Model '{model.name}' has no {wanted[idle[0]]}. Expected no "
+            f"gate for '{idle[0]}'. Received: gates for {tuple(gate)}"
         )
 
 

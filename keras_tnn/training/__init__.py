@@ -7,6 +7,7 @@ from keras_tnn.training.gate_activity import GateActivity
 from keras_tnn.training.gate_objective import ForwardPass, GateObjective, Objective
 from keras_tnn.training.regimes import DiscreteDraw, PerBatch, PerSample, Regime, UniformDraw
 from keras_tnn.training.sandwich import Sandwich
+from keras_tnn.training.skipping_objective import SkippingObjective
 from keras_tnn.training.throttled_model import ThrottledModel
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "PerSample",
     "Regime",
     "Sandwich",
+    "SkippingObjective",
     "ThrottledModel",
     "UniformDraw",
     "calibrate_budgets",

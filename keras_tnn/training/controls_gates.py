@@ -7,7 +7,7 @@ import keras
 
 from keras_tnn.gates import DataDependent, Ensemble, Gate, LearnedGate
 from keras_tnn.gates.inference import check_gating, deciding
-from keras_tnn.surgery import gate_calls, read_graph
+from keras_tnn.surgery import gate_calls, layers_of_gates, read_graph
 from keras_tnn.surgery.gate_calls import each_once
 from keras_tnn.surgery.leaf_layers import leaf_layers
 from keras_tnn.training.feeding import is_arrays
@@ -21,7 +21,10 @@ class ControlsGates(keras.Model):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.ensemble_runs = 1
-        self.gate_calls = tuple(gate_calls(read_graph(self)))
+        graph = read_graph(self)
+        self.gate_calls = tuple(gate_calls(graph))
+        # Held as a list of layers, they would be saved a second time.
+        self.front_ids = frozenset(map(id, layers_of_gates(graph)))
         learned = [one for one in self.gate_calls if isinstance(one.gate, LearnedGate)]
         free = {one.key: one.gate.free for one in learned}
         self.activity = GateActivity(free) if free else None
@@ -36,6 +39,17 @@ class ControlsGates(keras.Model):
         """Those of the model's gates that are learned."""
         return [gate for gate in self.gates if isinstance(gate, LearnedGate)]
 
+    @property
+    def gate_fronts(self) -> list[keras.layers.Layer]:
+        """The layers in front of gates, which serve them alone."""
+        return [layer for layer in leaf_layers(self) if id(layer) in self.front_ids]
+
+    @property
+    def gate_weights(self) -> list[keras.Variable]:
+        """The weights of learned gates and of the layers in front of gates."""
+        owners = (*self.learned_gates, *self.gate_fronts)
+        return [weight for one in owners for weight in one.weights]
+
     def freeze_data_path(self, frozen: bool = True):
         """Stops, or resumes, the training of all that is not a gate; compile the model after it.
 
@@ -43,9 +57,9 @@ class ControlsGates(keras.Model):
         while gates are learned (hostetler2019, 4.2; liu2022, 3.2.6). From a network of the first
         phase, `throttle(materialize(model, 1.0), gate=...)` makes one with gates to learn.
         """
-        gates = {id(weight) for gate in self.learned_gates for weight in gate.weights}
+        gates = {id(weight) for weight in self.gate_weights}
         for layer in leaf_layers(self):
-            if isinstance(layer, LearnedGate):
+            if isinstance(layer, LearnedGate) or id(layer) in self.front_ids:
                 continue
             if not any(id(weight) in gates for weight in layer.weights):
                 layer.trainable = not frozen
@@ -61,8 +75,8 @@ class ControlsGates(keras.Model):
         can settle on what they have learned. What data-dependent gates read goes on changing, so
         their activation rate may move.
         """
-        for gate in self.learned_gates:
-            gate.trainable = not frozen
+        for layer in (*self.learned_gates, *self.gate_fronts):
+            layer.trainable = not frozen
 
     @property
     def breakpoints(self) -> tuple[float, ...]:

@@ -20,7 +20,8 @@ def without_gates(model: keras.Model, filters=None) -> Callable[[keras.layers.La
         model: a model with gates.
         filters: None, a regular expression, a list of them, or a function of a layer.
     """
-    weights = {id(weight) for gate in model.gates for weight in gate.weights}
+    owners = (*model.gates, *model.gate_fronts)
+    weights = {id(weight) for one in owners for weight in one.weights}
 
     def quantized(layer: keras.layers.Layer) -> bool:
         idle = isinstance(layer, (Gate, Estimator)) or not layer.built

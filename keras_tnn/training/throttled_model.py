@@ -165,7 +165,7 @@ class ThrottledModel(ChoosesSteps, ControlsGates):
         however it ends. The optimizer's own weight decay leaves out learned gates: it would drive
         them to p = 1/2 (herrmann2019, 3.2).
         """
-        weights = [w for gate in self.learned_gates for w in gate.trainable_weights]
+        weights = [weight for weight in self.gate_weights if weight.trainable]
         if weights and self.compiled and not self.optimizer.built:
             for optimizer in getattr(self.optimizer, "optimizers", [self.optimizer]):
                 optimizer.exclude_from_weight_decay(var_list=weights)

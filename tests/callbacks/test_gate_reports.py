@@ -96,7 +96,7 @@ def test_summary_goes_on_in_another_fit_with_the_same_history(tmp_path):
 @pytest.mark.parametrize("order", [[1], [1, 0]])
 def test_summary_needs_the_rates_before_it(order, tmp_path):
     both = [callbacks.BatchActivation(0.5), callbacks.GateSummary(tmp_path)]
-    with pytest.raises(ValueError, match="Expected keras_tnn.callbacks.BatchActivation before it"):
+    with pytest.raises(ValueError, match="BatchActivation, or SkippingRatio, before it"):
         network().fit(*data(), verbose=0, callbacks=[both[i] for i in order])
 
 

@@ -98,6 +98,12 @@ GATES = [
 # Gates that are called with features.
 DATA_GATES = [
     Descriptor(gates.DataDependent, {"num_groups": 4, "min_groups": 1, "memory": True}, (6,)),
+    Descriptor(gates.Convolutional, {"num_groups": 4, "min_groups": 1, "bottleneck": 4}, (5, 6)),
+]
+
+# Gates that are called with features and hand a state on.
+STATE_GATES = [
+    Descriptor(gates.Recurrent, {"units": 5, "open_probability": 0.6}, (6,)),
 ]
 
 # Gates that are called with an image.
@@ -108,6 +114,7 @@ IMAGE_GATES = [
 ESTIMATORS = [
     Descriptor(gates.StraightThrough, {"temperature": 0.5, "seed": 1}),
     Descriptor(gates.Concrete, {"temperature": 0.2, "seed": 1}),
+    Descriptor(gates.Soft, {"hard": True, "seed": 1}),
     Descriptor(gates.Reinforce, {"alpha": 0.9, "seed": 1}),
 ]
 
@@ -143,6 +150,7 @@ CALLBACKS = [
 # For models with learned gates.
 GATE_CALLBACKS = [
     Descriptor(callbacks.BatchActivation, {"target": 0.5, "start": 0.7, "every": 1}),
+    Descriptor(callbacks.SkippingRatio, {"target": 0.5, "complexity": "gates"}),
 ]
 
 IMAGE = {"input_shape": (8, 8, 3), "num_classes": 3}
@@ -263,12 +271,13 @@ OTHERS = [
     training.PerBatch,
     training.PerSample,
     training.Sandwich,
+    training.SkippingObjective,
     training.ThrottledModel,
     training.UniformDraw,
 ]
 
 # What is serialised by its configuration.
-CONFIGURABLE = LAYERS + PLAIN_LAYERS + GATES + DATA_GATES + IMAGE_GATES + ESTIMATORS
+CONFIGURABLE = LAYERS + PLAIN_LAYERS + GATES + DATA_GATES + STATE_GATES + IMAGE_GATES + ESTIMATORS
 CONFIGURABLE += LOSSES + COMPLEXITY_LOSSES + METRICS
 EVERY = CONFIGURABLE + CALLBACKS + GATE_CALLBACKS + MODELS
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradient_of import gradient_of
-from keras_tnn.gates import Concrete, DataIndependent, Reinforce, StraightThrough
+from keras_tnn.gates import Concrete, DataIndependent, Reinforce, Soft, StraightThrough
 
 SAMPLES = 20_000
 P = np.array([[0.02, 0.3, 0.5, 0.95]], "float32")
@@ -111,3 +111,20 @@ def test_refuses_alpha(alpha):
 def test_refuses_temperature(make, temperature):
     with pytest.raises(ValueError, match="`temperature`. Expected a positive float"):
         make(temperature)
+
+
+def test_soft_draws_nothing():
+    """Every sample gets p itself, and the gradient of p: dp/dl = p (1 - p)."""
+    np.testing.assert_allclose(draws(Soft()), np.broadcast_to(P, (SAMPLES, 4)), rtol=1e-6)
+    gate = DataIndependent(1, open_probability=0.8, estimator=Soft())
+    u = keras.Input((), name="u")
+    gradients = gradient_of(keras.Model(u, gate(u)), np.ones(5, "float32"))
+    np.testing.assert_allclose(gradients["logits"], [[-0.16, 0.16]], rtol=1e-5)
+
+
+def test_soft_may_decide_as_inference_does():
+    np.testing.assert_array_equal(draws(Soft(hard=True)), np.tile([0, 0, 0, 1], (SAMPLES, 1)))
+    gate = DataIndependent(1, open_probability=0.8, estimator=Soft(hard=True))
+    u = keras.Input((), name="u")
+    gradients = gradient_of(keras.Model(u, gate(u)), np.ones(5, "float32"))
+    np.testing.assert_allclose(gradients["logits"], [[-0.16, 0.16]], rtol=1e-5)

@@ -141,7 +141,8 @@ def test_measured_share(model):
     share = MeasuredShare(model, seconds, rest=2)
     decisions = decisions_of(model)
     chosen = rows(decisions)
-    expected = (2 + chosen["wide"] @ [4, 3, 2, 1] + 5 * chosen["block"][:, 0] + 3) / 20
+    block = chosen["block"][:, 0]
+    expected = (2 + block * (5 + chosen["wide"] @ [4, 3, 2, 1]) + 3) / 20  # "wide" is in "block"
     np.testing.assert_allclose(share(decisions)[:, 0], expected, rtol=1e-6)
 
 

@@ -44,6 +44,7 @@ def test_the_guide_to_learned_gates_runs(tmp_path, monkeypatch, capsys):
     assert {path.name for path in tmp_path.iterdir()} == {
         "pruned_bundle",
         "conditional_bundle",
+        "walking_bundle",
         "blind_bundle",
         "budget_bundle",
     }

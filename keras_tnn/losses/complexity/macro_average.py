@@ -47,6 +47,7 @@ class MacroAverage(Complexity):
         gated = iter(find_conditions(remainder).gated)
         touched = [any([next(gated) for _ in parts]) for parts in remainder.parts if parts]
         blocks = [call for call in graph.calls if isinstance(call.operation, Gated)]
+        blocks = [call for call in blocks if not getattr(call.operation, "inverted", False)]
         shares = sum(self.share(call, remainder) for call in blocks)  # (groups + 1,)
         shares[-1] += touched.count(False)
         self.shares = (shares / (len(blocks) + touched.count(False))).astype("float32")

@@ -12,8 +12,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_tnn.cost.deciding import groups_around
 from keras_tnn.cost.energy import EnergyModel
 from keras_tnn.cost.gated_cost import GatedCost, gated_energy, gated_macs
+from keras_tnn.cost.remainder import Remainder
 from keras_tnn.losses.complexity.complexity import Complexity
 from keras_tnn.surgery import read_graph
 from keras_tnn.surgery.gate_calls import find_gates
@@ -85,6 +87,8 @@ class EnergyShare(CostShare):
 class MeasuredShare(Complexity):
     """Time, or any other cost, that was measured for each group: rest + sum of open groups.
 
+    A group inside a residual block takes its time only where the block is open.
+
     Args:
         model: functional model with gates.
         seconds: for the name of each gate, or of each layer that owns one, what each of its
@@ -109,7 +113,8 @@ class MeasuredShare(Complexity):
     def __init__(
         self, model: keras.Model, seconds: Mapping[str, Sequence[float]], rest: float = 0.0
     ):
-        super().__init__(find_gates(read_graph(model), model.name))
+        graph = read_graph(model)
+        super().__init__(find_gates(graph, model.name))
         names = [site.name for site in self.sites]
         if set(seconds) != set(names):
             raise ValueError(
@@ -124,9 +129,15 @@ class MeasuredShare(Complexity):
         if total == 0:
             raise ValueError("Invalid value for `seconds`. Expected a time above zero in all.")
         self.shares, self.rest = (each / total).astype("float32"), rest / total
+        around = groups_around(Remainder(graph, self.sites, lambda *call: []))
+        outer = [around[id(site.place)] for site in self.sites for _ in range(site.gate.num_groups)]
+        self.outer = [sorted(groups) for groups in outer]  # of each group, the blocks around it
 
     def measure(self, values):
-        return ops.matmul(values, self.shares[:, None]) + self.rest  # (batch, 1)
+        one = ops.ones_like(values[:, 0])
+        runs = [math.prod((values[:, i] for i in groups), start=one) for groups in self.outer]
+        opened = values * ops.stack(runs, axis=-1)
+        return ops.matmul(opened, self.shares[:, None]) + self.rest  # (batch, 1)
 
 
 def check_seconds(name: str, values: Sequence[float], size: int):

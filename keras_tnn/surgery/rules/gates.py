@@ -5,10 +5,18 @@ A gate that is decided once and for all, or that counts groups by u, costs nothi
 
 import math
 
-from keras_tnn.gates import Blind, BudgetPolicy, DataDependent, DataIndependent
+from keras_tnn.gates import (
+    Blind,
+    BudgetPolicy,
+    Convolutional,
+    DataDependent,
+    DataIndependent,
+    Recurrent,
+)
 from keras_tnn.surgery.arguments import argument, product
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Rule
+from keras_tnn.surgery.rules.recurrent import step
 from keras_tnn.surgery.rules.wrappers import macs_inside
 
 
@@ -51,3 +59,21 @@ class BudgetPolicyRule(Rule):
         gate, image = call.operation, argument(call, 2, "image")
         dense = sum(math.prod(layer.kernel.shape) for layer in (gate.actor_hidden, gate.actor))
         return macs_inside(gate.extractor, image) + dense
+
+
+@rule(Recurrent)
+class RecurrentGateRule(Rule):
+    """A step of the LSTM and the logits; the layers in front of it are counted by themselves."""
+
+    def macs(self, call):
+        gate = call.operation
+        return step(gate.cell) + math.prod(gate.output_logits.kernel.shape)
+
+
+@rule(Convolutional)
+class ConvolutionalGateRule(Rule):
+    """The convolutions and the dense layer."""
+
+    def macs(self, call):
+        gate, features = call.operation, argument(call, 1, "features")
+        return macs_inside(gate.looking, features) + math.prod(gate.output_logits.kernel.shape)

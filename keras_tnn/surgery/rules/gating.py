@@ -118,6 +118,10 @@ class GatedLayerNormalizationRule(ChannelGateRule):
 class ResidualGateRule(GatedRule):
     """One gate for all channels of the branch."""
 
+    def values(self, call):
+        values = super().values(call)
+        return 1 - values if call.operation.inverted else values
+
 
 @rule(Throttleable)
 class ThrottleableRule(GatedRule):

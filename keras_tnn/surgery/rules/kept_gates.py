@@ -56,7 +56,11 @@ class KeptBlockGate(KeptGate):
     def layer(self, call, kept, name):
         old = call.operation
         return ResidualGate(
-            num_groups=old.num_groups, index=old.index, dtype=old.dtype_policy, name=name
+            num_groups=old.num_groups,
+            index=old.index,
+            inverted=old.inverted,
+            dtype=old.dtype_policy,
+            name=name,
         )
 
 

@@ -4,7 +4,15 @@ import keras
 import pytest
 
 from keras_tnn.cost import count_macs
-from keras_tnn.gates import Blind, BudgetPolicy, DataDependent, DataIndependent, Nested
+from keras_tnn.gates import (
+    Blind,
+    BudgetPolicy,
+    Convolutional,
+    DataDependent,
+    DataIndependent,
+    Nested,
+    Recurrent,
+)
 
 # stage: filters, blocks
 RESNET50 = ((64, 3), (128, 4), (256, 6), (512, 3))
@@ -127,3 +135,31 @@ def test_gates_of_mobilenet_v2(size, paper):
         macs += macs_of(DataDependent(channels // of_input), channels) if residual else 0
         macs += macs_of(DataDependent(expanded // of_expanded), expanded)
     assert round(macs / 1e6, 2) == paper
+
+
+def test_recurrent_gate_is_a_step_of_an_lstm():
+    # 4 gates of 10 units, from 10 features and 10 of the state, then a logit; wang2019, IV-A
+    assert lstm_step(10) == 4 * 10 * (10 + 10) + 10
+    # With the 1x1 convolution in front: less than 1 % of a block of ResNet-34 (III-A).
+    assert lstm_step(64) + 64 * 10 < 0.01 * 2 * 56 * 56 * 9 * 64 * 64
+
+
+def lstm_step(channels):
+    u, x = keras.Input((), name="u"), keras.Input((8, 8, channels))
+    gate = Recurrent()
+    opened, _ = gate(u, features=gate.front(x, "block"))
+    model = keras.Model([u, x], opened)
+    return count_macs(model) - channels * 10
+
+
+def test_convolutional_gate_is_an_eighth_of_a_block():
+    block = 2 * 8 * 8 * 9 * 16 * 16
+    # wang2019, III-A: 12.5 %; the dense layer comes on top.
+    assert macs_of(Convolutional(4), 8, 8, 16) == block / 8 + 16 * 4
+
+
+def test_light_gate_is_an_eighth_of_a_dense_layer():
+    layer = 8 * 8 * (100 * 48 + 9 * 48 * 12)  # DenseNet with a growth of 12
+    gate = macs_of(Convolutional(12, bottleneck=24), 8, 8, 100)
+    # wang2019, Fig. 4: "roughly 11%".
+    assert gate == layer / 8 + 12 * 12
