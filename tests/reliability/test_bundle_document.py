@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import second_reader
+from golden.answers import FOLDER, SEGMENTS
 from second_reader import SecondReader
 from tnn_tflite import Dispatcher, read_bundle
 from tnn_tflite.dispatch.interpreter import find_runtime
@@ -60,12 +61,16 @@ def test_signatures_by_a_runtime_that_cannot_cut(signatures_bundle):
 
 
 def test_the_manifest_in_the_document_has_the_keys_that_are_written(integer_bundle):
-    (text,) = re.findall(r"```json\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    text, segments = re.findall(r"```json\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     example = json.loads(text)
     written = json.loads((integer_bundle / "manifest.json").read_text())
     assert example.keys() == written.keys()
     assert example["programs"][0].keys() == written["programs"][0].keys()
     assert example["programs"][0]["inputs"][0].keys() == written["programs"][0]["inputs"][0].keys()
+    example = json.loads(f"{{{segments}}}")
+    written = json.loads((FOLDER / SEGMENTS / "manifest.json").read_text())
+    assert example["edges"][0].keys() == written["edges"][0].keys()
+    assert example["programs"][0].keys() - {"..."} <= written["programs"][0].keys()
 
 
 def test_every_key_is_explained(integer_bundle, single_bundle):

@@ -121,3 +121,11 @@ def test_an_operator_that_runs_other_subgraphs():
         expected = run(content, {"image": x})
         np.testing.assert_array_equal(run_in_turn([first, second], x)[1], expected["scores"])
     assert np.any(run(content, {"image": DATA[:1] + 1})["scores"] != expected["scores"])
+
+
+def test_names_that_are_taken():
+    image = keras.Input((6,), name="handed_1")
+    x = layers.Dense(4)(image)
+    model = keras.Model(image, [layers.Dense(2, name="handed_2")(x), layers.Dense(2)(x)])
+    first, second = split_at_exits(tflite_file(model).content, model.output_names)
+    assert (first.outputs[1:], second.inputs) == (("handed_3",), ("handed_3",))

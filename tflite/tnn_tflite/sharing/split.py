@@ -8,6 +8,7 @@ stands in the file of the segment that reads it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,6 +59,8 @@ def split_at_exits(content: bytes, exits: Sequence[str]) -> list[SegmentFile]:
             )
     called = {x: name for name, x in network.inputs.items()}  # by tensor
     made: dict[int, tuple[int, str]] = {}  # by tensor the segment that makes it, and the output
+    free = (HANDED.format(number) for number in itertools.count(1))
+    names = (name for name in free if name not in {*network.inputs, *exits})
     files = []
     for index, (name, operators) in enumerate(zip(exits, parts, strict=True)):
         later = {x for part in parts[index + 1 :] for x in network.read_by(part)}
@@ -65,7 +68,7 @@ def split_at_exits(content: bytes, exits: Sequence[str]) -> list[SegmentFile]:
         outputs = {exits[-1]: end}
         for x in network.made_by(operators):
             if x in later and x not in network.constants:
-                called[x] = HANDED.format(len(called) - len(network.inputs) + 1)
+                called[x] = next(names)
                 if x != end:
                     outputs[called[x]] = x
         read = sorted(x for x in network.read_by(operators) if x in made or x in called)
