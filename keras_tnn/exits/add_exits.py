@@ -131,7 +131,7 @@ def sharing_graph(model: keras.Model) -> Graph:
         graph, outputs=unwrapped(graph.outputs), input_structure=unwrapped(graph.input_structure)
     )
     if any(isinstance(layer, keras.Model) for layer in model.layers):
-        return flattened(graph)
+        return with_models_opened(graph)
     return graph
 
 
@@ -141,7 +141,7 @@ def unwrapped(structure):
     return structure[0] if one else structure
 
 
-def flattened(graph: Graph) -> Graph:
+def with_models_opened(graph: Graph) -> Graph:
     """The graph of a model that has no models inside.
 
     Where there are some, what the model's later layers read is the output of a nested model and
