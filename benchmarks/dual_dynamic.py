@@ -29,6 +29,7 @@ ALONE = flags.DEFINE_integer("gates_alone_epochs", 1, "Epochs of the gates alone
 GATED = flags.DEFINE_integer("gated_epochs", 4, "Epochs of gates and network, to the target.")
 EXITS = flags.DEFINE_integer("exit_epochs", 4, "Epochs of exits, gates and network.")
 TARGET = flags.DEFINE_float("skipping", 0.4, "Skipping ratio.")
+ALPHA = flags.DEFINE_float("alpha", 0.5, "Of the resource loss; the paper's is for 50,000 steps.")
 TEST = flags.DEFINE_bool("test", False, "Whether the test images are looked at.")
 ONLY_TWINS = flags.DEFINE_bool("only_twins", False, "Whether nothing else is trained.")
 HELD_OUT = 5000  # training images that settings are chosen on
@@ -54,6 +55,32 @@ def alone(depth: int, epochs: int, x, y) -> keras.Model:
     return model
 
 
+def gates(*axes) -> dict:
+    """Zeros and ones in training, too: with p itself a short training does not settle."""
+    made = {"depth": tnn.gates.Recurrent, "width": tnn.gates.Convolutional}
+    return {axis: partial(made[axis], estimator=tnn.gates.Soft(hard=True)) for axis in axes}
+
+
+def skipping(start, axes: tuple[str, ...], x, y) -> keras.Model:
+    """Gates alone to zero skipping, then gates and network to the target (IV-A)."""
+    gated = network(depth=DEPTH.value, axis=axes, gate=gates(*axes))
+    model = tnn.surgery.copy_weights(start, gated)
+    model.freeze_data_path()
+    fit(model, Small(x, y, 1), ALONE.value, 3e-3, [tnn.callbacks.SkippingRatio(0.0, ALPHA.value)])
+    model.freeze_data_path(False)
+    to_target = tnn.callbacks.SkippingRatio(TARGET.value, ALPHA.value)
+    fit(model, Small(x, y, 2), GATED.value, 2e-3, [to_target])
+    return model
+
+
+def dual(start, x, y) -> keras.Model:
+    """Exits on top of the trained gates, end to end."""
+    model = tnn.add_exits(start)
+    to_target = tnn.callbacks.SkippingRatio(TARGET.value, ALPHA.value)
+    fit(model, Small(x, y, 3), EXITS.value, 2e-3, [to_target])
+    return model
+
+
 def main(argv):
     pathlib.Path(OUT.value).mkdir(parents=True, exist_ok=True)
     x, y, x_test, y_test = load()
@@ -66,6 +93,12 @@ def main(argv):
         print(f"ResNet-{depth}: {tnn.count_macs(twin):,} MACs, {accuracy:.4f}", flush=True)
     if ONLY_TWINS.value:
         return
+    base = stage("base", lambda: alone(DEPTH.value, BASE.value, *train))
+    both, models = ("depth", "width"), {}
+    for name, axes in (("MGL2S", both), ("layers", both[:1]), ("channels", both[1:])):
+        models[name] = stage(name, lambda axes=axes: skipping(base, axes, *train))
+        print(name, tnn.analysis.evaluate_gating(models[name], *seen, (0.5,), verbose=False))
+    stage("DDI", lambda: dual(models["MGL2S"], *train))
 
 
 if __name__ == "__main__":

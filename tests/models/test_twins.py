@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import keras_tnn as tnn
 from keras_tnn.surgery import copy_weights
 from small_networks import NETWORKS, samples, with_random_statistics
 
@@ -32,3 +33,19 @@ def test_a_few_steps_lower_the_loss(name):
     history = model.fit(x, y, batch_size=8, epochs=6, verbose=0).history["loss"]
     # u is drawn anew in each step: compare the mean of the last three with the first three.
     assert np.mean(history[-3:]) < np.mean(history[:3])
+
+
+def test_what_stands_in_front_of_gates_is_theirs():
+    vanilla = tnn.models.ResNet((8, 8, 3), 4, depth=8, width=4, throttled=False)
+    gate = tnn.gates.Recurrent
+    gated = tnn.models.ResNet((8, 8, 3), 4, depth=8, width=4, axis="depth", gate=gate)
+    fronts = [layer for layer in gated.layers if layer.name.endswith("_open_features")]
+    before = [layer.get_weights() for layer in fronts]
+    copy_weights(vanilla, gated)
+    assert fronts and keras.tree.map_structure(
+        np.array_equal, before, [x.get_weights() for x in fronts]
+    )
+    np.testing.assert_array_equal(
+        gated.get_layer("predictions").get_weights()[0],
+        vanilla.get_layer("predictions").get_weights()[0],
+    )
