@@ -10,18 +10,10 @@ called.
 """
 
 from tnn_tflite import policies
-from tnn_tflite.bundle.description import (
-    Bundle,
-    Edge,
-    Level,
-    Preprocessing,
-    Program,
-    Quantization,
-    SharedFile,
-    TensorSpec,
-)
+from tnn_tflite.bundle.description import Bundle, Preprocessing, SharedFile
 from tnn_tflite.bundle.exit_level import ExitLevel
 from tnn_tflite.bundle.manifest import read_bundle
+from tnn_tflite.bundle.programs import Edge, Level, Program, Quantization, TensorSpec
 from tnn_tflite.conversion.comparison import ComparedLevel, Comparison, compare
 from tnn_tflite.conversion.controller import replace_controller
 from tnn_tflite.conversion.converter import convert

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from tnn_tflite import BundleError, Dispatcher, read_bundle
-from tnn_tflite.bundle.description import Edge, Preprocessing
+from tnn_tflite.bundle.description import Preprocessing
+from tnn_tflite.bundle.programs import Edge
 
 FEATURES = {"name": "features", "shape": [2, 3], "dtype": "float32"}
 ROLES = ("level", "part")

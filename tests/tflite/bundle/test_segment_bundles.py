@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tnn_tflite import BundleError, read_bundle
-from tnn_tflite.bundle.description import Edge
+from tnn_tflite.bundle.programs import Edge
 
 IMAGE = {"name": "image", "shape": [4, 4, 3], "dtype": "float32"}
 SCORES = {"name": "scores", "shape": [10], "dtype": "float32"}

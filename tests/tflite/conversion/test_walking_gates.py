@@ -121,3 +121,21 @@ def test_int8(model, tmp_path):
     assert np.median(wrong) < 0.03 and np.ptp(masked, axis=0).max() > 0.3
     report = lint(directory, "micro")
     assert not report.failed, str(report)
+
+
+@pytest.mark.parametrize(("mode", "tolerance"), [(None, 1e-4), ("int8", 0.1)])
+def test_exits_on_top_of_gates(model, tmp_path, mode, tolerance):
+    """Segments from exit to exit, with an IF a block inside (wang2019, III-C).
+
+    In integers a gate near 1/2 may fall to the other side: half of the images are alike at least.
+    """
+    dual = tnn.add_exits(model, at=["stage1_block1_relu", "stage2_block1_relu"])
+    data = {"quantization": mode, "representative_data": images()} if mode else {}
+    tnn_tflite.convert(dual, tmp_path / "bundle", levels=(1.0,), verbose=False, **data)
+    answers = list(Dispatcher(tmp_path / "bundle").anytime(images()))
+    assert [answer.exit for answer in answers] == list(dual.exit_names)
+    for answer, expected in zip(
+        answers, dual.predict(images(), gating=0.5, verbose=0), strict=True
+    ):
+        differ = np.abs(answer.outputs - expected).max(axis=1) > tolerance
+        assert differ.sum() <= (6 if mode else 0)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tnn_tflite.bundle.description import Quantization
+from tnn_tflite.bundle.programs import Quantization
 from tnn_tflite.dispatch.quantized_values import dequantize, quantize
 
 

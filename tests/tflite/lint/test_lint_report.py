@@ -5,8 +5,8 @@ import pytest
 
 from tiny_files import convolutions_file, layers_file
 from tnn_tflite import BundleError, read_bundle
-from tnn_tflite.bundle.description import TensorSpec
 from tnn_tflite.bundle.program_content import LevelContent
+from tnn_tflite.bundle.programs import TensorSpec
 from tnn_tflite.bundle.writer import write_bundle
 from tnn_tflite.command.lint import main
 from tnn_tflite.lint import TARGETS, lint, lint_graphs, read_operator_graph

@@ -7,7 +7,7 @@ import pytest
 import keras_tnn
 import tnn_tflite
 from tnn_tflite import Dispatcher
-from tnn_tflite.bundle.description import Quantization
+from tnn_tflite.bundle.programs import Quantization
 from tnn_tflite.conversion.converter import level_content
 from tnn_tflite.dispatch.quantized_values import dequantize, quantize
 from tnn_tflite.quantization import MODES, AwareTraining

@@ -9,7 +9,7 @@ import pytest
 
 from one_file_networks import IMAGES
 from tnn_tflite import BundleError, Dispatcher, read_bundle
-from tnn_tflite.bundle.description import Quantization
+from tnn_tflite.bundle.programs import Quantization
 from tnn_tflite.conversion.converter import write_levels
 
 LEVELS = (0.5, 1.0)

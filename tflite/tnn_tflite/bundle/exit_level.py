@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tnn_tflite.bundle.description import Program, Quantization
+    from tnn_tflite.bundle.programs import Program, Quantization
 
 
 @dataclass(frozen=True)

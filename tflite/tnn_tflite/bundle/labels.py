@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from tnn_tflite.bundle.description import TensorSpec
+from tnn_tflite.bundle.programs import TensorSpec
 
 Labels = Sequence[str] | Mapping[str, Sequence[str]]
 

@@ -13,17 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tnn_tflite.bundle import manifest_hash
-from tnn_tflite.bundle.description import (
-    LAYOUTS,
-    PATTERNS,
-    ROLES,
-    Bundle,
-    Edge,
-    NamedBudget,
-    Preprocessing,
-    Program,
-    SharedFile,
-)
+from tnn_tflite.bundle.description import LAYOUTS, PATTERNS, Bundle, Preprocessing, SharedFile
 from tnn_tflite.bundle.folder import read_file
 from tnn_tflite.bundle.manifest_checks import check_bundle
 from tnn_tflite.bundle.manifest_fields import Fields
@@ -35,6 +25,7 @@ from tnn_tflite.bundle.manifest_programs import (
     preprocessing,
     program,
 )
+from tnn_tflite.bundle.programs import ROLES, Edge, NamedBudget, Program
 from tnn_tflite.errors import MAKE_AGAIN, BundleError
 
 FORMAT = "tnn_tflite"

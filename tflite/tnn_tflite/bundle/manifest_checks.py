@@ -3,18 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from tnn_tflite.bundle.description import (
-    ANSWER,
-    CHOICE,
-    CONTROLLER,
-    Bundle,
-    Level,
-    Program,
-    SharedFile,
-    TensorSpec,
-)
+from tnn_tflite.bundle.description import Bundle, SharedFile
 from tnn_tflite.bundle.folder import locate_file
 from tnn_tflite.bundle.pattern_checks import check_patterns
+from tnn_tflite.bundle.programs import ANSWER, CHOICE, CONTROLLER, Level, Program, TensorSpec
 from tnn_tflite.bundle.segment_checks import check_segments
 from tnn_tflite.errors import BundleError
 

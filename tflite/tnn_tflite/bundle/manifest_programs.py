@@ -3,19 +3,19 @@
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
-from tnn_tflite.bundle.description import (
+from tnn_tflite.bundle.description import Preprocessing
+from tnn_tflite.bundle.manifest_fields import Fields
+from tnn_tflite.bundle.programs import (
     GATED,
     LEVEL,
     Edge,
     GatedNetwork,
     Level,
     NamedBudget,
-    Preprocessing,
     Program,
     Quantization,
     TensorSpec,
 )
-from tnn_tflite.bundle.manifest_fields import Fields
 
 Value = TypeVar("Value")
 

@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
-from tnn_tflite.bundle.description import LEVEL_ROLES, Bundle
+from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.folder import read_file
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.bundle.program_content import ProgramContent
+from tnn_tflite.bundle.programs import LEVEL_ROLES
 from tnn_tflite.bundle.writer import replace_bundle, write_controller, write_file, write_manifest
 
 

@@ -1,15 +1,7 @@
 """What a manifest says of a budget policy and its network is compared with itself."""
 
-from tnn_tflite.bundle.description import (
-    BUDGET,
-    GATED,
-    GATES,
-    PATTERNS,
-    POLICY,
-    Bundle,
-    Edge,
-    TensorSpec,
-)
+from tnn_tflite.bundle.description import PATTERNS, Bundle
+from tnn_tflite.bundle.programs import BUDGET, GATED, GATES, POLICY, Edge, TensorSpec
 from tnn_tflite.errors import BundleError
 
 

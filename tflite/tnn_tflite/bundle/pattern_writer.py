@@ -5,19 +5,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tnn_tflite.bundle.description import (
+from tnn_tflite.bundle.description import PATTERNS, Bundle
+from tnn_tflite.bundle.labels import Labels, labels_by_output
+from tnn_tflite.bundle.program_content import ProgramContent
+from tnn_tflite.bundle.programs import (
     GATED,
     GATES,
-    PATTERNS,
     POLICY,
-    Bundle,
     Edge,
     GatedNetwork,
     NamedBudget,
     Program,
 )
-from tnn_tflite.bundle.labels import Labels, labels_by_output
-from tnn_tflite.bundle.program_content import ProgramContent
 from tnn_tflite.bundle.writer import described, replace_bundle, write_file, write_manifest
 
 

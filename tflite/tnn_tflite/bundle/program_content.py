@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tnn_tflite.bundle.description import Quantization, TensorSpec
+from tnn_tflite.bundle.programs import Quantization, TensorSpec
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Whether the segments of a bundle are the parts of one network."""
 
-from tnn_tflite.bundle.description import Bundle, Program, Quantization
+from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.programs import Program, Quantization
 from tnn_tflite.errors import BundleError
 
 

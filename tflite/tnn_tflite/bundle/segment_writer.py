@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tnn_tflite.bundle.description import SEGMENT, Bundle, Edge, Program
+from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.labels import Labels, labels_by_output
 from tnn_tflite.bundle.program_content import ProgramContent
+from tnn_tflite.bundle.programs import SEGMENT, Edge, Program
 from tnn_tflite.bundle.writer import described, replace_bundle, write_file, write_manifest
 
 

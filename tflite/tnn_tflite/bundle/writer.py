@@ -11,18 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tnn_tflite.bundle.description import (
-    CONTROLLER,
-    LAYOUTS,
-    OF_LEVELS,
-    Bundle,
-    Level,
-    Program,
-    SharedFile,
-)
+from tnn_tflite.bundle.description import LAYOUTS, OF_LEVELS, Bundle, SharedFile
 from tnn_tflite.bundle.labels import Labels, labels_by_output
 from tnn_tflite.bundle.manifest import MANIFEST, manifest_text, read_bundle
 from tnn_tflite.bundle.program_content import LevelContent, ProgramContent
+from tnn_tflite.bundle.programs import CONTROLLER, Level, Program
 from tnn_tflite.bundle.replacing import (
     clear_leftovers,
     flush_folder,

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from tnn_tflite.bundle.description import Level, Program
 from tnn_tflite.bundle.exit_level import ExitLevel
+from tnn_tflite.bundle.programs import Level, Program
 from tnn_tflite.text_table import aligned
 
 HEADINGS = ("u", "MACs", "parameters", "bytes", "file")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tnn_tflite.bundle.description import TensorSpec
+from tnn_tflite.bundle.programs import TensorSpec
 
 
 def read_sample(path: str, specs: Sequence[TensorSpec], scale: float) -> dict[str, np.ndarray]:

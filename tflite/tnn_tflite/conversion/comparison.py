@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnn_tflite.bundle.description import Level, TensorSpec
+from tnn_tflite.bundle.programs import Level, TensorSpec
 from tnn_tflite.conversion.converter import LEVELS, levels_of
 from tnn_tflite.conversion.keras_to_tflite import predictions_of, tflite_file
 from tnn_tflite.conversion.layer_errors import is_quantized, layer_errors

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tnn_tflite.bundle.description import ANSWER, CHOICE, LEVEL_ROLES, Bundle, TensorSpec
+from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.bundle.new_controller import exchange_controller
 from tnn_tflite.bundle.program_content import ProgramContent
+from tnn_tflite.bundle.programs import ANSWER, CHOICE, LEVEL_ROLES, TensorSpec
 from tnn_tflite.conversion.converted_level import program_fields
 from tnn_tflite.conversion.keras_to_tflite import tflite_file
 from tnn_tflite.conversion.same_answer import check_answer

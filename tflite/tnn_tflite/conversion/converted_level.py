@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnn_tflite.bundle.description import Quantization
 from tnn_tflite.bundle.program_content import LevelContent
+from tnn_tflite.bundle.programs import Quantization
 from tnn_tflite.conversion.keras_to_tflite import ConvertedFile
 from tnn_tflite.sharing.kernels import Kernel
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnn_tflite.bundle.description import Quantization, TensorSpec
+from tnn_tflite.bundle.programs import Quantization, TensorSpec
 from tnn_tflite.children.guarded import GuardedChild
 from tnn_tflite.children.process import ChildError, StartError
 from tnn_tflite.quantization.aware_training import write_trained

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tnn_tflite.bundle.description import Quantization
+from tnn_tflite.bundle.programs import Quantization
 from tnn_tflite.dispatch.interpreter import Runtime, keeping_every_tensor
 from tnn_tflite.dispatch.quantized_values import dequantize, quantize
 

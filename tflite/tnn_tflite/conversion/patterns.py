@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnn_tflite.bundle.description import NamedBudget
 from tnn_tflite.bundle.pattern_writer import PatternContent
 from tnn_tflite.bundle.program_content import ProgramContent
+from tnn_tflite.bundle.programs import NamedBudget
 from tnn_tflite.conversion.converted_level import program_fields
 from tnn_tflite.conversion.keras_to_tflite import tflite_file
 from tnn_tflite.quantization.plan import Plan

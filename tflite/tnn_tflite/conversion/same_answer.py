@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tnn_tflite.bundle.description import ANSWER, TensorSpec
 from tnn_tflite.bundle.program_content import ProgramContent
+from tnn_tflite.bundle.programs import ANSWER, TensorSpec
 from tnn_tflite.conversion.layer_errors import is_quantized
 from tnn_tflite.dispatch.interpreter import find_runtime
 

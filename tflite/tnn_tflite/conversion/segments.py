@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnn_tflite.bundle.description import Bundle, Edge, Quantization, TensorSpec
+from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.labels import Labels
+from tnn_tflite.bundle.programs import Edge, Quantization, TensorSpec
 from tnn_tflite.bundle.segment_writer import SegmentContent, write_segments
 from tnn_tflite.conversion.keras_to_tflite import ConvertedFile, tflite_file
 from tnn_tflite.dispatch.interpreter import find_runtime

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tnn_tflite.bundle.description import ANSWER, CHOICE, Program
+from tnn_tflite.bundle.programs import ANSWER, CHOICE, Program
 from tnn_tflite.dispatch.session_pool import SessionPool
 from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from tnn_tflite.bundle.description import Bundle, Level
+from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.exit_level import ExitLevel
 from tnn_tflite.bundle.manifest import read_bundle
+from tnn_tflite.bundle.programs import Level
 from tnn_tflite.dispatch.answers import in_form
 from tnn_tflite.dispatch.anytime import exit_after_exit, last_exit_in_time
 from tnn_tflite.dispatch.conditions import conditions_of

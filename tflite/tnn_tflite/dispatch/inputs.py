@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tnn_tflite.bundle.description import TensorSpec
+from tnn_tflite.bundle.programs import TensorSpec
 
 
 class InputReader:

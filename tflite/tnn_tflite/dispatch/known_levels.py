@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from tnn_tflite.bundle.description import Bundle, Level
+from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.exit_level import ExitLevel
+from tnn_tflite.bundle.programs import Level
 from tnn_tflite.latency.in_turn import seconds_in_turn
 from tnn_tflite.latency.table import Conditions, DeviceTable, LevelMeasurement
 from tnn_tflite.latency.table_file import TableError, read_table, table_path

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from tnn_tflite.bundle.description import Program
+from tnn_tflite.bundle.programs import Program
 
 logger = logging.getLogger("tnn_tflite")
 

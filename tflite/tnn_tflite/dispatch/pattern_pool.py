@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from tnn_tflite.bundle.description import GATES, Bundle, GatedNetwork
+from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.programs import GATES, GatedNetwork
 from tnn_tflite.dispatch.interpreter import Runtime
 from tnn_tflite.dispatch.memory_cap import MemoryCap
 from tnn_tflite.dispatch.session import Session

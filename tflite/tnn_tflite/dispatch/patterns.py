@@ -13,7 +13,8 @@ from functools import partial
 
 import numpy as np
 
-from tnn_tflite.bundle.description import GATES, Bundle
+from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.programs import GATES
 from tnn_tflite.dispatch.interpreter import Runtime
 from tnn_tflite.dispatch.memory_cap import MemoryCap
 from tnn_tflite.dispatch.pattern_pool import PatternPool

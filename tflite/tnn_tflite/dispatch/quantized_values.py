@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tnn_tflite.bundle.description import Quantization
+from tnn_tflite.bundle.programs import Quantization
 
 
 def quantize(x: np.ndarray, quantization: Quantization, dtype: str) -> np.ndarray:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tnn_tflite.bundle.description import Level
 from tnn_tflite.bundle.exit_level import ExitLevel
+from tnn_tflite.bundle.programs import Level
 from tnn_tflite.dispatch.pattern import Pattern
 
 

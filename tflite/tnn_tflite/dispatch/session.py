@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tnn_tflite.bundle.description import Bundle, Program, TensorSpec
+from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.programs import Program, TensorSpec
 from tnn_tflite.dispatch.interpreter import Runtime
 from tnn_tflite.errors import BundleError
 

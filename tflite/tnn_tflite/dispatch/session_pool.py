@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tnn_tflite.bundle.description import Bundle, Program
+from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.programs import Program
 from tnn_tflite.dispatch.interpreter import Runtime
 from tnn_tflite.dispatch.memory_cap import LoadedProgram, MemoryCap
 from tnn_tflite.dispatch.session import Session

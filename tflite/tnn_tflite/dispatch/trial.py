@@ -23,9 +23,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tnn_tflite.bundle.description import GATED, Bundle, Program
+from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.folder import DISTRUST
 from tnn_tflite.bundle.manifest import read_bundle
+from tnn_tflite.bundle.programs import GATED, Program
 from tnn_tflite.children.process import StartError, command, death, standard_output
 from tnn_tflite.dispatch.interpreter import Runtime, find_runtime
 from tnn_tflite.dispatch.patterns import PatternCache

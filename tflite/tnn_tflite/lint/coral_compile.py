@@ -8,7 +8,8 @@ drive each other out. The first one named gets its place first (coral.ai, "Edge 
 import shlex
 from collections.abc import Iterator
 
-from tnn_tflite.bundle.description import CONTROLLER, Bundle
+from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.programs import CONTROLLER
 from tnn_tflite.lint.operator_rule import Finding
 from tnn_tflite.lint.target import Graphs
 

@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tnn_tflite.bundle.description import CONTROLLER, LEVEL_ROLES, Bundle
+from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.manifest import read_bundle
+from tnn_tflite.bundle.programs import CONTROLLER, LEVEL_ROLES
 from tnn_tflite.lint.coral import CORAL
 from tnn_tflite.lint.micro import MICRO
 from tnn_tflite.lint.operator_graph import read_operator_graph

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tnn_tflite.bundle.description import LEVEL, Bundle
+from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.manifest import read_bundle
+from tnn_tflite.bundle.programs import LEVEL
 from tnn_tflite.lint.linter import findings_table, lint_graphs
 from tnn_tflite.lint.micro import MICRO
 from tnn_tflite.lint.operator_graph import read_operator_graph
