@@ -22,8 +22,8 @@ from two_phases import Small, fit, halved
 
 import keras_tnn as tnn
 
-DEPTH = flags.DEFINE_integer("depth", 26, "Of the base ResNet, 6n + 2.")
-TWINS = flags.DEFINE_list("twins", ["8", "14", "20", "26"], "Depths of the networks beside it.")
+DEPTH = flags.DEFINE_integer("depth", 20, "Of the base ResNet, 6n + 2.")
+TWINS = flags.DEFINE_list("twins", ["8", "14", "20"], "Depths of the networks beside it.")
 BASE = flags.DEFINE_integer("network_epochs", 5, "Epochs of the network without gates.")
 ALONE = flags.DEFINE_integer("gates_alone_epochs", 1, "Epochs of the gates alone, to skip nothing.")
 GATED = flags.DEFINE_integer("gated_epochs", 4, "Epochs of gates and network, to the target.")
@@ -81,24 +81,44 @@ def dual(start, x, y) -> keras.Model:
     return model
 
 
+def against_twins(ddi, twins: dict, x, y) -> str:
+    """Table II: a hard budget for every image, and a network of that budget."""
+    whole = ddi.exit_costs()[ddi.exit_names[-1]]
+    lines = ["    budget     spent       DDI     alone"]
+    for macs, accuracy in twins.items():
+        budget = min(1.0, macs / whole)
+        try:
+            found = ddi.evaluate(x, y, budget=budget, verbose=0, return_dict=True)
+            own = f"{found['share'] * whole:>10,.0f}{found['accuracy']:>10.4f}"
+        except ValueError as error:
+            own = f"    {error}"
+        lines.append(f"{macs:>10,}{own}{accuracy:>10.4f}")
+    return "\n".join(lines)
+
+
 def main(argv):
     pathlib.Path(OUT.value).mkdir(parents=True, exist_ok=True)
     x, y, x_test, y_test = load()
     train, held = (x[:-HELD_OUT], y[:-HELD_OUT]), (halved(x[-HELD_OUT:]), y[-HELD_OUT:])
     seen = (halved(x_test), y_test) if TEST.value else held
     epochs = BASE.value + ALONE.value + GATED.value + EXITS.value
+    twins = {}
     for depth in map(int, TWINS.value):
         twin = stage(f"alone{depth}", lambda depth=depth: alone(depth, epochs, *train))
         accuracy = twin.evaluate(*seen, verbose=0, return_dict=True)["accuracy"]
+        twins[tnn.count_macs(twin)] = accuracy
         print(f"ResNet-{depth}: {tnn.count_macs(twin):,} MACs, {accuracy:.4f}", flush=True)
     if ONLY_TWINS.value:
         return
     base = stage("base", lambda: alone(DEPTH.value, BASE.value, *train))
-    both, models = ("depth", "width"), {}
+    both = ("depth", "width")
+    gated = stage("MGL2S", lambda: skipping(base, both, *train))
+    ddi = stage("DDI", lambda: dual(gated, *train))
+    print(tnn.evaluate_exits(ddi, *seen))
+    print(against_twins(ddi, twins, *seen), flush=True)
     for name, axes in (("MGL2S", both), ("layers", both[:1]), ("channels", both[1:])):
-        models[name] = stage(name, lambda axes=axes: skipping(base, axes, *train))
-        print(name, tnn.analysis.evaluate_gating(models[name], *seen, (0.5,), verbose=False))
-    stage("DDI", lambda: dual(models["MGL2S"], *train))
+        model = stage(name, lambda axes=axes: skipping(base, axes, *train))
+        print(name, tnn.analysis.evaluate_gating(model, *seen, (0.5,), verbose=False), flush=True)
 
 
 if __name__ == "__main__":
