@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_tnn.analysis.exit_table import ExitRow, ExitTable
 from keras_tnn.cost import EnergyModel, energy
 from keras_tnn.cost.layer_costs import layer_costs
 from keras_tnn.exits.exit_costs import reads_data
+from keras_tnn.exits.sample_costs import SampleCosts
 from keras_tnn.surgery import materialize
 from keras_tnn.training.statistics import warn_without_calibration
 from keras_tnn.utilization import check_levels, has_dial
@@ -29,7 +31,7 @@ def evaluate_exits(
     Args:
         model: compiled model with exits, as `keras_tnn.add_exits` makes it.
         x: test data: arrays, a `tf.data.Dataset` or a `keras.utils.PyDataset`; without
-            utilization. Read once a level; three times where gates read the data.
+            utilization. Read once a level; twice where gates read the data.
         y: labels, where `x` is arrays.
         levels: rising utilizations in (0, 1] of a model with a dial, each of which is cut out: u
             and exit together are an operating point. By default 1. Where gates read the data
@@ -105,11 +107,15 @@ def rows_by_sample(model, u, x, y, calibration_data, batch_size, energy_model) -
     at = {"utilization": u, "calibration_data": calibration_data}
     at |= {"batch_size": batch_size, "verbose": 0}
     logs = model.evaluate(x, y, return_dict=True, **at)
-    whole = model.exit_costs()[model.exit_names[-1]]
-    macs = model.exit_costs_by_sample(x, **at).mean(axis=0).tolist()
-    joules = model.exit_costs_by_sample(x, "energy", energy_model=energy_model, **at)
-    for name, one, energy_of_one in zip(model.exit_names, macs, joules.mean(axis=0), strict=True):
-        yield ExitRow(name, one, one / whole, float(energy_of_one), of_exit(name, logs), u)
+    counted = SampleCosts(model), SampleCosts(model, "energy", energy_model)
+    whole = counted[0].all_open[model.exit_names[-1]]
+
+    def both(decisions):
+        return ops.concatenate([one(decisions) for one in counted], axis=-1)
+
+    macs, joules = model.with_costs(x, both, **at)[-1].mean(axis=0).reshape(2, -1).tolist()
+    for name, one, of_energy in zip(model.exit_names, macs, joules, strict=True):
+        yield ExitRow(name, one, one / whole, of_energy, of_exit(name, logs), u)
 
 
 def of_exit(name: str, logs: dict[str, float]) -> dict[str, float]:

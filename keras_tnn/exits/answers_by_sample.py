@@ -59,34 +59,31 @@ class AnswersBySample(keras.Model):
             x, *args, exit=exit, budget=budget, unit=unit, return_exits=return_exits, **kwargs
         )
 
-    def exit_costs_by_sample(
-        self, x, unit: str = "macs", *, energy_model=None, **kwargs
-    ) -> np.ndarray:
+    def exit_costs_by_sample(self, x, unit: str = "macs", **kwargs) -> np.ndarray:
         """What each exit costs each sample by the decisions of its gates, floats `(n, exits)`.
 
         Args:
             x, **kwargs: as for `predict`, with utilization and gating.
             unit: "macs" or "energy", Joules (wang2019, Eq. 6).
-            energy_model: `keras_tnn.cost.EnergyModel`, for energy.
 
         Raises:
-            ValueError: if `unit` is neither, the model has no gates or their cost is unknown, or
-                gates are to decide several times (`Ensemble`).
+            ValueError: if `unit` is neither, the cost of the gates is unknown, or gates are to
+                decide several times (`Ensemble`).
         """
-        extra = [energy_model] if energy_model is not None else []
-        return self.with_costs(x, SampleCosts(self, unit, *extra), **kwargs)[-1]
+        return self.with_costs(x, SampleCosts(self, unit), **kwargs)[-1]
 
     def with_costs(
         self, x, costs, *args, utilization=None, gating=None, calibration_data=None, **kwargs
     ) -> list[np.ndarray]:
-        """The outputs of all exits and the costs of the same pass, `(n, exits)`."""
+        """The outputs of all exits and what `costs` says of the same pass, `(n, columns)`."""
         if isinstance(gating, Ensemble):
             raise ValueError(
                 "Invalid value for `gating`. Expected one decision of each gate where costs are "
                 f"counted by sample. Received: gating={gating!r}"
             )
         with self.gating(gating), self.at(x, utilization, calibration_data) as x:
-            return WithDecisions(self, costs).predict(x, *args, **kwargs)
+            *outputs, found = WithDecisions(self, costs).predict(x, *args, **kwargs)
+        return [*outputs, found.astype("float64")]  # so that means are exact
 
     def within_budget(self, x, budget, unit, *args, **kwargs) -> tuple:
         """The answers, the numbers of their exits and the shares that were spent, `(n,)` each."""
