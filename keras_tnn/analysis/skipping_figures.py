@@ -46,7 +46,7 @@ def skipping_figure(
     >>> model = keras_tnn.models.ResNet((8, 8, 3), 10, depth=8, width=4, axis="depth")
     >>> figure = skipping_figure(model, np.zeros((4, 8, 8, 3)), utilization=0.5)
     >>> [float(bar.get_height()) for bar in figure.axes[0].containers[0]]
-    [0.0, 1.0, 0.0]
+    [1.0, 0.0, 0.0]
     """
     skipping = skipping_of(model, x, utilization, batch_size)
     count = len(skipping.blocks)
