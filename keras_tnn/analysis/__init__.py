@@ -16,6 +16,7 @@ from keras_tnn.analysis.gate_figures import gate_histogram, gate_timeline, gatin
 from keras_tnn.analysis.gating_table import GatingRow, GatingTable
 from keras_tnn.analysis.level_table import LevelRow, LevelTable
 from keras_tnn.analysis.outcomes import Outcomes, level_outcomes
+from keras_tnn.analysis.skipping_figures import easy_hard_figure, skipping_figure
 
 __all__ = [
     "Choices",
@@ -32,6 +33,7 @@ __all__ = [
     "LevelTable",
     "Outcomes",
     "class_figure",
+    "easy_hard_figure",
     "escalation",
     "evaluate_controller",
     "evaluate_budgets",
@@ -45,4 +47,5 @@ __all__ = [
     "gating_figure",
     "level_outcomes",
     "oracle",
+    "skipping_figure",
 ]

@@ -1,5 +1,7 @@
 """The canvas that all figures of this room are drawn on."""
 
+from os import PathLike
+
 BLUE, RUST, GREY = "#1b5e9b", "#b4552d", "#8a8a8a"
 
 
@@ -40,3 +42,10 @@ def in_thousands(axis):
     from matplotlib.ticker import EngFormatter
 
     axis.set_major_formatter(EngFormatter())
+
+
+def saved(figure, path: str | PathLike | None):
+    """The figure, saved if there is a path."""
+    if path is not None:
+        figure.savefig(path)
+    return figure

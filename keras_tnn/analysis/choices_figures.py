@@ -5,7 +5,7 @@ from os import PathLike
 
 import numpy as np
 
-from keras_tnn.analysis.canvas import BLUE, GREY, RUST, blank_figure, tidy
+from keras_tnn.analysis.canvas import BLUE, GREY, RUST, blank_figure, saved, tidy
 from keras_tnn.analysis.outcomes import Outcomes
 
 
@@ -91,10 +91,3 @@ def class_figure(
     figure.supxlabel("utilization u", fontsize=9)
     figure.supylabel("accuracy", fontsize=9)
     return saved(figure, path)
-
-
-def saved(figure, path: str | PathLike | None):
-    """The figure, saved if there is a path."""
-    if path is not None:
-        figure.savefig(path)
-    return figure

@@ -69,12 +69,14 @@ class ChoicesTable:
         Raises:
             ImportError: if matplotlib is not installed.
         """
-        from keras_tnn.analysis.choices_figures import choices_figure, saved
+        from keras_tnn.analysis.canvas import saved
+        from keras_tnn.analysis.choices_figures import choices_figure
 
         return saved(choices_figure(self), path)
 
     def plot_levels(self, path: str | PathLike | None = None):
         """Which levels answered, beside the oracle's (liu2022, Fig. 8b); as `plot` otherwise."""
-        from keras_tnn.analysis.choices_figures import levels_figure, saved
+        from keras_tnn.analysis.canvas import saved
+        from keras_tnn.analysis.choices_figures import levels_figure
 
         return saved(levels_figure(self), path)

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_tnn.analysis.exit_table import ExitRow, ExitTable
 from keras_tnn.cost import EnergyModel, energy
 from keras_tnn.cost.layer_costs import layer_costs
+from keras_tnn.exits.exit_costs import reads_data
+from keras_tnn.exits.sample_costs import SampleCosts
 from keras_tnn.surgery import materialize
 from keras_tnn.training.statistics import warn_without_calibration
 from keras_tnn.utilization import check_levels, has_dial
@@ -28,10 +31,11 @@ def evaluate_exits(
     Args:
         model: compiled model with exits, as `keras_tnn.add_exits` makes it.
         x: test data: arrays, a `tf.data.Dataset` or a `keras.utils.PyDataset`; without
-            utilization. Read once a level.
+            utilization. Read once a level; twice where gates read the data.
         y: labels, where `x` is arrays.
         levels: rising utilizations in (0, 1] of a model with a dial, each of which is cut out: u
-            and exit together are an operating point. By default 1.
+            and exit together are an operating point. By default 1. Where gates read the data
+            nothing is cut out: costs are means over the samples, by what their gates decide.
         calibration_data: training inputs by which each level's batch-norm statistics are
             estimated anew, as `materialize` takes them.
         batch_size: samples a batch, as for `keras.Model.evaluate`.
@@ -65,6 +69,9 @@ def evaluate_exits(
         warn_without_calibration(model)
     rows = []
     for u in check_levels((1.0,) if levels is None else levels):
+        if reads_data(model):
+            rows += rows_by_sample(model, u, x, y, calibration_data, batch_size, energy_model)
+            continue
         level = materialize(model, u, calibration_data)
         level.compile(**model.measures_of_all())
         rows += rows_of(model, level, u, x, y, batch_size, energy_model)
@@ -91,15 +98,27 @@ def rows_of(model, level, u, x, y, batch_size, energy_model) -> Iterator[ExitRow
     for name in model.exit_names:
         costs = layer_costs(level.up_to(name))
         macs = sum(cost.macs for cost in costs)
-        yield ExitRow(
-            exit=name,
-            macs=macs,
-            share=macs / whole,
-            energy=energy(costs, energy_model),
-            metrics={
-                log.removeprefix(f"{name}_"): value
-                for log, value in logs.items()
-                if log.startswith(f"{name}_")
-            },
-            utilization=u,
-        )
+        joules = energy(costs, energy_model)
+        yield ExitRow(name, macs, macs / whole, joules, of_exit(name, logs), u)
+
+
+def rows_by_sample(model, u, x, y, calibration_data, batch_size, energy_model) -> Iterator[ExitRow]:
+    """The rows of a level whose gates read the data: costs are means over the samples."""
+    at = {"utilization": u, "calibration_data": calibration_data}
+    at |= {"batch_size": batch_size, "verbose": 0}
+    logs = model.evaluate(x, y, return_dict=True, **at)
+    counted = SampleCosts(model), SampleCosts(model, "energy", energy_model)
+    whole = counted[0].all_open[model.exit_names[-1]]
+
+    def both(decisions):
+        return ops.concatenate([one(decisions) for one in counted], axis=-1)
+
+    macs, joules = model.with_costs(x, both, **at)[-1].mean(axis=0).reshape(2, -1).tolist()
+    for name, one, of_energy in zip(model.exit_names, macs, joules, strict=True):
+        yield ExitRow(name, one, one / whole, of_energy, of_exit(name, logs), u)
+
+
+def of_exit(name: str, logs: dict[str, float]) -> dict[str, float]:
+    """The loss and metrics of one exit among those of all."""
+    start = f"{name}_"
+    return {log.removeprefix(start): one for log, one in logs.items() if log.startswith(start)}

@@ -13,6 +13,7 @@ class ExitRow:
     Attributes:
         exit: its name.
         macs: multiply-accumulates for one sample that stops there: the way and the exit's head.
+            Where gates read the data, the mean over samples.
         share: those over the MACs of the whole network, at u = 1 where it has a dial.
         energy: Joules for one sample (wang2019, Eq. 6).
         metrics: name to value, the loss included.
@@ -20,7 +21,7 @@ class ExitRow:
     """
 
     exit: str
-    macs: int
+    macs: float
     share: float
     energy: float
     metrics: dict[str, float]

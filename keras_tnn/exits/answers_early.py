@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import keras
+import numpy as np
 
 from keras_tnn.exits.exit_costs import costs_at, exit_within
 from keras_tnn.exits.stretches import Stretches
@@ -116,13 +117,15 @@ class AnswersEarly(keras.Model):
             return super().evaluate(x, y, *args, **kwargs)
         return self.up_to(number).evaluate(x, self.at_exit(y, number), *args, **kwargs)
 
-    def predict(self, x, *args, exit=None, budget=None, unit="macs", **kwargs):
+    def predict(self, x, *args, exit=None, budget=None, unit="macs", return_exits=False, **kwargs):
         """As `keras.Model.predict`: a list of the outputs of all exits, or the outputs of one.
 
         Args:
             x, *args, **kwargs: as for `keras.Model.predict`, and for a model with a dial as for
                 `keras_tnn.ThrottledModel.predict`.
             exit, budget, unit: as for `evaluate`. Only what the exit needs is computed.
+            return_exits: with an exit or a budget, whether the number of the exit of each
+                sample, integers `(n,)`, is returned, too.
 
         Raises:
             ValueError: if there is no such exit, or the budget is below every exit.
@@ -130,4 +133,5 @@ class AnswersEarly(keras.Model):
         number = self.chosen_exit(exit, budget, unit, kwargs.get("utilization"))
         if number is None:
             return super().predict(x, *args, **kwargs)
-        return self.up_to(number).predict(x, *args, **kwargs)
+        answers = self.up_to(number).predict(x, *args, **kwargs)
+        return (answers, np.full(len(answers), number)) if return_exits else answers

@@ -1,11 +1,10 @@
 """Evaluating and predicting where each sample stops at the first exit that is sure."""
 
-from typing import Any
-
 import keras
 import numpy as np
 
 from keras_tnn.exits.exit_costs import costs_at, head_costs
+from keras_tnn.exits.judged import collected, judged
 from keras_tnn.exits.thresholds import GATE, ExitThresholds
 from keras_tnn.losses import class_probabilities
 from keras_tnn.losses.class_probabilities import certainty_of_answers
@@ -39,14 +38,14 @@ class AnswersWhenSure(keras.Model):
         Args:
             x, *args, **kwargs: as without thresholds.
             thresholds: as for `evaluate`.
-            return_exits: with thresholds, whether the number of the exit of each sample,
-                integers `(n,)`, is returned, too: the answers and these.
+            return_exits: with thresholds or a budget, whether the number of the exit of each
+                sample, integers `(n,)`, is returned, too: the answers and these.
 
         Raises:
             ValueError: as `evaluate`.
         """
         if thresholds is None:
-            return super().predict(x, *args, **kwargs)
+            return super().predict(x, *args, return_exits=return_exits, **kwargs)
         thresholds = self.as_thresholds(thresholds)
         thresholds.asked(self.exit_names)
         self.check_measure(thresholds.measure)
@@ -105,40 +104,7 @@ class AnswersWhenSure(keras.Model):
         answers, taken = self.predict(
             x, batch_size, thresholds=thresholds, return_exits=True, verbose=0, **kwargs
         )
-        last = len(self.exit_names) - 1
-        results = self.judge().evaluate(
-            answers,
-            self.at_exit(y, last),
-            batch_size,
-            verbose,
-            self.at_exit(sample_weight, last),
-            return_dict=True,
-        )
+        results = judged(self, answers, y, sample_weight, batch_size, verbose)
         whole = costs_at(self, "macs")[self.exit_names[-1]]
         results["share"] = float(costs[taken].mean()) / whole
         return results if return_dict else [*results.values()]
-
-    def judge(self) -> keras.Model:
-        """A model that hands answers on, compiled as the last exit."""
-        output = self.outputs[len(self.exit_names) - 1]
-        answer = keras.Input(batch_shape=output.shape, dtype=output.dtype)
-        same = keras.layers.Identity(name=self.exit_names[-1], dtype=output.dtype)(answer)
-        made = keras.Model(answer, same)
-        made.compile(**self.measures_at(len(self.exit_names) - 1))
-        return made
-
-
-def collected(data) -> tuple[Any, Any, Any]:
-    """Inputs, labels and sample weights of a dataset as arrays; it is read once."""
-    indexed = isinstance(data, keras.utils.PyDataset)
-    batches = (data[i] for i in range(len(data))) if indexed else data
-    parts = [keras.utils.unpack_x_y_sample_weight(batch) for batch in batches]
-
-    def joined(*one):
-        return np.concatenate([keras.ops.convert_to_numpy(part) for part in one])
-
-    columns = zip(*parts, strict=True)
-    return tuple(
-        None if column[0] is None else keras.tree.map_structure(joined, *column)
-        for column in columns
-    )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import keras
 
 from keras_tnn.cost import count_macs, energy, gated_energy, gated_macs
+from keras_tnn.cost.gated_cost import GatedCost
 from keras_tnn.surgery import materialize
 from keras_tnn.training import ThrottledModel
 from keras_tnn.utilization import has_dial
@@ -21,11 +22,7 @@ def counter(model, unit: str, utilization: float | None) -> Callable[..., float]
     Args:
         model, unit, utilization: as for `costs_at`.
     """
-    if unit not in UNITS:
-        raise ValueError(
-            f"Invalid value for `unit`. Expected one of {list(UNITS)}, or a table of milliseconds "
-            f"by exit. Received: unit={unit!r}"
-        )
+    check_unit(unit)
     if not has_dial(model):
         if utilization is not None:
             raise ValueError(
@@ -33,7 +30,7 @@ def counter(model, unit: str, utilization: float | None) -> Callable[..., float]
                 f"Expected None. Received: utilization={utilization!r}"
             )
         level = model
-    elif any(gate.data_dependent for gate in model.gates):
+    elif reads_data(model):
         return lambda *numbers: all_open(model, numbers, unit)
     else:
         level = materialize(model, 1.0 if utilization is None else utilization)
@@ -42,15 +39,40 @@ def counter(model, unit: str, utilization: float | None) -> Callable[..., float]
     )
 
 
-def all_open(model, numbers: Sequence[int], unit: str) -> float:
+def reads_data(model) -> bool:
+    """Whether gates of a model look at the sample."""
+    return any(gate.data_dependent for gate in getattr(model, "gates", ()))
+
+
+def check_unit(unit):
+    if unit not in UNITS:
+        raise ValueError(
+            f"Invalid value for `unit`. Expected one of {list(UNITS)}, or a table of milliseconds "
+            f"by exit. Received: unit={unit!r}"
+        )
+
+
+def all_open(model, numbers: Sequence[int], unit: str, *energy_model) -> float:
     """The cost up to some exits with all groups open, gates included."""
+    cost = by_gates(model, numbers, unit, *energy_model)
+    if cost is not None:
+        return float(cost.ungated + cost.gates.whole)
+    features = [x for x in model.inputs if x.name != "utilization"]
     outputs = [model.outputs[number] for number in numbers]
-    part = ThrottledModel(model.input, outputs)
-    if not part.gates:  # none of them comes before the exits
-        features = [x for x in model.inputs if x.name != "utilization"]
-        return UNITS[unit](keras.Model(features, outputs))
-    cost = GATED[unit](part)
-    return float(cost.ungated + cost.gates.whole)
+    return UNITS[unit](keras.Model(features, outputs), *energy_model)
+
+
+def by_gates(model, numbers: Sequence[int], unit: str, *energy_model) -> GatedCost | None:
+    """The cost up to some exits as a function of the gates on the way; None if there are none.
+
+    Args:
+        model: with exits, gates and a dial.
+        numbers: of the exits.
+        unit: "macs" or "energy".
+        *energy_model: for energy, what accesses and MACs cost; by default `EnergyModel()`.
+    """
+    part = ThrottledModel(model.input, [model.outputs[number] for number in numbers])
+    return GATED[unit](part, *energy_model) if part.gates else None
 
 
 def costs_at(model, unit: str, utilization: float | None = None) -> dict[str, float]:
@@ -101,13 +123,22 @@ def exit_within(model, budget: float, unit: str | Mapping = "macs", utilization=
     if not table:
         whole = costs_at(model, unit)[model.exit_names[-1]]
         costs = {name: cost / whole for name, cost in costs.items()}
+    return last_within(costs, budget, math.inf if table else 1)
+
+
+def last_within(costs: Mapping[str, float], budget: float, most: float = 1) -> str:
+    """The last exit whose cost is within a budget, which is `most` at most.
+
+    Raises:
+        ValueError: as `exit_within`.
+    """
     valid = isinstance(budget, numbers.Real) and not isinstance(budget, bool)
-    if not valid or not 0 < budget <= (math.inf if table else 1):
+    if not valid or not 0 < budget <= most:
+        expected = "a float in (0, 1]" if most == 1 else "a positive number"
         raise ValueError(
-            "Invalid value for `budget`. Expected "
-            f"{'a positive number' if table else 'a float in (0, 1]'}. Received: budget={budget!r}"
+            f"Invalid value for `budget`. Expected {expected}. Received: budget={budget!r}"
         )
-    within = [name for name in model.exit_names if costs[name] <= budget]
+    within = [name for name, cost in costs.items() if cost <= budget]
     if not within:
         least = min(costs, key=costs.get)
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_tnn.exits.answers_by_sample import AnswersBySample
 from keras_tnn.exits.answers_early import AnswersEarly
 from keras_tnn.exits.answers_when_sure import AnswersWhenSure
 from keras_tnn.exits.distils_exits import DistilsExits
@@ -84,7 +85,9 @@ class GatedExitsModel(LearnsToStop, ExitsModel):
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
-class ThrottledExitsModel(AnswersWhenSure, AnswersEarly, TrainsExits, ThrottledModel, DistilsExits):
+class ThrottledExitsModel(
+    AnswersWhenSure, AnswersBySample, AnswersEarly, TrainsExits, ThrottledModel, DistilsExits
+):
     """A throttled model with early exits: u and the exit together are an operating point.
 
     It is a `keras_tnn.ThrottledModel`, trained with the same callbacks, and answers like an

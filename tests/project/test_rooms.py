@@ -13,9 +13,9 @@ ORDER += ["throttling", "exits", "callbacks", "models"]
 # These look at models from outside; no room above imports them.
 OBSERVERS = {
     "analysis": {"utilization", "gates", "layers", "surgery", "training", "cost", "losses"}
-    | {"exits"},
+    | {"exits", "quantities"},
 }
-OBSERVERS["controllers"] = {*OBSERVERS["analysis"], "analysis", "quantities"}
+OBSERVERS["controllers"] = {*OBSERVERS["analysis"], "analysis"}
 ALLOWED = {room: {*ORDER[:place], room} for place, room in enumerate(ORDER)}
 ALLOWED |= {room: {*rooms, room} for room, rooms in OBSERVERS.items()}
 
