@@ -76,8 +76,7 @@ def controlled_bundle(contents, networks, tmp_path_factory):
     low = networks[0.5]
     choice = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(low.input))
     controller = keras.Model(low.input, {"choice": choice, "answer": low.output})
-    specs = contents[0].inputs, contents[0].outputs
-    program = controller_content(controller, *specs, num_levels=2, plan=FLOAT)
+    program = controller_content(controller, contents[0], num_levels=2, plan=FLOAT)
     return write(tmp_path_factory, "controlled", contents, controller=program)
 
 

@@ -130,7 +130,10 @@ WRONG = {
         "which leaves the folder",
     ),
     "huge level": (lambda m: m["programs"][0].update(bytes=2**50), "at most 16 times the shared"),
-    "layout": (lambda m: m.update(layout="tar"), "one of files, single, signatures for `layout`"),
+    "layout": (
+        lambda m: m.update(layout="tar"),
+        "one of files, single, signatures, patterns for `layout`",
+    ),
     "quantization": (
         lambda m: m["programs"][0]["inputs"][0].update(quantization=3),
         "an object for `programs.0..inputs.0..quantization`",
