@@ -12,6 +12,7 @@ from keras_tnn.analysis.evaluate_gating import evaluate_gating
 from keras_tnn.analysis.evaluate_levels import evaluate_levels
 from keras_tnn.analysis.exit_outcomes import ExitOutcomes, exit_outcomes, exit_thresholds
 from keras_tnn.analysis.exit_table import ExitRow, ExitTable
+from keras_tnn.analysis.feature_figure import feature_figure
 from keras_tnn.analysis.gate_figures import gate_histogram, gate_timeline, gating_figure
 from keras_tnn.analysis.gating_table import GatingRow, GatingTable
 from keras_tnn.analysis.level_table import LevelRow, LevelTable
@@ -42,6 +43,7 @@ __all__ = [
     "evaluate_levels",
     "exit_outcomes",
     "exit_thresholds",
+    "feature_figure",
     "gate_histogram",
     "gate_timeline",
     "gating_figure",

@@ -6,7 +6,7 @@ import pytest
 
 import keras_tnn as tnn
 from keras_tnn import gates
-from keras_tnn.analysis import easy_hard_figure, skipping_figure
+from keras_tnn.analysis import easy_hard_figure, feature_figure, skipping_figure
 
 IMAGES = np.random.default_rng(0).normal(size=(24, 8, 8, 3)).astype("float32")
 IMAGES *= np.linspace(0.1, 4, 24, dtype="float32")[:, None, None, None]  # gates see a difference
@@ -108,3 +108,25 @@ def test_arguments_that_cannot_be(model):
     plain = tnn.models.ResNet((8, 8, 3), 4, depth=8, width=4, throttled=False)
     with pytest.raises(ValueError, match="Invalid value for `model`. Expected a keras_tnn.Throt"):
         skipping_figure(plain, IMAGES)
+
+
+def test_features_without_and_with_skipping(model, chosen, tmp_path):
+    """A block that is skipped hands its input on, so it changes what all gates open compute."""
+    number = int(np.argmin(chosen["open_blocks"][:, 0]))
+    assert chosen["open_blocks"][number, 0] == 0
+    path = tmp_path / "features.png"
+    figure = feature_figure(model, IMAGES[number], "stage1_block1_relu", most=3, path=path)
+    above, below = (figure.axes[row * 3].images[0].get_array() for row in (0, 1))
+    stem = keras.Model(model.input, model.get_layer("stem_relu").output)
+    channel = int(figure.axes[0].get_title().split(":")[0])
+    # In one batch or alone, a convolution sums in another order.
+    handed_on = np.maximum(stem.predict([IMAGES[[number]], np.ones(1)], verbose=0)[0], 0)
+    np.testing.assert_allclose(below, handed_on[..., channel], rtol=1e-4, atol=1e-5)
+    assert np.abs(above - below).max() > 0.01
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("layer", ["pool", "no_such_layer"])
+def test_features_of_a_layer_that_has_none(model, layer):
+    with pytest.raises(ValueError, match="Invalid value for `layer`. Expected the name of a layer"):
+        feature_figure(model, IMAGES[0], layer)
