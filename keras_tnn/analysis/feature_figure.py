@@ -56,7 +56,7 @@ def feature_figure(
     change = np.sqrt(((with_skipping - without) ** 2).sum(axis=(0, 1)))
     change /= np.maximum(np.sqrt((without**2).sum(axis=(0, 1))), 1e-12)
     chosen = np.argsort(-change, kind="stable")[:most]
-    figure = blank_figure(max(3.0, 1.0 * len(chosen)), 2.6)
+    figure = blank_figure(max(3.0, 1.0 * len(chosen)), 2.2)
     rows = figure.subplots(2, len(chosen), squeeze=False)
     for column, channel in zip(rows.T, chosen, strict=True):
         maps = without[..., channel], with_skipping[..., channel]

@@ -237,3 +237,22 @@ def test_densenet_100():
     model = tnn.models.DenseNet((8, 8, 3), 10, axis="depth", gate=gates.Recurrent)
     assert len(model.gate_calls) == 3 * 15 and len(model.gate_fronts) == 3 * 15
     assert [type(gate) for gate in model.gates] == [gates.Recurrent]
+
+
+LIGHT = functools.partial(gates.Convolutional, bottleneck=24)
+
+
+@pytest.mark.parametrize(
+    ("build", "channel_gate", "millions", "share"),
+    [
+        (functools.partial(tnn.models.ResNet, depth=74), gates.Convolutional, 170, 0.125),
+        (tnn.models.DenseNet, LIGHT, 290, 0.11),  # a DenseNet-100
+    ],
+    ids=["ResNet-74", "DenseNet-100"],
+)
+def test_what_the_gates_of_the_papers_networks_cost(build, channel_gate, millions, share):
+    """wang2019, III-A and IV-C: 340 and 580 MFLOPs; gates of 12.5 % and about 11 %."""
+    both = {"depth": gates.Recurrent, "width": channel_gate}
+    macs = gated_macs(build((32, 32, 3), 10, axis=("depth", "width"), gate=both))
+    assert macs.ungated == pytest.approx(millions * 1e6, rel=0.015)
+    assert macs.gates.whole / macs.ungated == pytest.approx(share, abs=0.002)
