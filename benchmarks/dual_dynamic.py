@@ -13,14 +13,17 @@ of learned_gates.py.
 
 import os
 import pathlib
+import time
 from functools import partial
 
 import keras
+import numpy as np
 from absl import app, flags
 from learned_gates import OUT, load
 from two_phases import Small, fit, halved
 
 import keras_tnn as tnn
+import tnn_tflite
 
 DEPTH = flags.DEFINE_integer("depth", 20, "Of the base ResNet, 6n + 2.")
 TWINS = flags.DEFINE_list("twins", ["8", "14", "20"], "Depths of the networks beside it.")
@@ -30,6 +33,7 @@ GATED = flags.DEFINE_integer("gated_epochs", 4, "Epochs of gates and network, to
 EXITS = flags.DEFINE_integer("exit_epochs", 4, "Epochs of exits, gates and network.")
 TARGET = flags.DEFINE_float("skipping", 0.4, "Skipping ratio.")
 ALPHA = flags.DEFINE_float("alpha", 0.5, "Of the resource loss; the paper's is for 50,000 steps.")
+TIMED = flags.DEFINE_integer("timed", 2000, "Images that are timed.")
 TEST = flags.DEFINE_bool("test", False, "Whether the test images are looked at.")
 ONLY_TWINS = flags.DEFINE_bool("only_twins", False, "Whether nothing else is trained.")
 HELD_OUT = 5000  # training images that settings are chosen on
@@ -96,6 +100,25 @@ def against_twins(ddi, twins: dict, x, y) -> str:
     return "\n".join(lines)
 
 
+def on_device(gated, base, x) -> str:
+    """Mean time of an image behind IFs over that of the ungated network, one after the other."""
+    seconds = {}
+    for name, model in (("gated", gated), ("ungated", {1.0: base})):
+        folder = pathlib.Path(OUT.value) / name
+        tnn_tflite.convert(model, folder, **({} if name == "ungated" else {"levels": (1.0,)}))
+        seconds[tnn_tflite.Dispatcher(folder, trial=False)] = []
+    for image in x[: TIMED.value]:
+        for dispatcher, times in seconds.items():
+            start = time.perf_counter()
+            dispatcher(image)
+            times.append(time.perf_counter() - start)
+    # Without the fiftieth in which the system gave the core to others.
+    gated_ms, ungated_ms = (
+        1000 * float(np.sort(one)[: -len(one) // 50].mean()) for one in seconds.values()
+    )
+    return f"on the device: {gated_ms:.3f} ms of {ungated_ms:.3f} ms, {gated_ms / ungated_ms:.3f}"
+
+
 def main(argv):
     pathlib.Path(OUT.value).mkdir(parents=True, exist_ok=True)
     x, y, x_test, y_test = load()
@@ -114,6 +137,7 @@ def main(argv):
     both = ("depth", "width")
     gated = stage("MGL2S", lambda: skipping(base, both, *train))
     ddi = stage("DDI", lambda: dual(gated, *train))
+    print(on_device(gated, base, seen[0]), flush=True)
     print(tnn.evaluate_exits(ddi, *seen))
     print(against_twins(ddi, twins, *seen), flush=True)
     for name, axes in (("MGL2S", both), ("layers", both[:1]), ("channels", both[1:])):
