@@ -137,7 +137,7 @@ class BudgetPolicy(LearnedGate):
         utilization = ops.cast(utilization, "float32")
         read = self.read(utilization, image, training)
         values, s, _ = super().choose(utilization, training, threshold, read=read)
-        kept = np.arange(self.num_groups) < self.kept.state[0]
+        kept = ops.arange(self.num_groups, dtype="float32") < self.kept.state[0]
         values, s = (ops.where(kept, 1.0, x) for x in (values, s))
         if training:
             return values, s, ops.squeeze(self.critic(self.critic_hidden(read)), -1)
@@ -159,12 +159,13 @@ class BudgetPolicy(LearnedGate):
             c = ops.clip(c, 0.01, 0.99)
             return ops.log(c / (1 - c))
         rank = np.argsort(self.order)[self.free].argsort().argsort()
-        return c * (self.free_groups + 1) - (rank + 1).astype("float32")
+        return c * (self.free_groups + 1) - ops.convert_to_tensor(rank + 1, "float32")
 
     def offset(self, utilization):
         """The calibrated shift, on straight lines between the knots: `(batch, 1)`."""
         place = ops.maximum(utilization * KNOTS, 1.0)
-        near = ops.relu(1 - ops.abs(ops.expand_dims(place, -1) - np.arange(1, KNOTS + 1)))
+        knots = ops.arange(1, KNOTS + 1, dtype="float32")
+        near = ops.relu(1 - ops.abs(ops.expand_dims(place, -1) - knots))
         return ops.sum(near * self.offsets, axis=-1, keepdims=True)
 
     def within(self, utilization, opened):
