@@ -100,7 +100,7 @@ class LearnsToStop(keras.Model):
         labels, weights = self.padded(y, odds), self.padded(sample_weight, odds)
         loss = super().compute_loss(x, labels, y_pred, weights, training=training)
         stops = self.stops(odds, training)  # (batch, exits)
-        share = ops.sum(stops * np.array(self.shares, "float32"), axis=-1)
+        share = ops.sum(stops * ops.convert_to_tensor(self.shares, "float32"), axis=-1)
         self.stopped_share.update_state(share)
         target = ops.convert_to_tensor(self.target, "float32")
         penalty = ConstQuad().call(target, share[:, None])
