@@ -13,7 +13,6 @@ held-out images. The test images are looked at with `--test` only. A stopped run
 stopped; `--data` and `--out` are those of learned_gates.py.
 """
 
-import os
 import pathlib
 from functools import partial
 
@@ -22,7 +21,7 @@ import numpy as np
 from absl import app, flags
 from keras import ops
 from learned_gates import OUT, accuracy_at, load
-from two_phases import Small, fit, halved
+from two_phases import Small, fit, halved, stage
 
 import keras_tnn as tnn
 
@@ -37,7 +36,6 @@ TEST = flags.DEFINE_bool("test", False, "Whether the test images are looked at."
 TIMED = flags.DEFINE_integer("timed", 0, "Images whose inference is timed.")
 HELD_OUT = 5000  # training images that settings and the calibration are chosen on
 BUDGETS = (0.2, 0.4, 0.6, 0.8, 1.0)
-LOSS = "sparse_categorical_crossentropy"
 network = partial(tnn.models.ResNeXt, (16, 16, 3), 10, branch_width=8, filters=32, gate_sums=False)
 reward = tnn.losses.BudgetReward(gamma=0.5, omega=0.1, unit="macs")
 whole_convolution = keras.layers.Conv2D.convolution_op
@@ -51,18 +49,6 @@ def by_branch(layer, inputs, kernel):
     return ops.concatenate(
         [ops.conv(x, k, layer.strides, layer.padding) for x, k in branches], axis=-1
     )
-
-
-def stage(name: str, make) -> keras.Model:
-    """A trained model, from its file where there is one: the next stage trains a copy of it."""
-    path = pathlib.Path(OUT.value) / f"{name}.keras"
-    if not path.exists():
-        keras.utils.set_random_seed(0)
-        make().save(path.with_name("unfinished.keras"))
-        os.replace(path.with_name("unfinished.keras"), path)
-    model = keras.saving.load_model(path)
-    model.compile(loss=LOSS, metrics=["accuracy"])
-    return model
 
 
 def pretrained(x, y) -> keras.Model:

@@ -11,7 +11,6 @@ looked at with `--test` only. A stopped run goes on where it stopped; `--data` a
 of learned_gates.py.
 """
 
-import os
 import pathlib
 import time
 from functools import partial
@@ -20,7 +19,7 @@ import keras
 import numpy as np
 from absl import app, flags
 from learned_gates import OUT, load
-from two_phases import Small, fit, halved
+from two_phases import Small, fit, halved, stage
 
 import keras_tnn as tnn
 import tnn_tflite
@@ -37,20 +36,7 @@ TIMED = flags.DEFINE_integer("timed", 2000, "Images that are timed.")
 TEST = flags.DEFINE_bool("test", False, "Whether the test images are looked at.")
 ONLY_TWINS = flags.DEFINE_bool("only_twins", False, "Whether nothing else is trained.")
 HELD_OUT = 5000  # training images that settings are chosen on
-LOSS = "sparse_categorical_crossentropy"
 network = partial(tnn.models.ResNet, (16, 16, 3), 10)
-
-
-def stage(name: str, make) -> keras.Model:
-    """A trained model, from its file where there is one."""
-    path = pathlib.Path(OUT.value) / f"{name}.keras"
-    if not path.exists():
-        keras.utils.set_random_seed(0)
-        make().save(path.with_name("unfinished.keras"))
-        os.replace(path.with_name("unfinished.keras"), path)
-    model = keras.saving.load_model(path)
-    model.compile(loss=LOSS, metrics=["accuracy"])
-    return model
 
 
 def alone(depth: int, epochs: int, x, y) -> keras.Model:

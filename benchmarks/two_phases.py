@@ -109,6 +109,18 @@ def fit(model, images: Shifted, epochs: int, rate: float, callbacks=(), speed=co
     model.fit(images, epochs=epochs, callbacks=[*callbacks], verbose=2)
 
 
+def stage(name: str, make) -> keras.Model:
+    """A trained model, from its file where there is one: the next stage trains a copy of it."""
+    path = pathlib.Path(OUT.value) / f"{name}.keras"
+    if not path.exists():
+        keras.utils.set_random_seed(0)
+        make().save(path.with_name("unfinished.keras"))
+        os.replace(path.with_name("unfinished.keras"), path)
+    model = keras.saving.load_model(path)
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
 def first_phase(x, y) -> keras.Model:
     """A plain network that has learned to run without any of its parts."""
     path = pathlib.Path(OUT.value) / "first.keras"
