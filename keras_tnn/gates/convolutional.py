@@ -69,12 +69,7 @@ class Convolutional(LearnedGate):
     ):
         estimator = Soft() if estimator is None else estimator
         super().__init__(num_groups, min_groups, estimator, open_probability, always_open, **kwargs)
-        if not self.free_groups:
-            raise ValueError(
-                "A convolutional gate needs a group to decide on. Expected fewer groups that are "
-                f"always open. Received: num_groups={num_groups}, min_groups={min_groups}, "
-                f"always_open={always_open!r}"
-            )
+        self.check_decides()
         self.filters = None if filters is None else check_count(filters, "filters")
         self.bottleneck = None if bottleneck is None else check_count(bottleneck, "bottleneck")
 
@@ -93,14 +88,7 @@ class Convolutional(LearnedGate):
         last = self.convolution(rank, filters, 3, 1 if light else 2, "convolution")
         self.looking = keras.Sequential([*light, last], name="looking")
         self.looking.build(features_shape)
-        log_odds = math.log(self.open_probability / (1 - self.open_probability))
-        self.output_logits = layers.Dense(
-            self.free_groups,
-            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
-            bias_initializer=keras.initializers.Constant(log_odds),
-            dtype="float32",
-            name="logits",
-        )
+        self.output_logits = self.opening_logits()
         self.output_logits.build((None, filters))
         self.built = True
 

@@ -65,12 +65,7 @@ class DataDependent(LearnedGate):
         **kwargs,
     ):
         super().__init__(num_groups, min_groups, estimator, open_probability, always_open, **kwargs)
-        if not self.free_groups:
-            raise ValueError(
-                "A data-dependent gate needs a group to decide on. Expected fewer groups that are "
-                f"always open. Received: num_groups={num_groups}, min_groups={min_groups}, "
-                f"always_open={always_open!r}"
-            )
+        self.check_decides()
         self.hidden_units = check_count(hidden_units, "hidden_units")
         self.memory = memory
         logits = (self.free_groups, 2)

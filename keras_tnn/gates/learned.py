@@ -1,5 +1,7 @@
 """The base of all gates that are learned: probabilities in training, a decision at inference."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -83,6 +85,26 @@ class LearnedGate(Gate):
     def free_groups(self) -> int:
         """How many groups the gate decides on."""
         return len(self.free)
+
+    def check_decides(self):
+        """Raises ValueError if all groups are always open, for gates that are not cut for good."""
+        if not self.free_groups:
+            raise ValueError(
+                f"A {type(self).__name__} gate needs a group to decide on. Expected fewer groups "
+                f"that are always open. Received: num_groups={self.num_groups}, "
+                f"min_groups={self.min_groups}, always_open={self.always_open!r}"
+            )
+
+    def opening_logits(self) -> keras.layers.Dense:
+        """A last layer by which groups are open with about `open_probability` before training."""
+        log_odds = math.log(self.open_probability / (1 - self.open_probability))
+        return keras.layers.Dense(
+            self.free_groups,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            bias_initializer=keras.initializers.Constant(log_odds),
+            dtype="float32",
+            name="logits",
+        )
 
     def logits(self, utilization, training=None, **read):
         """Log-odds of the free groups: float32 tensor `(batch or 1, free_groups)`.

@@ -1,7 +1,5 @@
 """Recurrent gates: one cell walks over the blocks of a network and remembers what it decided."""
 
-import math
-
 import keras
 from keras import layers, ops
 
@@ -74,22 +72,10 @@ class Recurrent(LearnedGate):
     ):
         estimator = Soft() if estimator is None else estimator
         super().__init__(num_groups, min_groups, estimator, open_probability, always_open, **kwargs)
-        if not self.free_groups:
-            raise ValueError(
-                "A recurrent gate needs a group to decide on. Expected fewer groups that are "
-                f"always open. Received: num_groups={num_groups}, min_groups={min_groups}, "
-                f"always_open={always_open!r}"
-            )
+        self.check_decides()
         self.units = check_count(units, "units")
         self.cell = layers.LSTMCell(units, dtype="float32", name="cell")
-        log_odds = math.log(open_probability / (1 - open_probability))
-        self.output_logits = layers.Dense(
-            self.free_groups,
-            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
-            bias_initializer=keras.initializers.Constant(log_odds),
-            dtype="float32",
-            name="logits",
-        )
+        self.output_logits = self.opening_logits()
 
     def front(self, features, name):
         rank = len(features.shape) - 2

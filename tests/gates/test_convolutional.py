@@ -71,7 +71,7 @@ def test_soft_in_training():
     [
         ({"filters": 0}, "Invalid value for `filters`. Expected a positive integer"),
         ({"bottleneck": 1.5}, "Invalid value for `bottleneck`. Expected a positive integer"),
-        ({"min_groups": 4}, "A convolutional gate needs a group to decide on"),
+        ({"min_groups": 4}, "A Convolutional gate needs a group to decide on"),
     ],
 )
 def test_invalid(arguments, message):

@@ -95,7 +95,7 @@ def test_opens_with_the_probability_it_was_given():
     ("arguments", "message"),
     [
         ({"units": 0}, "Invalid value for `units`. Expected a positive integer"),
-        ({"min_groups": 1}, "A recurrent gate needs a group to decide on"),
+        ({"min_groups": 1}, "A Recurrent gate needs a group to decide on"),
         ({"open_probability": 1.0}, "Invalid value for `open_probability`"),
     ],
 )
