@@ -1,6 +1,6 @@
 """The README's example: train on handwritten digits, look at the levels, ship them, turn the dial.
 
-    python examples/quickstart.py
+python examples/quickstart.py
 """
 
 
