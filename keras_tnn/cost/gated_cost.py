@@ -19,6 +19,7 @@ from keras_tnn.cost.memory import moved_bytes, tensor_bytes, weight_bytes
 from keras_tnn.cost.part_conditions import find_conditions
 from keras_tnn.cost.remainder import Product, Remainder
 from keras_tnn.layers.gated import Gated
+from keras_tnn.surgery.channels import by_tensor
 from keras_tnn.surgery.gate_calls import GateCall, find_gates
 from keras_tnn.surgery.graph import Call, Graph, read_graph
 from keras_tnn.surgery.macs import macs_of_call
@@ -145,12 +146,13 @@ def byte_products(call: Call, kept: Kept) -> list[Product]:
     rule = rule_of(call)
     if not rule.in_cut:
         return []
-    if rule.looks_up(call) or len(call.outputs) > 1:  # all of it, or nothing
+    if rule.looks_up(call):  # all of it, or nothing
         return [over((), moved_bytes(call), call, kept)]
     pairs = zip(own_weights(call.operation), rule.weights(call, kept), strict=False)
     products = [over(axes, weight_bytes([w]), call, kept) for w, axes in pairs]
     if not rule.passes_values_on(call):
-        ends = zip((*call.inputs, call.output), (*kept.reads, kept.makes), strict=True)
+        made = by_tensor(kept.makes, call.outputs)
+        ends = zip((*call.inputs, *call.outputs), (*kept.reads, *made), strict=True)
         products += [over((axis,), tensor_bytes(call, (x,)), call, kept) for x, axis in ends]
     return products
 
