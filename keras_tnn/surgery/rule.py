@@ -77,10 +77,15 @@ class Rule:
         at_training_only: whether the layer hands its input on at inference: on a device it is gone.
         pools: whether it is pooling, of which liu2022 counts the FLOPs.
         several: whether it holds for calls that return several tensors, too.
+        silent: whether a call to which no rule of the kind `applies` needs all of its channels, so
+            that `throttle` has nothing to say where it keeps them whole.
+        takes: whether the call reads those entries alone that it hands on, as a slice does.
     """
 
     followed = True
     several = False
+    silent = True
+    takes = False
     in_cut = True
     at_training_only = False
     pools = False
@@ -194,8 +199,8 @@ class AsItsKind(Rule):
 
     def __init__(self, kind: Rule, changed: tuple[str, ...] = ()):
         self.kind, self.changed = kind, changed
-        self.followed = kind.followed and not changed
-        self.pools = kind.pools
+        self.followed = kind.followed and kind.silent and not changed
+        self.pools, self.takes = kind.pools, kind.takes
         self.at_training_only = kind.at_training_only and not changed
         self.macs, self.looks_up = kind.macs, kind.looks_up
         self.passes_values_on, self.is_counted = kind.passes_values_on, kind.is_counted

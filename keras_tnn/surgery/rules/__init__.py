@@ -12,11 +12,13 @@ from keras_tnn.surgery.rules import (  # noqa: F401
     joining,
     kept_gates,
     looking_up,
+    moving,
     normalization,
     per_channel,
     products,
     reading_all,
     recurrent,
     reshaping,
+    selecting,
     wrappers,
 )
