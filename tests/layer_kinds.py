@@ -7,6 +7,11 @@ from keras import layers, ops
 import keras_tnn as tnn
 
 
+def mixed(*tensors):
+    """Tensors of different channels, each read by a layer of its own, added up."""
+    return layers.Add()([layers.Conv2D(8, 1)(x) for x in tensors])
+
+
 def same_twice(layer):
     """A merging layer on a tensor and on another function of it."""
     return lambda x: layer([x, layers.Activation("tanh")(x)])
@@ -146,8 +151,7 @@ NARROWS = {
         ops_all=all_operations,
         ops_add=lambda x: x + ops.tanh(x),
         ops_largest=lambda x: ops.max(x, axis=1) - ops.min(x, axis=1),
-        ops_whole_reshape=lambda x: ops.reshape(layers.ReLU()(layers.Conv2D(8, 1)(x)), (-1, 72, 4)),
-        GaussianNoise=lambda x: layers.GaussianNoise(1.0)(x),
+            GaussianNoise=lambda x: layers.GaussianNoise(1.0)(x),
         Add=same_twice(layers.Add()),
         Subtract=same_twice(layers.Subtract()),
         Multiply=same_twice(layers.Multiply()),
@@ -174,7 +178,13 @@ UNFOLLOWED = on_images(
     TimeDistributed=lambda x: layers.TimeDistributed(layers.Conv1D(4, 2))(x),
     SpectralNormalization=lambda x: layers.SpectralNormalization(layers.Conv2D(4, 2))(x),
     EinsumDense=lambda x: layers.EinsumDense("abcd,de->abce", (6, 6, 4))(x),
-    ops_squeeze=lambda x: ops.squeeze(ops.expand_dims(x, 1), 1),
+    PermuteChannels=lambda x: layers.Permute((3, 1, 2))(x),
+    ChannelsFirst=lambda x: layers.GlobalMaxPooling2D(data_format="channels_first")(x),
+    NormalizationOfRows=lambda x: layers.BatchNormalization(axis=1)(x),
+    ops_transpose_channels=lambda x: ops.transpose(x, (0, 3, 1, 2)),
+    ops_swap_channels=lambda x: ops.swapaxes(x, 1, -1),
+    ops_unstack_channels=lambda x: ops.unstack(x, axis=-1)[0],
+    ops_last_of=lambda x: ops.expand_dims(x[..., 0], -1),
     ops_matmul=lambda x: ops.matmul(x, np.ones((16, 4), "float32")),
     ops_dot=lambda x: ops.dot(x, np.ones((16, 4), "float32")),
     ops_inner=lambda x: ops.inner(x, np.ones((4, 16), "float32")),
@@ -189,6 +199,49 @@ UNFOLLOWED = on_images(
     ops_attention=lambda x: ops.dot_product_attention(*[layers.Reshape((36, 4, 4))(x)] * 3),
 )
 
+# Their channels are followed where they stay last, or are taken one by one.
+NARROWS |= on_images(
+    ops_split=lambda x: mixed(*ops.split(x, 2, axis=-1)),
+    ops_split_three=lambda x: mixed(*ops.split(x, [2, 7], axis=-1)),
+    ops_array_split=lambda x: mixed(*ops.array_split(x, 2, axis=-1)),
+    ops_split_rows=lambda x: ops.add(*ops.split(x, 2, axis=1)),
+    ops_unstack=lambda x: ops.concatenate(ops.unstack(x, axis=2), axis=-1),
+    ops_stack=lambda x: ops.stack([x, ops.tanh(x)], axis=1),
+    ops_take_rows=lambda x: ops.take(x, [0, 4, 4, 2], axis=1),
+    ops_take=lambda x: ops.take(x, [15, *range(14), 3], axis=-1),
+    ops_flip=lambda x: ops.flip(ops.flip(x, axis=1), axis=-1),
+    ops_roll=lambda x: ops.roll(ops.roll(x, (1, 2), axis=(1, 2)), 13, axis=-1),
+    ops_repeat=lambda x: ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=-1),
+    ops_tile=lambda x: ops.tile(x, (1, 2, 1, 3)),
+    ops_broadcast=lambda x: ops.broadcast_to(x[:, :1], (2, 6, 6, 16)),
+    ops_slice=lambda x: x[:, 1::2, ..., 8:] - x[:, None, 0, :, :8],
+    ops_half=lambda x: x[..., :8] + ops.relu(x[..., 8:]),
+    ops_pad=lambda x: ops.pad(x, [[0, 0], [1, 0], [0, 2], [0, 0]]),
+    ops_reflect=lambda x: ops.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "reflect"),
+    ops_padded_ones=lambda x: layers.Conv2D(8, 1)(
+        ops.pad(x, [[0, 0], [1, 1], [0, 0], [0, 3]], constant_values=1.0)
+    ),
+    ops_transpose=lambda x: ops.transpose(x, (0, 2, 1, 3)),
+    ops_moveaxis=lambda x: ops.swapaxes(ops.moveaxis(x, 1, 2), 1, 2),
+    ops_squeeze=lambda x: ops.squeeze(ops.expand_dims(x, 1), 1),
+    ops_heads=lambda x: ops.transpose(ops.reshape(x, (-1, 36, 2, 8)), (0, 2, 1, 3)),
+    ops_any_rows=lambda x: ops.reshape(x, (-1, 24, 24)),
+    SplitChannels=lambda x: layers.Reshape((6, 6, 4, 4))(x),
+    ops_windows=lambda x: ops.reshape(
+        ops.transpose(ops.reshape(x, (-1, 2, 3, 2, 3, 16)), (0, 1, 3, 2, 4, 5)), (-1, 36, 16)
+    ),
+    ops_depth_to_space=lambda x: ops.nn.depth_to_space(x, 2),
+    ops_space_to_depth=lambda x: ops.nn.space_to_depth(x, 2),
+    ops_patches=lambda x: ops.image.extract_patches(x, 2, padding="same", strides=1),
+    ops_pooling=lambda x: ops.max_pool(x, 2) + ops.average_pool(x, 2),
+    ops_resize=lambda x: ops.image.resize(x, (9, 9)),
+    ops_cropped=lambda x: ops.image.crop_images(ops.image.pad_images(x, 1, 1, 1, 1), 2, 2, 0, 0),
+    ops_where=lambda x: ops.where(ops.logical_and(x > 0, x < 1), x, -2 * x),
+    ops_reductions=lambda x: ops.sum(x, axis=1) - ops.var(x, axis=2) + ops.cumsum(x, 1)[:, 0],
+    ops_other_reductions=lambda x: ops.amax(x, axis=1) + ops.median(x, axis=2)
+    + ops.std(ops.sort(x, axis=1), axis=1) - ops.amin(ops.cumprod(x, 1), 1) * ops.prod(x, 1),
+)  # fmt: skip
+
 COLOURS = on_images(
     **{
         name: lambda x, name=name: augmentation(name)(layers.Conv2D(3, 1)(x))
@@ -202,9 +255,6 @@ WHOLE = on_images(
     RMSNormalization=lambda x: layers.RMSNormalization()(x),
     UnitNormalization=lambda x: layers.UnitNormalization()(x),
     normalized_Dot=lambda x: layers.Dot(1, normalize=True)([layers.Flatten()(x)] * 2),
-    PermuteChannels=lambda x: layers.Permute((3, 1, 2))(x),
-    SplitChannels=lambda x: layers.Reshape((6, 6, 4, 4))(x),
-    ChannelsFirst=lambda x: layers.GlobalMaxPooling2D(data_format="channels_first")(x),
     LSTM=lambda x: layers.LSTM(4)(layers.Reshape((-1, 16))(x)),
     CategoryOfChannels=lambda x: ops.log_softmax(x),
     Masking=lambda x: ops.negative(layers.Masking()(x)),

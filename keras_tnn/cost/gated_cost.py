@@ -19,6 +19,7 @@ from keras_tnn.cost.memory import moved_bytes, tensor_bytes, weight_bytes
 from keras_tnn.cost.part_conditions import find_conditions
 from keras_tnn.cost.remainder import Product, Remainder
 from keras_tnn.layers.gated import Gated
+from keras_tnn.surgery.channels import by_tensor
 from keras_tnn.surgery.gate_calls import GateCall, find_gates
 from keras_tnn.surgery.graph import Call, Graph, read_graph
 from keras_tnn.surgery.macs import macs_of_call
@@ -145,12 +146,14 @@ def byte_products(call: Call, kept: Kept) -> list[Product]:
     rule = rule_of(call)
     if not rule.in_cut:
         return []
-    if rule.looks_up(call) or len(call.outputs) > 1:  # all of it, or nothing
+    if rule.looks_up(call):  # all of it, or nothing
         return [over((), moved_bytes(call), call, kept)]
     pairs = zip(own_weights(call.operation), rule.weights(call, kept), strict=False)
     products = [over(axes, weight_bytes([w]), call, kept) for w, axes in pairs]
     if not rule.passes_values_on(call):
-        ends = zip((*call.inputs, call.output), (*kept.reads, kept.makes), strict=True)
+        made = list(zip(call.outputs, by_tensor(kept.makes, call.outputs), strict=True))
+        read = made if rule.takes else zip(call.inputs, kept.reads, strict=True)
+        ends = [*read, *made]
         products += [over((axis,), tensor_bytes(call, (x,)), call, kept) for x, axis in ends]
     return products
 
@@ -158,15 +161,15 @@ def byte_products(call: Call, kept: Kept) -> list[Product]:
 def taken_out(call: Call, kept: Kept, whole: set[int]) -> list[Product]:
     """The bytes of taking some channels out of a tensor that is made whole.
 
-    That is a call of its own in the cut model: it reads all channels and writes those that are
-    wanted. It is there as long as any is wanted, and not where all are.
+    That is a call of its own in the cut model: it reads and writes the channels that are wanted.
+    It is not there where all are.
     """
     products = []
     once = {id(x): (x, reads) for x, reads in zip(call.inputs, kept.reads, strict=True)}
     for x, reads in once.values():
         if id(x) in whole and len(reads) > 1:
-            size, any_read, all_read = tensor_bytes(call, (x,)), reads.any(), reads.all()
-            taken = ((size, [any_read]), (size, reads), (-2 * size, [all_read]))
+            size = 2 * tensor_bytes(call, (x,))
+            taken = ((size, reads), (-size, [reads.all()]))
             products += [over((np.array(axis),), total, call, kept) for total, axis in taken]
     return products
 

@@ -4,7 +4,7 @@ A call moves its weights, its inputs and its outputs, each once. Some calls move
 because a converter makes them vanish: elementwise work on one tensor (activations, batch
 normalisation, rescaling) is done on values as another layer writes or reads them, a reshape names
 the same bytes anew, and dropout and augmentation do nothing at inference. The rule of the kind
-says which: `Rule.passes_values_on`.
+says which: `Rule.passes_values_on`. A slice reads what it hands on, and nothing else.
 """
 
 import math
@@ -39,7 +39,8 @@ def moved_bytes(call: Call) -> int:
     rule = rule_of(call)
     written = tensor_bytes(call, call.outputs)
     passes = rule.passes_values_on(call)
-    activations = 0 if passes else tensor_bytes(call, call.inputs) + written
+    read = written if rule.takes else tensor_bytes(call, call.inputs)
+    activations = 0 if passes else read + written
     # A look-up reads the rows that it hands on, and not the whole table.
     weights = weight_bytes(getattr(call.operation, "weights", []))
     return activations + (min(written, weights) if rule.looks_up(call) else weights)

@@ -12,8 +12,16 @@ from functools import reduce
 import numpy as np
 
 from keras_tnn.gates import Gate
-from keras_tnn.surgery.channels import Channels
-from keras_tnn.surgery.cut import backward, evaluate, forward, known_utilization, reads_of
+from keras_tnn.surgery.channels import Channels, total_width
+from keras_tnn.surgery.cut import (
+    backward,
+    by_output,
+    evaluate,
+    forward,
+    known_utilization,
+    reads_of,
+    wanted_of,
+)
 from keras_tnn.surgery.gate_calls import GateCall
 from keras_tnn.surgery.graph import Call, Graph, tensors_in
 from keras_tnn.surgery.registry import rule_of
@@ -44,9 +52,9 @@ def kept_of(call: Call, channels: dict[int, Channels], needed: dict[int, np.ndar
         needed: which channels of each tensor anybody reads, by `id`.
     """
     inputs = [channels[id(x)] for x in call.inputs]
-    wanted = [channels[id(x)].alive & needed[id(x)] for x in call.outputs]
-    kept = rule_of(call).keep(call, inputs, wanted[0])
-    return kept if any(one.any() for one in wanted) else kept.nothing()
+    wanted = wanted_of(call, channels, needed)
+    kept = rule_of(call).keep(call, inputs, wanted)
+    return kept if wanted.any() else kept.nothing()
 
 
 class Remainder:
@@ -100,7 +108,7 @@ class Remainder:
         for call in self.calls:
             sizes = [self.channels[id(x)].size for x in call.inputs]
             inputs = [Channels(np.zeros(size, bool), np.zeros(size)) for size in sizes]
-            one = np.arange(self.channels[id(call.outputs[0])].size) == 0
+            one = np.arange(total_width(call.outputs)) == 0
             if not call.known and rule_of(call).keep(call, inputs, one).makes.all():
                 whole |= {id(x) for x in call.outputs}
         return whole
@@ -137,12 +145,11 @@ class Remainder:
             reached.add(i)
             calls[i] = call = replace(call, known=own)
             inputs = [channels[id(x)] for x in call.inputs]
-            for output in call.outputs:
-                made = rule_of(call).forward(replace(call, output=output), inputs)
-                before = channels[id(output)]
+            for key, made in by_output(call, rule_of(call).forward(call, inputs)).items():
+                before = channels[key]
                 if np.any(made.alive != before.alive) or np.any(made.fill != before.fill):
-                    channels[id(output)] = made
-                    changed.add(id(output))
+                    channels[key] = made
+                    changed.add(key)
         return calls, channels, reached
 
     def values(self, patterns: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:

@@ -45,7 +45,7 @@ class Builder:
             call: the call in the whole model.
             tensors: in place of `call.inputs`.
             indices: for each weight, the kept indices an axis; None keeps all weights whole.
-            changes: arguments of the layer that change, such as `filters`.
+            changes: arguments of the layer or operation that change, such as `filters`.
             offset: constants to add to the bias, which is made where the layer has none.
 
         Returns:
@@ -53,7 +53,7 @@ class Builder:
         """
         operation = call.operation
         if not isinstance(operation, keras.layers.Layer):
-            return self.call(call, operation, tensors)
+            return self.call(call, self.with_settings(operation, changes), tensors)
         indices = indices or [(None,) * len(w.shape) for w in operation.weights]
         changes = dict(changes or {})
         if offset is not None:
@@ -63,6 +63,13 @@ class Builder:
         if is_new:
             self.remember(layer, operation, indices, offset)
         return output
+
+    def with_settings(self, operation, changes: dict[str, Any] | None):
+        """An operation of `keras.ops` with some of its settings changed."""
+        if not changes:
+            return operation
+        config = {**operation.get_config(), **changes, "name": self.free_name(operation.name)}
+        return type(operation).from_config(config)
 
     def make(self, call: Call, changes, indices, offset):
         """A copy of a layer; the same copy again where a shared layer is cut in the same way."""

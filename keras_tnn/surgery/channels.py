@@ -6,7 +6,17 @@ from typing import Any
 import numpy as np
 
 from keras_tnn.layers.selected_channels import SelectedChannels, select_channels
-from keras_tnn.surgery.calls import carries_mask
+from keras_tnn.surgery.calls import carries_mask, width
+
+
+def total_width(tensors: tuple) -> int:
+    """How many channels several tensors have together."""
+    return sum(map(width, tensors))
+
+
+def by_tensor(flat: np.ndarray, tensors: tuple) -> list[np.ndarray]:
+    """What is said of the channels of several tensors side by side, by tensor."""
+    return np.split(flat, np.cumsum([width(x) for x in tensors])[:-1])
 
 
 @dataclass
@@ -28,6 +38,17 @@ class Channels:
 
     def __post_init__(self):
         self.fill = np.where(self.alive, 0, self.fill).astype("float32")
+
+    @classmethod
+    def side_by_side(cls, parts: "list[Channels]") -> "Channels":
+        """The channels of several tensors as if they were one tensor's."""
+        alive, fill = ([getattr(x, name) for x in parts] for name in ("alive", "fill"))
+        return cls(np.concatenate(alive), np.concatenate(fill))
+
+    def of_each(self, tensors: tuple) -> "list[Channels]":
+        """Of channels side by side, those of each tensor."""
+        pairs = zip(by_tensor(self.alive, tensors), by_tensor(self.fill, tensors), strict=True)
+        return [Channels(alive, fill) for alive, fill in pairs]
 
     @property
     def size(self) -> int:

@@ -104,10 +104,19 @@ def forward(graph: Graph, known: dict, gates: Mapping[int, np.ndarray] | None = 
             features, values = call.inputs[:1], {id(call.inputs[1]): given[None]}
         call = replace(call, inputs=features, known=values)
         inputs = [channels[id(x)] for x in features]
-        for output in call.outputs:
-            channels[id(output)] = rule_of(call).forward(replace(call, output=output), inputs)
+        channels |= by_output(call, rule_of(call).forward(call, inputs))
         calls.append(call)
     return calls, channels
+
+
+def by_output(call: Call, made: Channels) -> dict[int, Channels]:
+    """What is known of each output of a call, by its `id`."""
+    return dict(zip(map(id, call.outputs), made.of_each(call.outputs), strict=True))
+
+
+def wanted_of(call: Call, channels: dict, needed: dict) -> np.ndarray:
+    """The channels of the outputs, side by side, that vary and are read."""
+    return np.concatenate([needed[id(x)] & channels[id(x)].alive for x in call.outputs])
 
 
 def evaluate(call: Call, known: dict) -> dict[int, np.ndarray]:
@@ -133,12 +142,10 @@ def backward(graph: Graph, calls: list[Call], channels: dict) -> dict:
 def reads_of(call: Call, channels: dict, needed: dict) -> list[np.ndarray]:
     """Which channels of each input a call reads, and whether its masks."""
     inputs = [channels[id(x)] for x in call.inputs]
-    reads, runs = [np.zeros(x.size, bool) for x in inputs], False
-    for output in call.outputs:
-        wanted = needed[id(output)] & channels[id(output)].alive  # constants are not computed
-        if wanted.any():
-            new = rule_of(call).backward(replace(call, output=output), inputs, wanted)
-            reads, runs = [a | b for a, b in zip(reads, new, strict=True)], True
+    wanted = wanted_of(call, channels, needed)  # constants are not computed
+    runs = wanted.any()
+    nothing = [np.zeros(x.size, bool) for x in inputs]
+    reads = rule_of(call).backward(call, inputs, wanted) if runs else nothing
     masks = (np.full(width(x), runs) for x in call.masks)
     return [*reads, *masks, *(np.zeros(width(x), bool) for x in call.anchors)]
 
@@ -157,10 +164,8 @@ def build(graph, calls, channels, needed, known, name, builder=None) -> Cut:
         masks = {id(x): pieces[id(x)].tensor for x in call.masks if id(x) in pieces}
         builder.masks |= masks | {id(x): any_tensor(x, pieces) for x in call.anchors}
         read = [pieces[id(x)] for x in call.inputs]
-        if len(call.outputs) == 1:
-            pieces[id(call.output)] = piece_of(call, read, channels, needed, builder)
-        else:
-            pieces |= several_pieces(call, read, channels, needed, builder)
+        made = pieces_of(call, read, channels, needed, builder)
+        pieces |= zip(map(id, call.outputs), made, strict=True)
     outputs = keras.tree.map_structure(
         lambda x: pieces[id(x)].align(np.arange(channels[id(x)].size), "output"), graph.outputs
     )
@@ -173,25 +178,14 @@ def any_tensor(wanted, pieces: dict[int, CutTensor]):
     return next(piece.tensor for piece in candidates if piece.tensor is not None)
 
 
-def piece_of(call: Call, read: list[CutTensor], channels, needed, builder) -> CutTensor:
-    made, wanted = channels[id(call.output)], needed[id(call.output)]
-    if not (made.alive & wanted).any():
-        return CutTensor(None, np.array([], int), made)
-    return rule_of(call).build(call, read, made, wanted, builder)
-
-
-def several_pieces(call: Call, read: list[CutTensor], channels, needed, builder) -> dict:
-    """The outputs of a layer that returns several tensors: all whole, or none."""
-    if any(needed[id(x)].any() for x in call.outputs):
-        whole = [p.align(np.arange(p.channels.size), call.name) for p in read]
-        tensors = tensors_in(builder.repeat(call, whole))
-    else:
-        tensors = [None] * len(call.outputs)
+def pieces_of(call: Call, read: list[CutTensor], channels, needed, builder) -> list[CutTensor]:
+    """What a call makes in the cut model, a tensor for each output."""
     made = [channels[id(x)] for x in call.outputs]
-    return {
-        id(x): CutTensor(tensor, np.arange(known.size if tensor is not None else 0), known)
-        for x, tensor, known in zip(call.outputs, tensors, made, strict=True)
-    }
+    if not wanted_of(call, channels, needed).any():
+        return [CutTensor(None, np.array([], int), one) for one in made]
+    read_of_each = np.concatenate([needed[id(x)] for x in call.outputs])
+    built = rule_of(call).build(call, read, Channels.side_by_side(made), read_of_each, builder)
+    return built if isinstance(built, list) else [built]
 
 
 def without_known(structure, fresh: dict[int, keras.KerasTensor]):

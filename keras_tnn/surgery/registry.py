@@ -100,7 +100,7 @@ def rule_of(call: Call, kind: type | None = None) -> Rule:
     """The rule of a call, the one registered last first.
 
     Args:
-        call: the call. What returns several tensors is kept whole.
+        call: the call. What returns several tensors is kept whole unless a rule is for `several`.
         kind: class to look for in place of the operation's own.
     """
     if call.hands_on:
@@ -108,6 +108,8 @@ def rule_of(call: Call, kind: type | None = None) -> Rule:
     rules, changed = find(kind or type(call.operation))
     if not rules:
         return Counted()
-    if changed or len(call.outputs) != 1:
+    if changed:
         return AsItsKind(rules[-1], changed)
-    return next((one for one in reversed(rules) if one.applies(call)), AsItsKind(rules[-1]))
+    alone = len(call.outputs) == 1
+    held = (one for one in reversed(rules) if (alone or one.several) and one.applies(call))
+    return next(held, AsItsKind(rules[-1]))

@@ -9,6 +9,8 @@ A rule answers these questions about one call of a layer:
 - `weights`, `changes`: which part of each weight, and which arguments, does that leave?
 - `kernels` and `positions`, `terms` and `axes`, or `macs`: what does the call multiply?
 
+The channels of several outputs stand side by side, as if they were one tensor's.
+
 From these answers the cut model is built, and MACs, bytes and energy are counted: of whole models,
 of cut ones, and as functions of gates. So they cannot differ.
 
@@ -22,8 +24,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_tnn.surgery.calls import Call, width
-from keras_tnn.surgery.channels import Channels, CutTensor
+from keras_tnn.surgery.calls import Call, tensors_in
+from keras_tnn.surgery.channels import Channels, CutTensor, by_tensor, total_width
 from keras_tnn.surgery.ties import Ties
 
 Axes = tuple[np.ndarray | None, ...]  # of a weight: a bool mask an axis; None keeps it whole
@@ -35,7 +37,7 @@ class Kept:
 
     Attributes:
         reads: for each input, which of its channels.
-        makes: the channels of the output.
+        makes: the channels of the output; of several, side by side.
     """
 
     reads: tuple[np.ndarray, ...]
@@ -56,6 +58,12 @@ def indices(weights: list[Axes]) -> list[tuple]:
     return [tuple(x if x is None else np.flatnonzero(x) for x in axes) for axes in weights]
 
 
+def cut_tensors(call: Call, tensors: tuple, makes: np.ndarray, output: Channels) -> list:
+    """What a call made, by output: `makes` says which channels, `output` what is known of them."""
+    parts = zip(tensors, by_tensor(makes, call.outputs), output.of_each(call.outputs), strict=True)
+    return [CutTensor(x, np.flatnonzero(kept), channels) for x, kept, channels in parts]
+
+
 class Rule:
     """The rule for any layer: whole inputs, whole output, the layer as it is.
 
@@ -68,9 +76,16 @@ class Rule:
         in_cut: whether the cut model has the call at all; a gate of known values is gone.
         at_training_only: whether the layer hands its input on at inference: on a device it is gone.
         pools: whether it is pooling, of which liu2022 counts the FLOPs.
+        several: whether it holds for calls that return several tensors, too.
+        silent: whether a call to which no rule of the kind `applies` needs all of its channels, so
+            that `throttle` has nothing to say where it keeps them whole.
+        takes: whether the call reads those entries alone that it hands on, as a slice does.
     """
 
     followed = True
+    several = False
+    silent = True
+    takes = False
     in_cut = True
     at_training_only = False
     pools = False
@@ -82,10 +97,10 @@ class Rule:
     def tie(self, call: Call, inputs: list[np.ndarray], ties: Ties) -> np.ndarray:
         for labels in inputs:
             ties.pin(labels)
-        return ties.pinned(width(call.output))
+        return ties.pinned(total_width(call.outputs))
 
     def forward(self, call: Call, inputs: list[Channels]) -> Channels:
-        return Channels.all_alive(width(call.output))
+        return Channels.all_alive(total_width(call.outputs))
 
     def backward(self, call: Call, inputs: list[Channels], needed: np.ndarray) -> list[np.ndarray]:
         return [np.full(channels.size, needed.any()) for channels in inputs]
@@ -107,19 +122,20 @@ class Rule:
 
     def build(
         self, call: Call, inputs: list[CutTensor], output: Channels, needed, builder
-    ) -> CutTensor:
-        """Makes the call again in the cut model, as `keep` says."""
+    ) -> CutTensor | list[CutTensor]:
+        """Makes the call again in the cut model, as `keep` says: a tensor, or one an output."""
         channels = [piece.channels for piece in inputs]
         kept = self.keep(call, channels, output.alive & needed)
         pairs = zip(inputs, kept.reads, strict=True)
-        tensor = builder.repeat(
+        made = builder.repeat(
             call,
             [piece.align(np.flatnonzero(reads), call.name) for piece, reads in pairs],
             indices(self.weights(call, kept)),
             self.changes(call, kept),
             self.offset(call, channels, kept),
         )
-        return CutTensor(tensor, np.flatnonzero(kept.makes), output)
+        pieces = cut_tensors(call, tensors_in(made), kept.makes, output)
+        return pieces if len(pieces) > 1 else pieces[0]
 
     def kernels(self, call: Call) -> list:
         """The weights that are multiplied, at each of the `positions`: the first of the layer's."""
@@ -183,8 +199,8 @@ class AsItsKind(Rule):
 
     def __init__(self, kind: Rule, changed: tuple[str, ...] = ()):
         self.kind, self.changed = kind, changed
-        self.followed = kind.followed and not changed
-        self.pools = kind.pools
+        self.followed = kind.followed and kind.silent and not changed
+        self.pools, self.takes = kind.pools, kind.takes
         self.at_training_only = kind.at_training_only and not changed
         self.macs, self.looks_up = kind.macs, kind.looks_up
         self.passes_values_on, self.is_counted = kind.passes_values_on, kind.is_counted

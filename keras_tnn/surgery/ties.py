@@ -60,7 +60,7 @@ class Ties:
         labels = self.units.add(size)
         self.layer += [labels.start] * size
         self.place += [i / size for i in range(size)]
-        return np.array(labels)
+        return np.array(labels, int)
 
     def pinned(self, size: int) -> np.ndarray:
         """As `fresh`, for channels that always stay."""

@@ -3,8 +3,9 @@
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from keras_tnn.surgery.channels import by_tensor
 from keras_tnn.surgery.graph import Call, Graph, tensors_in, width
 from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.reshaping import ReshapeRule
@@ -148,14 +149,13 @@ def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str])
             unknown.append(call)
         for x in call.masks:
             ties.pin(labels[id(x)])
-        for output in call.outputs:
-            one = replace(call, output=output)  # of several outputs, each by itself
-            first = len(ties.layer)
-            labels[id(output)] = rule_of(call).tie(one, inputs, ties)
-            if len(ties.layer) > first and call.inputs:  # a `Parameter` makes nothing of them
-                makers[first] = call
-            if skip & call.names or len(call.outputs) > 1:
-                ties.pin(labels[id(output)])
+        first = len(ties.layer)
+        made = rule_of(call).tie(call, inputs, ties)
+        labels |= zip(map(id, call.outputs), by_tensor(made, call.outputs), strict=True)
+        if len(ties.layer) > first and call.inputs:  # a `Parameter` makes nothing of them
+            makers[first] = call
+        if skip & call.names:
+            ties.pin(made)
         if getattr(call.operation, "weights", None):  # a shared layer is cut in one way
             before = first_call.setdefault(id(call.operation), call)
             pairs = zip(ends(before), ends(call), strict=False)  # some inputs are optional

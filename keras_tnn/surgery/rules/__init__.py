@@ -12,6 +12,7 @@ from keras_tnn.surgery.rules import (  # noqa: F401
     joining,
     kept_gates,
     looking_up,
+    moving,
     normalization,
     parameter,
     per_channel,
@@ -19,5 +20,6 @@ from keras_tnn.surgery.rules import (  # noqa: F401
     reading_all,
     recurrent,
     reshaping,
+    selecting,
     wrappers,
 )

@@ -47,6 +47,7 @@ class Mixing(Rule):
     are cut.
     """
 
+    silent = False
     outputs_argument = "filters"
 
     def applies(self, call):
@@ -173,6 +174,8 @@ class TransposedRule(Mixing):
 @rule(layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 class DepthwiseRule(PerChannel):
     """Each input channel has `depth_multiplier` outputs of its own."""
+
+    silent = False
 
     def applies(self, call):
         return is_plain(call.operation) and is_elementwise(call.operation.activation)

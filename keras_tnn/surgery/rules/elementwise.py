@@ -33,11 +33,13 @@ def activate(activation, values: np.ndarray) -> np.ndarray:
 
 # The operations behind functions of `keras.ops`; their classes are not public.
 OPERATIONS = (
-    "Absolute Arctan Cast Celu Clip Copy Cos Divide Elu Exp Expm1 Floor Gelu HardShrink "
-    "HardSigmoid HardSilu HardTanh LeakyRelu Log Log1p LogSigmoid Maximum Minimum Multiply "
-    "Negative Power ReLU Reciprocal Relu Relu6 Round Rsqrt Selu Sigmoid Sign Silu Sin SoftShrink "
-    "Softplus Softsign SparsePlus SparseSigmoid Sqrt Square Squareplus StopGradient Subtract Tanh "
-    "TanhShrink Threshold TrueDivide"
+    "Absolute Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Cast Cbrt Ceil Celu Clip Copy "
+    "Cos Cosh Divide Elu Equal Erf Exp Exp2 Expm1 Floor FloorDivide Gelu Greater GreaterEqual "
+    "HardShrink HardSigmoid HardSilu HardTanh Hypot Isfinite Isinf Isnan LeakyRelu Less LessEqual "
+    "Log Log10 Log1p Log2 LogSigmoid Logaddexp LogicalAnd LogicalNot LogicalOr LogicalXor Maximum "
+    "Minimum Mod Multiply NanToNum Negative NotEqual Power ReLU Reciprocal Relu Relu6 Round Rsqrt "
+    "Selu Sigmoid Sign Silu Sin Sinh SoftShrink Softplus Softsign SparsePlus SparseSigmoid Sqrt "
+    "Square Squareplus StopGradient Subtract Tan Tanh TanhShrink Threshold TrueDivide Trunc Where"
 )
 
 
@@ -133,9 +135,17 @@ class Elementwise(Rule):
         if like is None:  # says what is missing
             return [piece.align(kept, call.name) for piece in inputs]
         return [
-            ops.zeros_like(like) + piece.channels.fill[wanted] if tensor is None else tensor
-            for tensor, piece, wanted in zip(tensors, inputs, columns, strict=True)
+            ops.zeros_like(like) + everywhere(x, piece.channels.fill[wanted])
+            if tensor is None
+            else tensor
+            for tensor, x, piece, wanted in zip(tensors, call.inputs, inputs, columns, strict=True)
         ]
+
+
+def everywhere(x, constants: np.ndarray) -> np.ndarray:
+    """Constants a channel at all positions of a tensor, as far as their number is known."""
+    positions = [1 if size is None else size for size in x.shape[1:-1]]
+    return np.broadcast_to(constants, (1, *positions, len(constants)))
 
 
 def takes_numbers(call) -> bool:
@@ -173,18 +183,28 @@ class MultiplyRule(Elementwise):
 class AddRule(Elementwise):
     """As above, and terms that are zero drop out: a sum of one term is that term."""
 
+    def alike(self, call) -> bool:
+        """Whether each term has the shape of the sum."""
+        return all(x.shape[1:] == call.output.shape[1:] for x in call.inputs)
+
     def keep(self, call, inputs, wanted):
         kept = super().keep(call, inputs, wanted)
         alone = len(inputs) == 2 and not all(x.any() for x in kept.reads)
-        return kept.nothing() if alone else kept
+        return kept.nothing() if alone and self.alike(call) else kept
 
     def build(self, call, inputs, output, needed, builder):
         kept = np.flatnonzero(output.alive & needed)
-        sized = all(piece.channels.size == output.size for piece in inputs)
-        terms = [p for p in inputs if np.isin(kept, p.kept).any() or p.channels.fill[kept].any()]
-        if len(terms) == len(inputs) or not sized:
+        if not self.alike(call):
             return super().build(call, inputs, output, needed, builder)
-        tensors = self.operands(call, terms, kept, output.size)
+        terms = [
+            (x, piece)
+            for x, piece in zip(call.inputs, inputs, strict=True)
+            if np.isin(kept, piece.kept).any() or piece.channels.fill[kept].any()
+        ]
+        if len(terms) == len(inputs):
+            return super().build(call, inputs, output, needed, builder)
+        left = replace(call, inputs=tuple(x for x, _ in terms))
+        tensors = self.operands(left, [piece for _, piece in terms], kept, output.size)
         total = builder.repeat(call, tensors) if len(tensors) > 1 else tensors[0]
         return CutTensor(total, kept, output)
 

@@ -19,6 +19,8 @@ def normalizes_last_axis(call) -> bool:
 class BatchNormalizationRule(Elementwise):
     """At inference a constant c becomes gamma (c - mean) / sqrt(variance + epsilon) + beta."""
 
+    silent = False
+
     def applies(self, call):
         return normalizes_last_axis(call) and super().applies(call)
 

@@ -92,17 +92,24 @@ def of_all_ranks(*kinds: str) -> list[type]:
     return [getattr(layers, f"{kind}{rank}D") for kind in kinds for rank in (1, 2, 3)]
 
 
-@rule(*of_all_ranks("UpSampling", "Cropping"), layers.RepeatVector)
+@rule(*of_all_ranks("UpSampling", "Cropping"), layers.RepeatVector, "CropImages")
 class KeepsConstants(PerChannel):
     """Cropping or repeating a constant gives the constant."""
 
+    silent = False
+
     def applies(self, call):
         return getattr(call.operation, "data_format", "channels_last") == "channels_last"
+
+    def passes_values_on(self, call):
+        return False
 
 
 @rule(
     *of_all_ranks("MaxPooling", "AveragePooling", "GlobalMaxPooling", "GlobalAveragePooling"),
     *of_all_ranks("AdaptiveMaxPooling", "AdaptiveAveragePooling"),
+    "MaxPool",
+    "AveragePool",
 )
 class Pooling(KeepsConstants):
     """So does pooling it."""
@@ -110,7 +117,7 @@ class Pooling(KeepsConstants):
     pools = True
 
 
-@rule(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D, layers.Resizing)
+@rule(*of_all_ranks("ZeroPadding"), layers.Resizing, "PadImages")
 class ZeroPadding(KeepsConstants):
     """Zeros stay zeros; any other constant is no longer one beside the padding.
 
@@ -121,7 +128,17 @@ class ZeroPadding(KeepsConstants):
         return np.where(fill == 0, 0, np.nan)
 
 
-@rule("Mean", "Max", "Min")
+@rule("Resize")
+class ResizeRule(ZeroPadding):
+    """So does the operation, and it may pad with another number."""
+
+    def fill(self, call, fill):
+        settings = call.operation
+        zeros = not settings.pad_to_aspect_ratio or settings.fill_value == 0
+        return super().fill(call, fill) if zeros else np.full(len(fill), np.nan)
+
+
+@rule("Mean", "Max", "Min", "Amax", "Amin", "Median", "Sort")
 class Reduction(PerChannel):
     """`keras.ops` over positions, as global pooling; over channels, whole."""
 
@@ -130,3 +147,14 @@ class Reduction(PerChannel):
         axes = range(rank) if axis is None else np.atleast_1d(axis) % rank
         plain = len(call.inputs) == 1 and getattr(call.operation, "initial", None) is None
         return plain and not {0, rank - 1} & {int(a) for a in axes}
+
+    def passes_values_on(self, call):
+        return False
+
+
+@rule("Sum", "Std", "Var", "Prod", "Cumsum", "Cumprod")
+class ChangingReduction(Reduction):
+    """Zeros stay zeros; any other constant becomes another."""
+
+    def fill(self, call, fill):
+        return np.where(fill == 0, 0, np.nan)

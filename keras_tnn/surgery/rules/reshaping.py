@@ -8,41 +8,53 @@ from keras_tnn.layers.selected_channels import take_channels
 from keras_tnn.surgery.channels import CutTensor
 from keras_tnn.surgery.graph import width
 from keras_tnn.surgery.registry import rule
-from keras_tnn.surgery.rule import Counted
+from keras_tnn.surgery.rules.moving import Moving
 from keras_tnn.surgery.rules.per_channel import PerChannel
 
 
-@rule(layers.Flatten, layers.Reshape, "Reshape")
-class ReshapeRule(PerChannel):
-    """(batch, ..., channels) -> (batch, ..., k * channels): channels run fastest, k times over.
+def knows_channels(call) -> bool:
+    """Whether channels are last in front of a reshape."""
+    layer_says = getattr(call.operation, "data_format", "channels_last") != "channels_first"
+    return layer_says and len(call.inputs[0].shape) > 1
 
-    A reshape that splits the channels keeps everything whole.
-    """
+
+def target(call, kept) -> dict:
+    """The shape that a reshape makes of what is left."""
+    if isinstance(call.operation, layers.Flatten):
+        return {}
+    left = int(kept.makes.sum())
+    if isinstance(call.operation, layers.Layer):
+        sizes = [-1 if size is None else size for size in call.output.shape[1:-1]]
+        return {"target_shape": [*sizes, left]}
+    *sizes, last = call.operation.newshape
+    return {"newshape": (*sizes, -1 if last == -1 else left)}
+
+
+@rule(layers.Reshape, "Reshape")
+class SplittingRule(Moving):
+    """Rows cut anywhere else, as (batch, ..., channels) -> (batch, ..., heads, depth)."""
+
+    changes = staticmethod(target)
 
     def applies(self, call):
-        return (
-            getattr(call.operation, "data_format", "channels_last") != "channels_first"
-            and len(call.inputs[0].shape) > 1
-            and width(call.output) % width(call.inputs[0]) == 0
-            and isinstance(call.operation, layers.Layer)
-        )
-
-    def source(self, call, size):
-        return np.tile(np.arange(size), width(call.output) // size)
+        return knows_channels(call)
 
     def passes_values_on(self, call):
         return True
 
-    def changes(self, call, kept):
-        if isinstance(call.operation, layers.Flatten):
-            return {}
-        sizes = [-1 if size is None else size for size in call.output.shape[1:-1]]
-        return {"target_shape": [*sizes, int(kept.makes.sum())]}
 
+@rule(layers.Flatten, layers.Reshape, "Reshape")
+class ReshapeRule(PerChannel):
+    """(batch, ..., channels) -> (batch, ..., k * channels): channels run fastest, k times over."""
 
-@rule("Squeeze", "ExpandDims")
-class Renaming(Counted):
-    """The same bytes by other indices."""
+    silent = False
+    changes = staticmethod(target)
+
+    def applies(self, call):
+        return knows_channels(call) and width(call.output) % width(call.inputs[0]) == 0
+
+    def source(self, call, size):
+        return np.tile(np.arange(size), width(call.output) // size)
 
     def passes_values_on(self, call):
         return True
@@ -51,6 +63,8 @@ class Renaming(Counted):
 @rule(layers.Permute)
 class PermuteRule(PerChannel):
     """Axes change places; the channels stay last, or everything is kept whole."""
+
+    silent = False
 
     def applies(self, call):
         return call.operation.dims[-1] == len(call.inputs[0].shape) - 1
