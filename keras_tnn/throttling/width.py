@@ -107,8 +107,9 @@ def plan_width(
     for family in families:
         # A stable sort: equals keep their order.
         units = sorted(members[family.first], key=lambda unit: -importance[unit])
-        for rank, unit in enumerate(units):
-            group_of[unit] = family.first + rank * family.num_groups // len(units)
+        for part in ties.by_part(units):
+            for rank, unit in enumerate(part):
+                group_of[unit] = family.first + rank * family.num_groups // len(part)
 
     def groups_of(tensor):
         return [group_of.get(ties.units.of(int(x)), -1) for x in labels[id(tensor)]]
