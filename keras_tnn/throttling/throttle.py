@@ -13,6 +13,7 @@ from keras_tnn.throttling.gate_maker import GateMaker
 from keras_tnn.throttling.gated_copy import GatedCopy
 from keras_tnn.throttling.placer import Placer
 from keras_tnn.throttling.places import decided_in_time, places_of
+from keras_tnn.throttling.rows import rows_per_sample
 from keras_tnn.throttling.same import check_same
 from keras_tnn.throttling.width import Granularity, Width, plan_width
 from keras_tnn.training import ThrottledModel
@@ -115,7 +116,7 @@ def throttle(
     stages = residual_stages(graph, skip)
     blocks = [block for stage in stages for block in stage]
     skippable = {id(call) for block in blocks for call in block.calls}
-    width = Width([], {}, {})
+    width, rows = Width([], {}, {}), rows_per_sample(graph)
     if "width" in axes:
         width = plan_width(
             graph,
@@ -125,7 +126,7 @@ def throttle(
             strict,
             granularity,
             keep=lambda makers: 0 if all(id(one) in skippable for one in makers) else min_groups,
-            choose=lambda families: decided_in_time(families, blocks, makers["width"]),
+            choose=lambda families: decided_in_time(families, blocks, makers["width"], rows),
         )
         if width.most_groups < num_groups and not granularity:
             raise ValueError(
