@@ -12,36 +12,36 @@ import warnings
 from keras_tnn.surgery.graph import Call
 from keras_tnn.surgery.registry import rule_of
 
+ADVICE = "`keras_tnn.surgery.rule` registers a rule with `kernels` or `macs`."
+
 
 def macs_of_call(call: Call) -> int:
     """MACs of one call of a layer or operation on a batch of one.
 
     Returns:
-        Integer. Zero, with a warning, for a layer that has matrices among its weights and whose
-        kind has no rule that says what they multiply; also with a warning, the count of its
-        parent for a layer that changes what its parent computes with. A layer of unknown kind
-        without matrices counts zero.
+        Integer. With a warning, the count of its parent for a layer that changes what its parent
+        computes with. A layer of unknown kind without matrices counts zero.
 
     Raises:
-        ValueError: if the layer runs at positions whose number is unknown.
+        ValueError: if the layer runs at positions whose number is unknown, or has matrices among
+            its weights and no rule says what they multiply.
     """
     rule = rule_of(call)
     if not rule.is_counted(call):
-        warn_of_zero(call.operation)
-    elif changed := getattr(rule, "changed", ()):
-        warn(call.operation, f"as those of the class that it changes: {', '.join(changed)}")
+        raise unknown_macs(call)
+    if changed := getattr(rule, "changed", ()):
+        warnings.warn(
+            f"The MACs of layer '{call.name}' ({type(call.operation).__name__}) are counted as "
+            f"those of the class that it changes: {', '.join(changed)}. {ADVICE}",
+            UserWarning,
+            stacklevel=2,
+        )
     return int(rule.macs(call))
 
 
-def warn_of_zero(operation) -> None:
-    """Zero is a wrong count for what multiplies: say so rather than pass it over."""
-    warn(operation, "as zero: no rule for its kind says more. Its parameters are counted")
-
-
-def warn(operation, counted: str) -> None:
-    warnings.warn(
-        f"The MACs of layer '{operation.name}' ({type(operation).__name__}) are counted "
-        f"{counted}. `tnn.surgery.rule` registers a rule with `kernels` or `macs`.",
-        UserWarning,
-        stacklevel=3,
+def unknown_macs(call: Call) -> ValueError:
+    """The error for a call that multiplies, nobody says what: zero would be a wrong count."""
+    return ValueError(
+        f"The MACs of layer '{call.name}' ({type(call.operation).__name__}) are unknown. Expected "
+        f"a layer whose kind has a rule that counts them. {ADVICE}"
     )

@@ -103,7 +103,7 @@ def test_its_macs_are_those_of_its_parent_with_a_warning():
     assert count == count_macs(between_convolutions(layers.Conv2D))
 
 
-def test_a_frozen_layer_of_unknown_kind_is_not_counted_as_zero_in_silence():
+def test_a_frozen_layer_of_unknown_kind_is_not_counted_as_zero():
     class Mixes(layers.Layer):
         def build(self, shape):
             self.matrix = self.add_weight(shape=(shape[-1], 4), name="matrix")
@@ -113,8 +113,8 @@ def test_a_frozen_layer_of_unknown_kind_is_not_counted_as_zero_in_silence():
 
     image = keras.Input((3,))
     model = keras.Model(image, Mixes(trainable=False, name="mixes")(image))
-    with pytest.warns(UserWarning, match="'mixes' .* counted as zero"):
-        assert count_macs(model) == 0
+    with pytest.raises(ValueError, match="'mixes' .* are unknown. Expected a layer whose kind"):
+        count_macs(model)
 
 
 def test_what_holds_layers_is_named():
