@@ -195,7 +195,6 @@ NARROWS = {
 
 # `throttle` says that it does not follow them.
 UNFOLLOWED = on_images(
-    TimeDistributed=lambda x: layers.TimeDistributed(layers.Conv1D(4, 2))(x),
     SpectralNormalization=lambda x: layers.SpectralNormalization(layers.Conv2D(4, 2))(x),
     EinsumDense=lambda x: layers.EinsumDense("abcd,de->abce", (6, 6, 4))(x),
     PermuteChannels=lambda x: layers.Permute((3, 1, 2))(x),
@@ -221,6 +220,8 @@ UNFOLLOWED = on_images(
 
 # Their channels are followed where they stay last, or are taken one by one.
 NARROWS |= on_images(
+    TimeDistributed=lambda x: layers.TimeDistributed(layers.Conv1D(4, 2))(x),
+    TimeDistributedReLU=lambda x: layers.TimeDistributed(layers.ReLU())(x),
     ops_split=lambda x: mixed(*ops.split(x, 2, axis=-1)),
     ops_split_three=lambda x: mixed(*ops.split(x, [2, 7], axis=-1)),
     ops_array_split=lambda x: mixed(*ops.array_split(x, 2, axis=-1)),

@@ -8,6 +8,7 @@ from keras_tnn.gates import Gate
 from keras_tnn.quantities import check_count
 from keras_tnn.surgery.graph import Graph, read_graph
 from keras_tnn.surgery.shuffles import fold_shuffles
+from keras_tnn.surgery.steps import open_steps
 from keras_tnn.throttling.depth import residual_stages
 from keras_tnn.throttling.gate_maker import GateMaker
 from keras_tnn.throttling.gated_copy import GatedCopy
@@ -111,7 +112,7 @@ def throttle(
     check_gate_arguments(gate, granularity, locked)
     makers = gate_makers(gate, axes)
     check_own_steps(model)
-    graph = fold_shuffles(read_graph(model))
+    graph = fold_shuffles(open_steps(read_graph(model)))
     check_graph(graph, model, skip, granularity)
     stages = residual_stages(graph, skip)
     blocks = [block for stage in stages for block in stage]
