@@ -143,7 +143,12 @@ def deit():
 
 def swin():
     return M.SwinTransformerBackbone(
-        image_shape=IMAGE, patch_size=4, embed_dim=32, depths=(2, 2), num_heads=(2, 4), window_size=4
+        image_shape=IMAGE,
+        patch_size=4,
+        embed_dim=32,
+        depths=(2, 2),
+        num_heads=(2, 4),
+        window_size=4,
     )
 
 
@@ -217,9 +222,7 @@ def deeplab():
 
 NETWORKS = {
     "ResNet": resnet,
-    "ResNetV2 bottleneck": lambda: resnet(
-        block_type="bottleneck_block", use_pre_activation=True
-    ),
+    "ResNetV2 bottleneck": lambda: resnet(block_type="bottleneck_block", use_pre_activation=True),
     "VGG": vgg,
     "DenseNet": densenet,
     "Xception": xception,
@@ -300,7 +303,9 @@ def converted(dialled, x, masked) -> str:
     folder = tempfile.mkdtemp()
     try:
         tnn_tflite.convert(dialled, f"{folder}/bundle", levels=(0.5,))
-        made = tnn_tflite.Dispatcher(f"{folder}/bundle")(x[0] if len(x) == 1 else x, utilization=0.5)
+        made = tnn_tflite.Dispatcher(f"{folder}/bundle")(
+            x[0] if len(x) == 1 else x, utilization=0.5
+        )
         made = [np.asarray(one) for one in keras.tree.flatten(made)]
         return f"{difference(made, masked):.0e}"
     except Exception as error:  # told in the table

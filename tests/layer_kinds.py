@@ -41,6 +41,25 @@ def all_operations(x):
     return sum(terms, ops.threshold(x, 0.7, 0.1) + ops.divide(ops.cast(x, "float32"), x + 1))
 
 
+MORE_OPERATIONS = (
+    "arccos arcsin arcsinh arctanh cbrt ceil cosh erf exp2 isfinite isinf isnan log10 log2 "
+    "nan_to_num sinh tan trunc"
+)
+OF_TWO = (
+    "arctan2 equal floor_divide greater greater_equal hypot less less_equal logaddexp mod not_equal"
+)
+
+
+def more_operations(x):
+    """The sum of the others, on numbers between 0 and 1, and of what compares them."""
+    x, y = ops.sigmoid(x), ops.sigmoid(1 - x)
+    terms = [getattr(ops, name)(x) for name in MORE_OPERATIONS.split()]
+    terms += [getattr(ops, name)(x, y) for name in OF_TWO.split()]
+    terms += [ops.logical_not(x > y), ops.logical_xor(x > 0.5, y > 0.5), ops.arccosh(x + 1)]
+    terms += [ops.logical_or(x > 0.9, y > 0.5)]
+    return sum((ops.cast(one, "float32") for one in terms), x)
+
+
 def steps(x):
     return layers.Reshape((-1, x.shape[-1]))(x)
 
@@ -149,6 +168,7 @@ NARROWS = {
         GaussianDropout=lambda x: layers.GaussianDropout(0.5)(x),
         ActivityRegularization=lambda x: layers.ActivityRegularization(0.0)(x),
         ops_all=all_operations,
+    ops_more=more_operations,
         ops_add=lambda x: x + ops.tanh(x),
         ops_largest=lambda x: ops.max(x, axis=1) - ops.min(x, axis=1),
             GaussianNoise=lambda x: layers.GaussianNoise(1.0)(x),
@@ -175,7 +195,6 @@ NARROWS = {
 
 # `throttle` says that it does not follow them.
 UNFOLLOWED = on_images(
-    TimeDistributed=lambda x: layers.TimeDistributed(layers.Conv1D(4, 2))(x),
     SpectralNormalization=lambda x: layers.SpectralNormalization(layers.Conv2D(4, 2))(x),
     EinsumDense=lambda x: layers.EinsumDense("abcd,de->abce", (6, 6, 4))(x),
     PermuteChannels=lambda x: layers.Permute((3, 1, 2))(x),
@@ -201,6 +220,8 @@ UNFOLLOWED = on_images(
 
 # Their channels are followed where they stay last, or are taken one by one.
 NARROWS |= on_images(
+    TimeDistributed=lambda x: layers.TimeDistributed(layers.Conv1D(4, 2))(x),
+    TimeDistributedReLU=lambda x: layers.TimeDistributed(layers.ReLU())(x),
     ops_split=lambda x: mixed(*ops.split(x, 2, axis=-1)),
     ops_split_three=lambda x: mixed(*ops.split(x, [2, 7], axis=-1)),
     ops_array_split=lambda x: mixed(*ops.array_split(x, 2, axis=-1)),

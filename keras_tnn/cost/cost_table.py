@@ -122,6 +122,7 @@ def cost_table(
     model: keras.Model,
     utilization: float | None = None,
     energy_model: EnergyModel | None = None,
+    input_shape=None,
 ) -> CostTable:
     """Counts what a model costs, layer by layer: MACs, FLOPs, parameters, bytes and energy.
 
@@ -130,6 +131,7 @@ def cost_table(
         utilization: float in (0, 1], for a throttled model only: the level to count. Defaults
             to 1.0.
         energy_model: what accesses and MACs cost; `EnergyModel()` by default.
+        input_shape: sizes of a sample where the model leaves some open, as `count_macs` takes it.
 
     Returns:
         `CostTable`.
@@ -152,6 +154,6 @@ def cost_table(
     >>> cost_table(model).rows[0].moved_bytes  # 192 inputs, 112 weights, 144 outputs
     1792
     """
-    rows = layer_costs(model, utilization)
+    rows = layer_costs(model, utilization, input_shape)
     level = (1.0 if utilization is None else float(utilization)) if has_dial(model) else None
     return CostTable(model.name, level, rows, energy_model or EnergyModel())

@@ -91,6 +91,7 @@ def energy(
     model_or_costs: keras.Model | Iterable[LayerCost],
     energy_model: EnergyModel | None = None,
     utilization: float | None = None,
+    input_shape=None,
 ) -> float:
     """Joules of one inference of a model, for a batch of one (wang2019, Eq. 6).
 
@@ -98,6 +99,7 @@ def energy(
         model_or_costs: functional or sequential Keras model, or what `layer_costs` returned.
         energy_model: what accesses and MACs cost; `EnergyModel()` by default.
         utilization: float in (0, 1], for a throttled model only. Defaults to 1.0.
+        input_shape: sizes of a sample where the model leaves some open, as `count_macs` takes it.
 
     Returns:
         Float. `EnergyModel.energy` gives it for one layer.
@@ -113,5 +115,5 @@ def energy(
     True
     """
     if isinstance(model_or_costs, keras.Model):
-        model_or_costs = layer_costs(model_or_costs, utilization)
+        model_or_costs = layer_costs(model_or_costs, utilization, input_shape)
     return (energy_model or EnergyModel()).energy(sum_of(model_or_costs))

@@ -76,7 +76,8 @@ def gated_macs(model: keras.Model) -> GatedCost:
 def gated_energy(model: keras.Model, energy_model: EnergyModel | None = None) -> GatedCost:
     """Joules as a function of the gates, by the rules of `keras_tnn.cost.energy`.
 
-    What `materialize` adds to put closed channels back, where a sum needs them, is not counted.
+    What `materialize` adds to put closed channels back, where a sum needs them, is not counted. A
+    slice that takes all that is left of a tensor is counted as a slice.
 
     Args:
         model: as for `gated_macs`.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import keras
 
+from keras_tnn.cost.at_shape import at_shape
 from keras_tnn.cost.memory import moved_bytes, tensor_bytes, weight_bytes
 from keras_tnn.cost.pooling_flops import pooling_flops
 from keras_tnn.surgery.graph import Call, read_graph
@@ -54,7 +55,9 @@ class LayerCost:
         return self.flops + self.pooling_flops
 
 
-def layer_costs(model: keras.Model, utilization: float | None = None) -> tuple[LayerCost, ...]:
+def layer_costs(
+    model: keras.Model, utilization: float | None = None, input_shape=None
+) -> tuple[LayerCost, ...]:
     """Costs of a model, one row a call, in the order in which the calls run.
 
     A shared layer has a row for each of its calls. Nested models are followed: their layers have
@@ -64,13 +67,16 @@ def layer_costs(model: keras.Model, utilization: float | None = None) -> tuple[L
         model: functional or sequential Keras model, plain or throttled.
         utilization: float in (0, 1], for a throttled model only: the level to count. Defaults
             to 1.0.
+        input_shape: sizes of a sample, such as `(224, 224, 3)`, for a model that leaves some
+            open; for several inputs a list of shapes in their order, or a dict by name.
 
     Returns:
         Tuple of `LayerCost`.
 
     Raises:
         ValueError: if the model has no graph (subclassed, or not built), if a size other than
-            the batch is unknown, or if `utilization` is given with a plain model.
+            the batch is unknown and `input_shape` does not give it or does not fit, if no rule
+            says what a layer multiplies, or if `utilization` is given with a plain model.
 
     Example:
 
@@ -80,10 +86,10 @@ def layer_costs(model: keras.Model, utilization: float | None = None) -> tuple[L
     [('Conv2D', 3888, 576), ('Flatten', 0, 576)]
     """
     seen: set[int] = set()
-    return tuple(cost_of(call, seen) for call in calls_at(model, utilization))
+    return tuple(cost_of(call, seen) for call in calls_at(model, utilization, input_shape))
 
 
-def count_macs(model: keras.Model, utilization: float | None = None) -> int:
+def count_macs(model: keras.Model, utilization: float | None = None, input_shape=None) -> int:
     """Multiply-accumulates of a model for a batch of one: the sum over `layer_costs`.
 
     Convolutions, dense and recurrent layers, attention and products of matrices count. Biases,
@@ -93,6 +99,8 @@ def count_macs(model: keras.Model, utilization: float | None = None) -> int:
         model: functional or sequential Keras model, plain or throttled.
         utilization: float in (0, 1], for a throttled model only: the level to count. Defaults
             to 1.0.
+        input_shape: sizes of a sample, such as `(224, 224, 3)`, for a model that leaves some
+            open; for several inputs a list of shapes in their order, or a dict by name.
 
     Returns:
         Integer.
@@ -105,8 +113,11 @@ def count_macs(model: keras.Model, utilization: float | None = None) -> int:
     >>> model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(5)])
     >>> count_macs(model)
     50
+    >>> any_size = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3)])
+    >>> count_macs(any_size, input_shape=(8, 8, 3))
+    3888
     """
-    return sum(map(macs_of_call, calls_at(model, utilization)))
+    return sum(map(macs_of_call, calls_at(model, utilization, input_shape)))
 
 
 def sum_of(costs: Iterable[LayerCost]) -> LayerCost:
@@ -118,8 +129,8 @@ def sum_of(costs: Iterable[LayerCost]) -> LayerCost:
     return LayerCost(name="total", kind="", output_shape=(), **added)
 
 
-def calls_at(model: keras.Model, utilization: float | None) -> tuple[Call, ...]:
-    """The calls of a plain model, or of the level of a throttled one."""
+def calls_at(model: keras.Model, utilization: float | None, input_shape=None) -> tuple[Call, ...]:
+    """The calls of a plain model, or of the level of a throttled one, on inputs of given shape."""
     if has_dial(model):
         # A level costs what its plain, smaller network costs.
         from keras_tnn.surgery import materialize
@@ -131,7 +142,8 @@ def calls_at(model: keras.Model, utilization: float | None) -> tuple[Call, ...]:
             "'utilization', so it has one cost. Expected None. "
             f"Received: utilization={utilization!r}"
         )
-    return read_graph(model, at_inference=True).calls
+    whole = model if input_shape is None else at_shape(model, input_shape)
+    return read_graph(whole, at_inference=True).calls
 
 
 def cost_of(call: Call, seen: set[int]) -> LayerCost:

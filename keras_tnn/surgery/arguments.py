@@ -27,7 +27,7 @@ def product(call: Call, sizes: tuple) -> int:
     if None in sizes:
         raise ValueError(
             f"The cost of layer '{call.name}' depends on a size that is not known. Expected an "
-            f"input of fixed shape. Received: sizes={tuple(sizes)}. Build the model with a full "
-            "`input_shape`, None for the batch only."
+            f"input of fixed shape. Received: sizes={tuple(sizes)}. Ask for the cost at one size, "
+            "such as `count_macs(model, input_shape=(224, 224, 3))`, or build the model with it."
         )
     return math.prod(sizes)

@@ -12,6 +12,8 @@ import warnings
 from keras_tnn.surgery.graph import Call
 from keras_tnn.surgery.registry import rule_of
 
+ADVICE = "`keras_tnn.surgery.rule` registers a rule with `kernels` or `macs`."
+
 
 def macs_of_call(call: Call) -> int:
     """MACs of one call of a layer or operation on a batch of one.
@@ -26,31 +28,22 @@ def macs_of_call(call: Call) -> int:
     """
     rule = rule_of(call)
     if not rule.is_counted(call):
-        raise unknown(call)
-    elif changed := getattr(rule, "changed", ()):
-        warn(call.operation, f"as those of the class that it changes: {', '.join(changed)}")
+        raise unknown_macs(call)
+    if changed := getattr(rule, "changed", ()):
+        warnings.warn(
+            f"The MACs of layer '{call.name}' ({type(call.operation).__name__}) are counted as "
+            f"those of the class that it changes: {', '.join(changed)}. {ADVICE}",
+            UserWarning,
+            stacklevel=2,
+        )
     return int(rule.macs(call))
 
 
-def unknown(call: Call) -> ValueError:
-    """Zero would be a wrong count for what multiplies."""
+def unknown_macs(call: Call) -> ValueError:
+    """The error for a call that multiplies, nobody says what: zero would be a wrong count."""
     because = f", which {call.closed_by}" if call.closed_by else ""
     return ValueError(
         f"The MACs of layer '{call.name}' ({type(call.operation).__name__}){because} are unknown. "
-        "Expected a layer of Keras, or one that is built from layers and `keras.ops`, or a rule "
-        "with `kernels` or `macs`: see `keras_tnn.surgery.rule`."
-    )
-
-
-def warn_of_zero(operation) -> None:
-    """Zero is a wrong count for what multiplies: say so rather than pass it over."""
-    warn(operation, "as zero: no rule for its kind says more. Its parameters are counted")
-
-
-def warn(operation, counted: str) -> None:
-    warnings.warn(
-        f"The MACs of layer '{operation.name}' ({type(operation).__name__}) are counted "
-        f"{counted}. `tnn.surgery.rule` registers a rule with `kernels` or `macs`.",
-        UserWarning,
-        stacklevel=3,
+        "Expected a layer of Keras, or one that is built from layers and `keras.ops`, or of a kind "
+        f"whose rule counts them. {ADVICE}"
     )

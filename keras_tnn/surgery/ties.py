@@ -44,12 +44,15 @@ class Ties:
         mixed: the calls that read all channels of their inputs: gates belong in front of each.
         normalized: the calls that normalise their input over its channels: they must know which
             are open.
+        parts: labels of channels that are taken out of a tensor together, as by a split: whoever
+            reads them needs some of them, so a gate opens its share of each part.
     """
 
     def __init__(self, num_groups: int):
         self.num_groups = num_groups
         self.mixed = []
         self.normalized = []
+        self.parts: list[np.ndarray] = []
         self.units = Sets()
         self.layer: list[int] = []  # of each label: the first label of the layer that made it
         self.place: list[float] = []  # of each label: where among that layer's, in [0, 1)
@@ -76,6 +79,18 @@ class Ties:
         """Channel i of one tensor opens and closes with channel i of the other."""
         for a, b in zip(labels.tolist(), others.tolist(), strict=True):
             self.units.join(a, b)
+
+    def by_part(self, units: list[int]) -> list[list[int]]:
+        """Units by the part that they were taken out with last, each list in the order given."""
+        part_of = {
+            self.units.of(label): number
+            for number, labels in enumerate(self.parts)
+            for label in labels.tolist()
+        }
+        parts = defaultdict(list)
+        for unit in units:
+            parts[part_of.get(unit)].append(unit)
+        return list(parts.values())
 
     def families(self) -> list[list[int]]:
         """The units of each family that may be gated, in order of their places in their layers."""

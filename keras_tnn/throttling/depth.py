@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from keras_tnn.surgery.blocks import is_sum
 from keras_tnn.surgery.graph import Call, Graph
+from keras_tnn.throttling.rows import rows_per_sample
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ def residual_stages(graph: Graph, skip: set[str]) -> list[list[ResidualBlock]]:
 
     Returns:
         Stages of blocks. Blocks with a projection on their shortcut are none: closed, they would
-        leave nothing but the projection.
+        leave nothing but the projection. Nor are those within a sample, as in a window of it.
     """
-    found = []
+    found, rows = [], rows_per_sample(graph)
     for call in graph.calls:
-        if is_sum(call) and not skip & call.names:
+        if is_sum(call) and not skip & call.names and rows[id(call.output)] == 1:
             found += blocks_at(call, graph.made_by, skip)
     return [list(run) for _, run in itertools.groupby(found, key=lambda one: one.add.output.shape)]
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_tnn.layers import ChannelGate, ResidualGate, ThrottleableLayerNormalization
 from keras_tnn.surgery.builder import Builder
@@ -11,6 +12,7 @@ from keras_tnn.surgery.copies import with_own_functions
 from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in
 from keras_tnn.surgery.slices import copy_all
 from keras_tnn.throttling.depth import ResidualBlock
+from keras_tnn.throttling.rows import rows_per_sample
 from keras_tnn.throttling.width import Width
 from keras_tnn.training import ThrottledModel
 
@@ -27,6 +29,7 @@ class GatedCopy:
         self.graph, self.name = graph, name
         self.taken = {x.name for x in graph.inputs} | {call.name for call in graph.calls}
         self.utilization = keras.Input((), name="utilization", optional=True)
+        self.rows = rows_per_sample(graph)
         self.normalizations: dict[int, ThrottleableLayerNormalization] = {}
         self.tensors: dict[int, Any] = {}
 
@@ -67,6 +70,11 @@ class GatedCopy:
         copy_all(builder.slices, model, new=model.gate_fronts)
         return model
 
+    def for_rows(self, gates, tensor):
+        """The gates once for each row that a sample has in a tensor."""
+        rows = self.rows[id(tensor)]
+        return gates if rows == 1 else ops.repeat(gates, rows, axis=0)
+
     def with_block_gate(self, call: Call, read: list) -> list:
         block = self.blocks[id(call)]
         branch = next(i for i, x in enumerate(call.inputs) if x is block.branch)
@@ -84,6 +92,7 @@ class GatedCopy:
         if id(old) not in self.width.behind:
             return new
         gates, groups = self.nodes.for_channels(self.width.behind[id(old)])
+        gates = self.for_rows(gates, old)
         name = self.unused(f"{call.name}_gate")
         gate = ChannelGate(**arguments(gates, groups), dtype=new.dtype, name=name)
         return gate([new, gates])
@@ -92,6 +101,7 @@ class GatedCopy:
         """The layer normalisation of a call, as one that knows which channels are open."""
         plain = call.operation
         gates, groups = self.nodes.for_channels(self.width.within[id(call.output)])
+        gates = self.for_rows(gates, call.output)
         if id(plain) not in self.normalizations:
             config = with_own_functions(plain.get_config(), plain, {})
             config |= {**arguments(gates, groups), "name": builder.free_name(call.name)}

@@ -150,12 +150,15 @@ def ask(gate: GateMaker, families: list[Family], blocks: list[ResidualBlock]):
 
 
 def decided_in_time(
-    families: list[Family], blocks: list[ResidualBlock], gate: GateMaker | None
+    families: list[Family],
+    blocks: list[ResidualBlock],
+    gate: GateMaker | None,
+    rows: Mapping[int, int | None],
 ) -> list[Family]:
     """The families that a gate has something to decide on, before their channels are computed.
 
     A gate that reads features sees what the layer reads that makes the channels, so layers that
-    read different tensors cannot share one.
+    read different tensors cannot share one, and a layer that reads windows of a sample has none.
     """
     if gate is None:
         return list(families)
@@ -168,4 +171,6 @@ def decided_in_time(
     families = [x for x in families if keras.backend.is_float_dtype(reads[id(x)].dtype)]
     if gate.kind.needs_positions:
         families = [one for one in families if len(one.makers[0].inputs[0].shape) > 2]
-    return [one for one in families if len({id(call.inputs[0]) for call in one.makers}) == 1]
+    read = [{id(call.inputs[0]) for call in one.makers} for one in families]
+    pairs = zip(families, read, strict=True)
+    return [one for one, x in pairs if len(x) == 1 and rows[x.pop()] == 1]

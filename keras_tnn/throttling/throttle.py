@@ -7,11 +7,14 @@ import keras
 from keras_tnn.gates import Gate
 from keras_tnn.quantities import check_count
 from keras_tnn.surgery.graph import Graph, read_graph
+from keras_tnn.surgery.shuffles import fold_shuffles
+from keras_tnn.surgery.steps import open_steps
 from keras_tnn.throttling.depth import residual_stages
 from keras_tnn.throttling.gate_maker import GateMaker
 from keras_tnn.throttling.gated_copy import GatedCopy
 from keras_tnn.throttling.placer import Placer
 from keras_tnn.throttling.places import decided_in_time, places_of
+from keras_tnn.throttling.rows import rows_per_sample
 from keras_tnn.throttling.same import check_same
 from keras_tnn.throttling.width import Granularity, Width, plan_width
 from keras_tnn.training import ThrottledModel
@@ -109,12 +112,12 @@ def throttle(
     check_gate_arguments(gate, granularity, locked)
     makers = gate_makers(gate, axes)
     check_own_steps(model)
-    graph = read_graph(model)
+    graph = fold_shuffles(open_steps(read_graph(model)))
     check_graph(graph, model, skip, granularity)
     stages = residual_stages(graph, skip)
     blocks = [block for stage in stages for block in stage]
     skippable = {id(call) for block in blocks for call in block.calls}
-    width = Width([], {}, {})
+    width, rows = Width([], {}, {}), rows_per_sample(graph)
     if "width" in axes:
         width = plan_width(
             graph,
@@ -124,7 +127,7 @@ def throttle(
             strict,
             granularity,
             keep=lambda makers: 0 if all(id(one) in skippable for one in makers) else min_groups,
-            choose=lambda families: decided_in_time(families, blocks, makers["width"]),
+            choose=lambda families: decided_in_time(families, blocks, makers["width"], rows),
         )
         if width.most_groups < num_groups and not granularity:
             raise ValueError(

@@ -10,6 +10,7 @@ from keras_tnn.surgery.graph import Call, Graph, tensors_in, width
 from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.reshaping import ReshapeRule
 from keras_tnn.surgery.ties import Ties
+from keras_tnn.throttling.rows import rows_per_sample
 
 Granularity = int | Mapping[str, int]  # channels a group, everywhere or by name of a layer
 
@@ -107,8 +108,9 @@ def plan_width(
     for family in families:
         # A stable sort: equals keep their order.
         units = sorted(members[family.first], key=lambda unit: -importance[unit])
-        for rank, unit in enumerate(units):
-            group_of[unit] = family.first + rank * family.num_groups // len(units)
+        for part in ties.by_part(units):
+            for rank, unit in enumerate(part):
+                group_of[unit] = family.first + rank * family.num_groups // len(part)
 
     def groups_of(tensor):
         return [group_of.get(ties.units.of(int(x)), -1) for x in labels[id(tensor)]]
@@ -141,7 +143,7 @@ def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str])
     `makers` gets, for the first label that a call makes anew, the call.
     """
     labels |= {id(x): ties.pinned(width(x)) for x in graph.inputs}
-    unknown, first_call = [], {}
+    unknown, first_call, rows = [], {}, rows_per_sample(graph)
     for call in graph.calls:
         inputs = [labels[id(x)] for x in call.inputs]
         free = any(not ties.pins.issuperset(one.tolist()) for one in inputs)
@@ -154,7 +156,7 @@ def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str])
         labels |= zip(map(id, call.outputs), by_tensor(made, call.outputs), strict=True)
         if len(ties.layer) > first and call.inputs:  # a `Parameter` makes nothing of them
             makers[first] = call
-        if skip & call.names:
+        if skip & call.names or rows[id(call.outputs[0])] is None:
             ties.pin(made)
         if getattr(call.operation, "weights", None):  # a shared layer is cut in one way
             before = first_call.setdefault(id(call.operation), call)

@@ -129,7 +129,9 @@ def test_a_frozen_layer_of_unknown_kind_is_not_counted_as_zero():
 
 
 def test_what_holds_layers_is_named():
-    inner = keras.Sequential([keras.Input((6, 6, 3)), layers.Conv2D(8, 3), layers.Flatten()])
+    frame = keras.Input((6, 6, 3))
+    branches = layers.Add()([layers.Conv2D(8, 3)(frame), layers.Conv2D(8, 3)(frame)])
+    inner = keras.Model(frame, layers.Flatten()(branches))
     clip = keras.Input((4, 6, 6, 3))
     x = layers.LSTM(4)(layers.TimeDistributed(inner, name="steps")(clip))
     plain = keras.Model(clip, layers.Dense(3)(layers.Dense(8, "relu")(x)))

@@ -10,7 +10,7 @@ from keras import layers
 
 from keras_tnn.surgery.arguments import product, shape_of
 from keras_tnn.surgery.graph import Call, is_tensor
-from keras_tnn.surgery.macs import warn_of_zero
+from keras_tnn.surgery.macs import unknown_macs
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Counted
 
@@ -47,9 +47,9 @@ class EinsumRule(Counted):
 
     def macs(self, call):
         tensors = operands(call)
-        if len(tensors) > 2:  # the order of the products decides
-            warn_of_zero(call.operation)
-        if len(tensors) != 2:
+        if len(tensors) > 2:
+            raise unknown_macs(call)
+        if len(tensors) < 2:
             return 0
         shapes = [(1, *shape_of(x)[1:]) if is_tensor(x) else shape_of(x) for x in tensors]
         return einsum_macs(call, call.operation.subscripts, shapes)

@@ -5,7 +5,7 @@ import math
 from keras import layers
 
 from keras_tnn.surgery.arguments import product
-from keras_tnn.surgery.macs import warn_of_zero
+from keras_tnn.surgery.macs import unknown_macs
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Rule
 
@@ -20,8 +20,7 @@ class RecurrentRule(Rule):
         cell = call.operation.cell
         cells = cell.cells if isinstance(cell, layers.StackedRNNCells) else [cell]
         if not all(isinstance(one, CELLS) for one in cells):
-            warn_of_zero(call.operation)
-            return 0
+            raise unknown_macs(call)
         # (batch, steps, features)
         return product(call, (call.inputs[0].shape[1],)) * sum(map(step, cells))
 

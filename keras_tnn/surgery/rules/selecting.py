@@ -35,7 +35,10 @@ class Selecting(Rule):
         return read
 
     def tie(self, call, inputs, ties):
-        return inputs[0][self.source(call)]
+        taken = inputs[0][self.source(call)]
+        parts = by_tensor(taken, call.outputs)
+        ties.parts += [part for part in parts if len(part) < len(inputs[0])]
+        return taken
 
     def forward(self, call, inputs):
         source = self.source(call)

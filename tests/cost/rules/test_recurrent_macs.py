@@ -48,8 +48,8 @@ class Cell(layers.Layer):
 
 
 def test_unknown_cell_is_named():
-    with pytest.warns(UserWarning, match=r"layer 'walk' \(RNN\) are counted as zero"):
-        assert macs_of(layers.RNN(Cell(), name="walk")) == 0
+    with pytest.raises(ValueError, match=r"layer 'walk' \(RNN\) are unknown"):
+        macs_of(layers.RNN(Cell(), name="walk"))
 
 
 def test_unknown_number_of_steps():
