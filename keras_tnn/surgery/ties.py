@@ -44,12 +44,15 @@ class Ties:
         mixed: the calls that read all channels of their inputs: gates belong in front of each.
         normalized: the calls that normalise their input over its channels: they must know which
             are open.
+        heads: for the `id` of what an attention layer makes, labels of its heads, which are
+            no channels of any tensor.
     """
 
     def __init__(self, num_groups: int):
         self.num_groups = num_groups
         self.mixed = []
         self.normalized = []
+        self.heads: dict[int, np.ndarray] = {}
         self.units = Sets()
         self.layer: list[int] = []  # of each label: the first label of the layer that made it
         self.place: list[float] = []  # of each label: where among that layer's, in [0, 1)

@@ -114,7 +114,7 @@ def throttle(
     stages = residual_stages(graph, skip)
     blocks = [block for stage in stages for block in stage]
     skippable = {id(call) for block in blocks for call in block.calls}
-    width = Width([], {}, {})
+    width = Width([], {}, {}, {})
     if "width" in axes:
         width = plan_width(
             graph,
@@ -125,8 +125,10 @@ def throttle(
             granularity,
             keep=lambda makers: 0 if all(id(one) in skippable for one in makers) else min_groups,
             choose=lambda families: decided_in_time(families, blocks, makers["width"]),
+            one_gate=makers["width"] is None,
         )
-        if width.most_groups < num_groups and not granularity:
+        few = width.most_groups < num_groups and not any(one.heads for one in width.families)
+        if few and not granularity:
             raise ValueError(
                 f"Invalid value for `num_groups`. Expected at most {width.most_groups}, the most "
                 f"channels of a layer of '{model.name}' that may be gated: those of inputs, of "
