@@ -100,6 +100,14 @@ def test_a_layer_of_the_users_own_is_cut_to_its_open_heads():
     np.testing.assert_allclose(small(X), model([X, np.full(3, 1 / 3)]), rtol=1e-4, atol=1e-5)
 
 
+def test_attention_of_the_features_to_themselves_needs_no_values():
+    features, u = keras.Input((5, 8)), keras.Input((), name="utilization", optional=True)
+    attention = tnn.layers.ThrottleableMultiHeadAttention(4, 2, num_groups=4)
+    model = randomized(tnn.ThrottledModel([features, u], layers.Dense(2)(attention([features, u]))))
+    masked = model([X, np.full(3, 0.5, "float32")])
+    np.testing.assert_allclose(tnn.materialize(model, 0.5)(X), masked, rtol=1e-4, atol=1e-5)
+
+
 def test_gates_that_scale_heads_cannot_be_cut():
     features, u = keras.Input((5, 8)), keras.Input((), name="utilization", optional=True)
     gate = tnn.gates.Nested(4, normalize=True)

@@ -1,5 +1,7 @@
 """Attention whose heads are gated: cut, it is the plain layer with the heads that are open."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from keras_tnn.layers.gated import features_of
@@ -53,4 +55,7 @@ class GatedHeadsRule(HeadsRule):
 
     def build(self, call, inputs, output, needed, builder):
         check_known(call)
-        return super().build(call, inputs, output, needed, builder)
+        # The plain layer wants its values named.
+        options = {name: x for name, x in call.kwargs.items() if name not in ("query", "value")}
+        plain = replace(call, args=(*self.operands(call)[:2], *call.args[2:]), kwargs=options)
+        return super().build(plain, inputs, output, needed, builder)
