@@ -63,6 +63,12 @@ class ThrottleableHeads(GroupedChannels):
     def groups_of(self, channels):
         return super().groups_of(self.num_gated_heads)
 
+    def __setattr__(self, name, value):
+        # Not every attention layer has a public name for the layer that projects its values.
+        if isinstance(value, keras.layers.EinsumDense) and value.name == "value":
+            value.activation = self.gated_values
+        super().__setattr__(name, value)
+
     def build(self, query_shape, value_shape=None, key_shape=None):
         if len(query_shape) != 2 or not isinstance(query_shape[0], (list, tuple)):
             raise ValueError(
@@ -73,9 +79,6 @@ class ThrottleableHeads(GroupedChannels):
         self.check_channel_groups(self.num_gated_heads)
         super().build(features_shape, value_shape or features_shape, key_shape)
         self.build_gate(query_shape)
-        dense = (x for x in vars(self).values() if isinstance(x, keras.layers.EinsumDense))
-        values = next(layer for layer in dense if layer.name == "value")
-        values.activation = self.gated_values
 
     def gated_values(self, values):
         """The values `(batch, ..., heads, depth)` of a call, times its gates."""

@@ -87,7 +87,7 @@ LAYERS = [
     Descriptor(layers.ThrottleableLayerNormalization, {"num_groups": 4}, (5, 8)),
     Descriptor(
         layers.ThrottleableMultiHeadAttention,
-        {"num_heads": 4, "key_dim": 2, "value_dim": 3, "output_shape": 6, "num_groups": 4},
+        {"num_heads": 4, "key_dim": 2, "output_shape": 6, "num_groups": 4},
         (5, 8),
     ),
 ]
