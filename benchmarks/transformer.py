@@ -76,10 +76,9 @@ def main(argv):
     for quantization in (None, "int8"):
         for name, model in (("dial", dialled), ("beside", {1.0: beside})):
             folder = pathlib.Path(OUT.value) / f"{name}_{quantization}"
-            levels = LEVELS if name == "dial" else (1.0,)
-            options = {"quantization": quantization, "layout": "files", "verbose": False}
-            data = given if quantization else None
-            tnn_tflite.convert(model, folder, levels, representative_data=data, **options)
+            options = {"levels": LEVELS} if name == "dial" else {}
+            options |= {"representative_data": given} if quantization else {}
+            tnn_tflite.convert(model, folder, quantization=quantization, verbose=False, **options)
             print(f"\n{name}, {quantization}")
             print(tnn_tflite.compare(model, folder, images, labels), flush=True)
 
