@@ -137,3 +137,14 @@ def test_channels_a_group_count_the_channels_of_heads():
 def test_gates_that_read_the_data_leave_heads_whole():
     dialled = tnn.throttle(transformer(), 4, ("width",), gate=tnn.gates.DataDependent)
     assert type(dialled.get_layer("attention_0")) is layers.MultiHeadAttention
+
+
+def test_heads_that_a_gate_opens_by_the_data_cannot_be_cut():
+    features, u = keras.Input((5, 8)), keras.Input((), name="utilization", optional=True)
+    gates = tnn.gates.DataDependent(4, name="reading")(u, features=features)
+    attention = tnn.layers.ThrottleableMultiHeadAttention(4, 2, num_groups=4, name="attention")
+    outputs = layers.Dense(2)(attention([features, gates]))
+    model = tnn.ThrottledModel([features, u], outputs)
+    for cut in (tnn.materialize, tnn.surgery.conditional):
+        with pytest.raises(ValueError, match="gate of layer 'attention' depends on the data"):
+            cut(model, 0.5)
