@@ -17,6 +17,10 @@ from keras_tnn.layers.throttleable import (
     ThrottleableDepthwiseConv2D,
     ThrottleableSeparableConv2D,
 )
+from keras_tnn.layers.throttleable_attention import (
+    ThrottleableGroupQueryAttention,
+    ThrottleableMultiHeadAttention,
+)
 from keras_tnn.layers.throttleable_normalization import ThrottleableLayerNormalization
 
 __all__ = [
@@ -34,6 +38,8 @@ __all__ = [
     "ThrottleableConv3D",
     "ThrottleableDense",
     "ThrottleableDepthwiseConv2D",
+    "ThrottleableGroupQueryAttention",
     "ThrottleableLayerNormalization",
+    "ThrottleableMultiHeadAttention",
     "ThrottleableSeparableConv2D",
 ]

@@ -26,6 +26,7 @@ class Gated(keras.layers.Layer):
     """
 
     default_min_groups = 1
+    unit = "channel"  # what the gate opens groups of
 
     def __init__(self, *args, num_groups=None, gate=None, min_groups=None, **kwargs):
         super().__init__(*args, **kwargs)
@@ -74,7 +75,7 @@ class Gated(keras.layers.Layer):
         if channels is None or channels % self.num_groups:
             raise ValueError(
                 f"Invalid value for `num_groups` in layer '{self.name}'. Expected a divisor of "
-                f"its {channels} channels. Received: num_groups={self.num_groups}"
+                f"its {channels} {self.unit}s. Received: num_groups={self.num_groups}"
             )
 
     def groups_of(self, channels: int) -> np.ndarray:
@@ -145,7 +146,7 @@ class GroupedChannels(Gated):
         elif len(groups) != channels or not set(groups) <= set(range(-1, self.num_groups)):
             raise ValueError(
                 f"Invalid value for `channel_groups` in layer '{self.name}'. Expected {channels} "
-                f"integers in [-1, {self.num_groups}), one a channel. "
+                f"integers in [-1, {self.num_groups}), one a {self.unit}. "
                 f"Received: channel_groups={groups}"
             )
 
@@ -161,3 +162,8 @@ def split_inputs(layer, inputs):
         )
     features, control = inputs
     return ops.convert_to_tensor(features), ops.convert_to_tensor(control)
+
+
+def features_of(argument):
+    """Of `[features, control]`, and of what belongs to both, the part of the features."""
+    return argument[0] if isinstance(argument, (list, tuple)) else argument

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_tnn.layers.gated import Gated
+from keras_tnn.layers.gated import Gated, features_of
 from keras_tnn.surgery.copies import copy_of
 from keras_tnn.surgery.graph import Call, substitute
 from keras_tnn.surgery.slices import Slice, merged_weights
@@ -95,10 +95,11 @@ class Builder:
         """Calls `operation` with the arguments of `call`, its tensors replaced."""
         if len(call.inputs) != len(tensors):  # a merge that lost some of its terms
             return operation(list(tensors))
-        if isinstance(call.operation, Gated):
-            return operation(*tensors)
         fresh = {id(old): new for old, new in zip(call.inputs, tensors, strict=True)}
         args, kwargs = substitute((call.args, call.kwargs), {**self.masks, **self.known, **fresh})
+        if isinstance(call.operation, Gated):  # on [features, control]; the copy has no gate
+            args = [features_of(x) for x in args]
+            kwargs = {name: features_of(x) for name, x in kwargs.items()}
         return operation(*args, **kwargs)
 
     def remember(self, layer, operation, indices, offset):

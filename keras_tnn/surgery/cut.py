@@ -101,7 +101,8 @@ def forward(graph: Graph, known: dict, gates: Mapping[int, np.ndarray] | None = 
         features = tuple(x for x in call.inputs if id(x) not in known)
         values = {id(x): known[id(x)] for x in call.inputs if id(x) in known}
         if given is not None and isinstance(call.operation, Gated):
-            features, values = call.inputs[:1], {id(call.inputs[1]): given[None]}
+            first, control, *others = call.inputs
+            features, values = (first, *others), {id(control): given[None]}
         call = replace(call, inputs=features, known=values)
         inputs = [channels[id(x)] for x in features]
         channels |= by_output(call, rule_of(call).forward(call, inputs))

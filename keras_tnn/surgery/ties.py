@@ -46,6 +46,8 @@ class Ties:
             are open.
         parts: labels of channels that are taken out of a tensor together, as by a split: whoever
             reads them needs some of them, so a gate opens its share of each part.
+        heads: for the `id` of what an attention layer makes, labels of its heads, which are
+            no channels of any tensor.
     """
 
     def __init__(self, num_groups: int):
@@ -53,6 +55,7 @@ class Ties:
         self.mixed = []
         self.normalized = []
         self.parts: list[np.ndarray] = []
+        self.heads: dict[int, np.ndarray] = {}
         self.units = Sets()
         self.layer: list[int] = []  # of each label: the first label of the layer that made it
         self.place: list[float] = []  # of each label: where among that layer's, in [0, 1)

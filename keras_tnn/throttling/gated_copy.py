@@ -6,7 +6,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_tnn.layers import ChannelGate, ResidualGate, ThrottleableLayerNormalization
+from keras_tnn.layers import (
+    ChannelGate,
+    ResidualGate,
+    ThrottleableGroupQueryAttention,
+    ThrottleableLayerNormalization,
+    ThrottleableMultiHeadAttention,
+)
 from keras_tnn.surgery.builder import Builder
 from keras_tnn.surgery.copies import with_own_functions
 from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in
@@ -30,7 +36,7 @@ class GatedCopy:
         self.taken = {x.name for x in graph.inputs} | {call.name for call in graph.calls}
         self.utilization = keras.Input((), name="utilization", optional=True)
         self.rows = rows_per_sample(graph)
-        self.normalizations: dict[int, ThrottleableLayerNormalization] = {}
+        self.obeying: dict[int, keras.layers.Layer] = {}  # in place of a layer, by its `id`
         self.tensors: dict[int, Any] = {}
 
     def unused(self, name: str) -> str:
@@ -61,6 +67,8 @@ class GatedCopy:
                 read = self.with_block_gate(call, read)
             if id(call.output) in self.width.within:
                 made = self.normalization(call, read, builder)
+            elif id(call.output) in self.width.heads:
+                made = self.attention(call, read, builder)
             else:
                 made = tensors_in(builder.repeat(call, read))
             for old, new in zip(call.outputs, made, strict=True):
@@ -99,17 +107,40 @@ class GatedCopy:
 
     def normalization(self, call: Call, read: list, builder: Builder) -> tuple:
         """The layer normalisation of a call, as one that knows which channels are open."""
-        plain = call.operation
         gates, groups = self.nodes.for_channels(self.width.within[id(call.output)])
         gates = self.for_rows(gates, call.output)
-        if id(plain) not in self.normalizations:
+        layer = self.layer_obeying(call, ThrottleableLayerNormalization, gates, groups, builder)
+        output = layer([*read, gates])
+        remember_all(builder, layer, call.operation)
+        return (output,)
+
+    def attention(self, call: Call, read: list, builder: Builder) -> tuple:
+        """The attention layer of a call, as one that knows which heads are open."""
+        grouped = isinstance(call.operation, keras.layers.GroupQueryAttention)
+        kind = ThrottleableGroupQueryAttention if grouped else ThrottleableMultiHeadAttention
+        gates, groups = self.nodes.for_channels(self.width.heads[id(call.output)])
+        gates = self.for_rows(gates, call.output)
+        layer = self.layer_obeying(call, kind, gates, groups, builder)
+        fresh = {id(old): new for old, new in zip(call.inputs, read, strict=True)}
+        args, kwargs = substitute((call.args, call.kwargs), {**builder.masks, **fresh})
+        query = args[0] if args else kwargs.pop("query")
+        output = layer([query, gates], *args[1:], **kwargs)
+        remember_all(builder, layer, call.operation)
+        return (output,)
+
+    def layer_obeying(self, call: Call, kind, gates, groups: list[int], builder: Builder):
+        """The layer of a call as one of a `kind` that obeys gates; a shared one once."""
+        plain = call.operation
+        if id(plain) not in self.obeying:
             config = with_own_functions(plain.get_config(), plain, {})
             config |= {**arguments(gates, groups), "name": builder.free_name(call.name)}
-            self.normalizations[id(plain)] = ThrottleableLayerNormalization.from_config(config)
-        layer = self.normalizations[id(plain)]
-        output = layer([*read, gates])
-        builder.remember(layer, plain, [(None,) for _ in plain.weights], None)
-        return (output,)
+            self.obeying[id(plain)] = kind.from_config(config)
+        return self.obeying[id(plain)]
+
+
+def remember_all(builder: Builder, layer, plain):
+    """All weights of a layer, whole, are those of the plain one."""
+    builder.remember(layer, plain, [(None,) * len(w.shape) for w in plain.weights], None)
 
 
 def arguments(gates, groups: list[int]) -> dict:

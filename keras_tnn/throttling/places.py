@@ -100,7 +100,7 @@ def places_by(
         )
     sharing = defaultdict(list)
     for family in families:
-        size = (family.num_groups, family.min_groups, family.shape)
+        size = (family.num_groups, family.min_groups, family.shape, family.heads)
         sharing[size if locked else family.first].append((family, 0))
     places = [Place(**of_family(one[0][0], gate), families=one) for one in sharing.values()]
     if gate.learned or gate.reads("features", "image", "state"):
@@ -164,6 +164,8 @@ def decided_in_time(
         return list(families)
     families = [one for one in families if one.num_groups > one.min_groups]
     ask(gate, families, blocks)
+    if families and gate.reads("features", "image", "state"):
+        families = [one for one in families if not one.heads]  # they can be cut, not skipped
     if not families or gate.kind.whole_network or not gate.reads("features"):
         return families
     reads = {id(one): one.makers[0].inputs[0] for one in families}

@@ -51,15 +51,17 @@ def throttle(
     share of the blocks, which have one for all. Where a residual branch can be skipped as a whole,
     all of its groups may close.
 
-    In width, the channels of every layer are gated in `num_groups` groups; channels that are
-    added up or multiplied share their group. In depth, the branches of residual blocks with an
-    identity shortcut are gated as a whole, in the order of hostetler2019, 5.2. Model inputs and
-    outputs stay whole, and so does what a layer of unknown kind reads.
+    In width, the channels of every layer are gated in `num_groups` groups, and so are the heads of
+    `MultiHeadAttention` and `GroupQueryAttention`; channels that are added up or multiplied share
+    their group. In depth, the branches of residual blocks with an identity shortcut are gated as a
+    whole, in the order of hostetler2019, 5.2. Model inputs and outputs stay whole, and so does
+    what a layer of unknown kind reads.
 
     Args:
         model: built functional or sequential model; nested models and shared layers are followed.
         num_groups: Integer, the cardinality D. Layers with fewer channels stay whole; where D
-            does not divide the channels, group sizes differ by one.
+            does not divide the channels or heads, group sizes differ by one. Of fewer heads than
+            D each opens with the first of its groups; with `gate` they have a group each.
         axes: what to gate: "width", "depth" or both.
         skip: names of layers to leave alone: their channels stay whole, and blocks that hold
             them stay open.
@@ -72,14 +74,15 @@ def throttle(
             `DataIndependent`, or a function of `num_groups`, `min_groups` and `name` that makes a
             gate. It is handed what it says that it reads (`Gate.reads`). One that reads features
             sees what the layer reads that makes the channels; what several layers make together,
-            such as a residual stream, then stays whole. A gate for the whole network, `Blind`
-            or `BudgetPolicy`, takes `always_open` in place of `min_groups`. One that is called
-            for block after block, `Recurrent`, decides on blocks only. Or such a class or
-            function for each axis, by its name; an axis that is not named has nested gates:
-            `{"depth": Recurrent, "width": Convolutional}` is MGL2S (wang2019, Eq. 3), where a
-            channel gate inside a closed block is not computed.
+            such as a residual stream, then stays whole. Heads stay whole for any gate that reads
+            the data. A gate for the whole network, `Blind` or `BudgetPolicy`, takes `always_open`
+            in place of `min_groups`. One that is called for block after block, `Recurrent`,
+            decides on blocks only. Or such a class or function for each axis, by its name; an
+            axis that is not named has nested gates: `{"depth": Recurrent, "width": Convolutional}`
+            is MGL2S (wang2019, Eq. 3), where a channel gate inside a closed block is not computed.
         granularity: channels a group, in place of `num_groups`: an integer, or integers by the
-            name of a layer, whose other layers have `num_groups`. With `gate` only.
+            name of a layer, whose other layers have `num_groups`. A head counts the channels of
+            its values, and a group has one head at least. With `gate` only.
         check: whether the result is compared with the model, at u = 1 on random inputs. By
             default where that takes less than about a second: up to 100 layers with inputs of
             known size.
@@ -94,8 +97,9 @@ def throttle(
         ValueError: if the model has no graph (subclassed, not built), has a dial already or has
             training steps or losses of its own, if the result is not the model at u = 1, if an
             argument is not valid, if `gate` cannot decide on what `axes` name, if `num_groups` is
-            more than the channels of every layer that may be gated, if only "depth" is asked for
-            and there is no residual block, or if `strict` and a layer is unknown.
+            more than the channels of every layer that may be gated and no heads may be, if only
+            "depth" is asked for and there is no residual block, or if `strict` and a layer is
+            unknown.
 
     Example:
 
@@ -117,7 +121,7 @@ def throttle(
     stages = residual_stages(graph, skip)
     blocks = [block for stage in stages for block in stage]
     skippable = {id(call) for block in blocks for call in block.calls}
-    width, rows = Width([], {}, {}), rows_per_sample(graph)
+    width, rows = Width([], {}, {}, {}), rows_per_sample(graph)
     if "width" in axes:
         width = plan_width(
             graph,
@@ -128,8 +132,10 @@ def throttle(
             granularity,
             keep=lambda makers: 0 if all(id(one) in skippable for one in makers) else min_groups,
             choose=lambda families: decided_in_time(families, blocks, makers["width"], rows),
+            one_gate=makers["width"] is None,
         )
-        if width.most_groups < num_groups and not granularity:
+        few = width.most_groups < num_groups and not any(one.heads for one in width.families)
+        if few and not granularity:
             raise ValueError(
                 f"Invalid value for `num_groups`. Expected at most {width.most_groups}, the most "
                 f"channels of a layer of '{model.name}' that may be gated: those of inputs, of "

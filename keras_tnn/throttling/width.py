@@ -5,6 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from keras_tnn.surgery.channels import by_tensor
 from keras_tnn.surgery.graph import Call, Graph, tensors_in, width
 from keras_tnn.surgery.registry import rule_of
@@ -12,19 +14,22 @@ from keras_tnn.surgery.rules.reshaping import ReshapeRule
 from keras_tnn.surgery.ties import Ties
 from keras_tnn.throttling.rows import rows_per_sample
 
+NO_LABELS = np.array([], int)
+
 Granularity = int | Mapping[str, int]  # channels a group, everywhere or by name of a layer
 
 
 @dataclass(frozen=True)
 class Family:
-    """Channels that are tied to each other, in groups that open and close as one.
+    """Channels that are tied to each other, or heads, in groups that open and close as one.
 
     Attributes:
         makers: the calls that make the channels, in order.
         first: number of the first group among those of the whole model.
         num_groups: cardinality D.
         min_groups: how many of the groups must stay open.
-        channels: how many channels there are.
+        channels: how many channels or heads there are.
+        heads: whether they are the heads of attention layers.
     """
 
     makers: tuple[Call, ...]
@@ -32,6 +37,7 @@ class Family:
     num_groups: int
     min_groups: int
     channels: int
+    heads: bool = False
 
     @property
     def numbers(self) -> range:
@@ -52,12 +58,14 @@ class Width:
         families: the channels that are gated, in order of their first groups.
         behind: for the `id` of each tensor that a gate shall follow, the groups of its channels.
         within: for the `id` of the output of each layer normalisation, those of its channels.
+        heads: for the `id` of the output of each attention layer, those of its heads.
         most_groups: the largest `num_groups` that some layer can have; 0 if none may be gated.
     """
 
     families: list[Family]
     behind: dict[int, list[int]]
     within: dict[int, list[int]]
+    heads: dict[int, list[int]]
     most_groups: int = 0
 
 
@@ -70,6 +78,7 @@ def plan_width(
     granularity: Granularity | None = None,
     keep: Callable[[tuple[Call, ...]], int] = lambda makers: 1,
     choose: Callable[[list[Family]], list[Family]] = list,
+    one_gate: bool = True,
 ) -> Width:
     """Says where gates over channels belong.
 
@@ -86,11 +95,14 @@ def plan_width(
         granularity: as `throttle` takes it.
         keep: how many groups must stay open of the channels that some calls make.
         choose: which of the families shall be gated.
+        one_gate: whether one gate of `num_groups` opens all families. Heads are few: where they
+            are fewer, each opens with one of its groups; else they have as many as there are.
     """
     ties, labels, makers = Ties(num_groups), {}, {}
     unknown = follow(graph, ties, labels, makers, skip)
     report(unknown, strict)
     importance = importances(ties, labels) if channel_order == "l1" else Counter()
+    heads = {int(label) for one in ties.heads.values() for label in one}
     units_of = ties.families()
     family_of = {unit: i for i, units in enumerate(units_of) for unit in units}
     calls_of = defaultdict(list)
@@ -98,10 +110,16 @@ def plan_width(
         calls_of[family_of.get(ties.units.of(label))].append(call)
     found, members, first = [], {}, 0
     for i, units in enumerate(units_of):
-        calls = tuple(calls_of[i])
-        groups = groups_in(len(units), calls, num_groups, granularity)
-        if groups and calls:
-            found.append(Family(calls, first, groups, min(keep(calls), groups), len(units)))
+        calls, of_heads = tuple(calls_of[i]), units[0] in heads
+        if not calls:  # weights that nothing in the network makes
+            continue
+        size = rule_of(calls[0]).head_size(calls[0])[1] if of_heads else 1
+        groups = groups_in(len(units), calls, num_groups, granularity, size)
+        if of_heads and not groups:
+            groups = num_groups if one_gate else len(units)
+        if groups:
+            least = min(keep(calls), groups)
+            found.append(Family(calls, first, groups, least, len(units), of_heads))
             members[first] = units
             first += groups
     families, group_of = choose(found), {}
@@ -112,35 +130,51 @@ def plan_width(
             for rank, unit in enumerate(part):
                 group_of[unit] = family.first + rank * family.num_groups // len(part)
 
+    def groups_of_labels(some):
+        return [group_of.get(ties.units.of(int(x)), -1) for x in some]
+
     def groups_of(tensor):
-        return [group_of.get(ties.units.of(int(x)), -1) for x in labels[id(tensor)]]
+        return groups_of_labels(labels[id(tensor)])
 
     read = [before_reshaping(x, graph.made_by) for call in ties.mixed for x in call.inputs]
     behind = {id(x): groups_of(x) for x in read}
     within = {id(call.output): groups_of(call.output) for call in ties.normalized}
-    behind, within = (
-        {key: groups for key, groups in one.items() if max(groups) >= 0} for one in (behind, within)
+    inside = {key: groups_of_labels(one) for key, one in ties.heads.items()}
+    gated = (
+        {key: groups for key, groups in one.items() if max(groups) >= 0}
+        for one in (behind, within, inside)
     )
-    return Width(families, behind, within, max(map(len, units_of), default=0))
+    return Width(families, *gated, max(map(len, units_of), default=0))
 
 
 def groups_in(
-    channels: int, makers: tuple[Call, ...], num_groups: int, granularity: Granularity | None
+    channels: int,
+    makers: tuple[Call, ...],
+    num_groups: int,
+    granularity: Granularity | None,
+    size: int = 1,
 ) -> int:
-    """How many groups a family of channels gets; 0 leaves it whole."""
+    """How many groups a family gets; 0 leaves it whole.
+
+    Args:
+        channels: how many channels, or heads, it has.
+        makers, num_groups, granularity: as for `plan_width`.
+        size: how many channels a head has.
+    """
     if isinstance(granularity, Mapping):
         granularity = next(
             (granularity[name] for c in makers for name in c.names & granularity.keys()), None
         )
     if granularity is None:
         return num_groups if channels >= num_groups else 0
-    return -(-channels // granularity)
+    return -(-channels // max(1, granularity // size))
 
 
 def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str]) -> list[Call]:
     """Fills `labels` for every tensor; returns the calls of unknown kind that stop a gate.
 
-    `makers` gets, for the first label that a call makes anew, the call.
+    `makers` gets, for the first of the labels that a call makes anew, of its channels and of its
+    heads, the call.
     """
     labels |= {id(x): ties.pinned(width(x)) for x in graph.inputs}
     unknown, first_call, rows = [], {}, rows_per_sample(graph)
@@ -154,14 +188,18 @@ def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str])
         first = len(ties.layer)
         made = rule_of(call).tie(call, inputs, ties)
         labels |= zip(map(id, call.outputs), by_tensor(made, call.outputs), strict=True)
-        if len(ties.layer) > first and call.inputs:  # a `Parameter` makes nothing of them
-            makers[first] = call
+        if call.inputs:  # a `Parameter` makes nothing of them
+            makers |= dict.fromkeys({*ties.layer[first:]}, call)
         if skip & call.names or rows[id(call.outputs[0])] is None:
             ties.pin(made)
+            for x in call.outputs:
+                ties.pin(ties.heads.get(id(x), NO_LABELS))
         if getattr(call.operation, "weights", None):  # a shared layer is cut in one way
             before = first_call.setdefault(id(call.operation), call)
             pairs = zip(ends(before), ends(call), strict=False)  # some inputs are optional
-            for one, other in ((labels[id(a)], labels[id(b)]) for a, b in pairs):
+            pairs = [(labels[id(a)], labels[id(b)]) for a, b in pairs]
+            heads = [ties.heads.get(id(one.outputs[0]), NO_LABELS) for one in (before, call)]
+            for one, other in (*pairs, heads):
                 if len(one) == len(other):
                     ties.tie(one, other)
     for output in tensors_in(graph.outputs):
@@ -203,11 +241,16 @@ def described(call: Call) -> str:
 
 def importances(ties: Ties, labels: dict) -> Counter:
     """For each unit, the L1 norm of the weights that read it."""
-    total = Counter()
+    read = []
     for call in ties.mixed:
-        for x, norms in zip(call.inputs, rule_of(call).importance(call), strict=True):
-            for label, norm in zip(labels[id(x)], norms, strict=True):
-                total[ties.units.of(int(label))] += float(norm)
+        norms = rule_of(call).importance(call)
+        read += [(labels[id(x)], one) for x, one in zip(call.inputs, norms, strict=True)]
+        if id(call.output) in ties.heads:
+            read.append((ties.heads[id(call.output)], rule_of(call).head_importance(call)))
+    total = Counter()
+    for some, norms in read:
+        for label, norm in zip(some, norms, strict=True):
+            total[ties.units.of(int(label))] += float(norm)
     return total
 
 

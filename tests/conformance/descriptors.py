@@ -79,7 +79,17 @@ LAYERS = [
         (6, 5, 3),
     ),
     Descriptor(layers.ThrottleableDense, {"units": 8, "num_groups": 4}, (5,)),
+    Descriptor(
+        layers.ThrottleableGroupQueryAttention,
+        {"head_dim": 3, "num_query_heads": 8, "num_key_value_heads": 4, "num_groups": 4},
+        (5, 8),
+    ),
     Descriptor(layers.ThrottleableLayerNormalization, {"num_groups": 4}, (5, 8)),
+    Descriptor(
+        layers.ThrottleableMultiHeadAttention,
+        {"num_heads": 4, "key_dim": 2, "output_shape": 6, "num_groups": 4},
+        (5, 8),
+    ),
 ]
 
 # Layers that are called on their inputs alone, without a gate.

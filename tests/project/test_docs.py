@@ -37,6 +37,18 @@ def test_the_rules_in_the_docs_cut_their_layers():
     np.testing.assert_allclose(small(x), masked, rtol=1e-5, atol=1e-6)
 
 
+def test_the_transformer_of_the_docs_is_cut():
+    names = {}
+    code = (DOCS / "transformers.md").read_text()
+    for block in re.findall(r"```python\n(.*?)```", code, re.DOTALL):
+        exec(block, names)
+    vit, dialled = names["vit"], names["dialled"]
+    x = np.random.default_rng(0).normal(size=(3, 16, 16, 3)).astype("float32")
+    np.testing.assert_allclose(dialled(x), vit(x), atol=1e-6)
+    masked = dialled([x, np.full(3, 0.5, "float32")])
+    np.testing.assert_allclose(tnn.materialize(dialled, 0.5)(x), masked, rtol=1e-4, atol=1e-5)
+
+
 # The guide says why gates of u are converted without calibration data.
 @pytest.mark.filterwarnings("ignore:The model has batch normalization:UserWarning")
 def test_the_guide_to_learned_gates_runs(tmp_path, monkeypatch, capsys):

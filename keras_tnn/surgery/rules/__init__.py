@@ -6,6 +6,7 @@ from keras_tnn.surgery.rules import (  # noqa: F401
     convolution,
     dense,
     elementwise,
+    gated_heads,
     gates,
     gating,
     grouped,

@@ -21,6 +21,11 @@ def nonzero(channels: Channels) -> np.ndarray:
     return channels.alive | channels.hidden
 
 
+def shared(heads: np.ndarray | None, count: int) -> np.ndarray | None:
+    """The mask of heads over `count` heads, of which several share one."""
+    return None if heads is None else np.repeat(heads, count // len(heads))
+
+
 class Attends(Rule):
     """Queries, values and keys; what else a call reads, such as masks, it reads whole."""
 
@@ -117,15 +122,25 @@ class HeadsRule(Attends):
     """Heads of projections, joined by another projection.
 
     Kernels are (channels, heads, depth); that of the outputs (heads, depth, channels). The heads
-    of a kernel of keys or values may be fewer: several heads of queries share one.
+    of a kernel of keys or values may be fewer: several heads of queries share one. A head is
+    gated and cut with those that share its values.
     """
+
+    def open_heads(self, call) -> np.ndarray | None:
+        """Which heads of the values are left, `(heads,)`; None for all."""
+        return None
+
+    def own_weights(self, call) -> list:
+        """The weights of the layer without those of a gate."""
+        return call.operation.weights
 
     def by_projection(self, call, name: str, of_weights: list | None = None) -> dict:
         """The kernels or biases, or what belongs to them, by what they project.
 
         That is query, key, value, gate or attention_output.
         """
-        pairs = zip(call.operation.weights, of_weights or call.operation.weights, strict=True)
+        weights = self.own_weights(call)
+        pairs = zip(weights, of_weights or weights, strict=True)
         return {w.path.split("/")[-2]: one for w, one in pairs if w.name == name}
 
     def read_by(self, of_operands: list | tuple) -> dict:
@@ -143,6 +158,7 @@ class HeadsRule(Attends):
 
     def tie(self, call, inputs, ties):
         ties.mixed.append(call)
+        ties.heads[id(call.output)] = ties.fresh(self.head_size(call)[0])
         query, value, _ = self.of_operands(call, inputs)
         if not self.one_width(call):
             return ties.fresh(width(call.output))
@@ -158,13 +174,25 @@ class HeadsRule(Attends):
             total[id(readers[name])] += kernel.sum(axis=(1, 2))
         return [total.pop(id(x), np.zeros(width(x))) for x in call.inputs]
 
+    def head_size(self, call) -> tuple[int, int]:
+        """How many heads of values there are, and how many channels each has."""
+        return tuple(self.by_projection(call, "kernel")["value"].shape[1:])
+
+    def head_importance(self, call) -> np.ndarray:
+        """L1 norm of the weights that read each head of the values, `(heads,)`."""
+        joining = self.by_projection(call, "kernel")["attention_output"]
+        norms = np.abs(ops.convert_to_numpy(joining)).sum(axis=(1, 2))  # (heads of queries,)
+        return norms.reshape(self.head_size(call)[0], -1).sum(axis=1)
+
     def forward(self, call, inputs):
         value, kernels = self.of_operands(call, inputs)[1], self.by_projection(call, "kernel")
-        if value.alive.any() or "gate" in kernels:
+        left = self.open_heads(call)
+        if (left is None or left.any()) and (value.alive.any() or "gate" in kernels):
             return super().forward(call, inputs)
         bias, made = self.by_projection(call, "bias"), value.fill
         for name, axes in (("value", 1), ("attention_output", 2)):
             if axes == 2:  # several heads share what was made: (shared heads, depth)
+                made = made if left is None else made * left[:, None]
                 made = np.repeat(made, kernels[name].shape[0] // len(made), axis=0)
             made = np.tensordot(made, ops.convert_to_numpy(kernels[name]), axes)
             made = made + (ops.convert_to_numpy(bias[name]) if bias else 0)
@@ -181,14 +209,17 @@ class HeadsRule(Attends):
 
     def weights(self, call, kept):
         reads = self.read_by(self.of_operands(call, kept.reads))
-        return [self.weight(w, reads, kept.makes) for w in call.operation.weights]
+        left = self.open_heads(call)
+        return [self.weight(w, reads, kept.makes, left) for w in self.own_weights(call)]
 
-    def weight(self, weight, reads: dict[str, np.ndarray], makes: np.ndarray) -> Axes:
+    def weight(self, weight, reads: dict[str, np.ndarray], makes: np.ndarray, left) -> Axes:
         *_, projection, name = weight.path.split("/")
-        whole = (None,) * (len(weight.shape) - 1)
         if projection == "attention_output":
-            return (*whole, makes)
-        return (reads[projection] if name == "kernel" else None, *whole)
+            # (heads, depth, channels) or (channels,)
+            return (shared(left, weight.shape[0]), None, makes) if name == "kernel" else (makes,)
+        # (channels, heads, depth) or (heads, depth)
+        heads = (shared(left, weight.shape[-2]), None)
+        return (reads[projection], *heads) if name == "kernel" else heads
 
     def changes(self, call, kept):
         return {} if self.one_width(call) else {"output_shape": int(kept.makes.sum())}

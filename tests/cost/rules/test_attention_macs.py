@@ -67,15 +67,15 @@ def test_operation():
 class SomeHeads(HeadsRule):
     """Half of the heads, and of each a third of the keys' depth: only `weight` says so."""
 
-    heads, depth = np.arange(4) < 2, np.arange(6) < 2
+    depth = np.arange(6) < 2
 
-    def weight(self, weight, reads, makes):
-        axes = super().weight(weight, reads, makes)
-        *_, projection, name = weight.path.split("/")
-        if projection == "attention_output":
-            return (self.heads, None, makes) if name == "kernel" else axes
-        depth = None if projection in ("value", "gate") else self.depth
-        return (axes[0], self.heads, depth) if name == "kernel" else (self.heads, depth)
+    def open_heads(self, call):
+        return np.arange(4) < 2
+
+    def weight(self, weight, reads, makes, left):
+        axes = super().weight(weight, reads, makes, left)
+        whole = weight.path.split("/")[-2] in ("attention_output", "value", "gate")
+        return axes if whole else (*axes[:-1], self.depth)
 
 
 @pytest.mark.parametrize("use_gate", [False, True])
