@@ -1,7 +1,10 @@
 """The samples of one call: each runs at its level, and goes on while the policy asks for more."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,9 +12,11 @@ from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.dispatch.pattern import Pattern
 from tnn_tflite.dispatch.per_sample import SEVERAL, samples_by_level
 from tnn_tflite.dispatch.result import Result
-from tnn_tflite.dispatch.session_pool import SessionPool
 from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
-from tnn_tflite.utilization import check_utilization, level_index
+from tnn_tflite.utilization import check_utilization
+
+if TYPE_CHECKING:
+    from tnn_tflite.dispatch.network import Network
 
 # The index of a level, and the places in the batch of the samples that it runs.
 Group = tuple[int, np.ndarray | slice]
@@ -23,21 +28,19 @@ class Answers:
     """The answers of one call, and what ran for them.
 
     Args:
-        bundle: The bundle.
-        pools: Run its levels, rising.
+        network: Runs the samples.
         inputs: An array of shape `(batch, *spec.shape)` for each input, checked.
         found: Answers that are there already, an array for each output; they are written over.
     """
 
     def __init__(
         self,
-        bundle: Bundle,
-        pools: Sequence[SessionPool],
+        network: Network,
         inputs: Sequence[np.ndarray],
         found: Sequence[np.ndarray] | None = None,
     ) -> None:
-        self._bundle = bundle
-        self._pools = pools
+        self._network = network
+        self._bundle = network.bundle
         self._inputs = inputs
         self._found = found
         self.samples = len(inputs[0])
@@ -124,7 +127,7 @@ class Answers:
         return outputs, was_warm
 
     def _run_group(self, index: int, places: np.ndarray | slice) -> tuple[list[np.ndarray], bool]:
-        return self._pools[index].run_and_tell([x[places] for x in self._inputs])
+        return self._network.pools[index].run_and_tell([x[places] for x in self._inputs])
 
     def _seen(self, levels: Sequence[KnownLevel], index: int, places: np.ndarray | slice) -> Result:
         """Runs a group, and returns it as the policy sees it."""
@@ -148,18 +151,16 @@ class Answers:
             (utilization,) = utilization  # most calls have one sample, and this is shorter
             if answered and utilization == 0.0:
                 return []
-        utilizations = [level.utilization for level in self._bundle.points]
         if not isinstance(utilization, SEVERAL):
-            return [(level_index(utilizations, check_utilization(utilization)), ALL)]
-        groups = samples_by_level(utilizations, utilization, size, answered)
+            return [(self._network.index(check_utilization(utilization)), ALL)]
+        groups = samples_by_level(self._network.utilizations, utilization, size, answered)
         return [(index, ALL if len(places) == size else places) for index, places in groups]
 
     def _higher(
         self, index: int, places: np.ndarray | slice, utilization: float | np.ndarray
     ) -> list[Group]:
         """The groups of those samples of a group that go on."""
-        batch_places = np.arange(self.samples)[places]
-        groups = self._groups(utilization, len(batch_places))
+        groups = self._groups(utilization, self.samples if places is ALL else len(places))
         for higher, _ in groups:
             if higher <= index:
                 raise ValueError(
@@ -167,7 +168,9 @@ class Answers:
                     f"{self._bundle.points[index].title} to go to a higher level, or 0 to keep the "
                     f"answer. Received: {self._bundle.points[higher].title}"
                 )
-        return [(higher, places if part is ALL else batch_places[part]) for higher, part in groups]
+        if places is ALL:
+            return groups
+        return [(higher, places if part is ALL else places[part]) for higher, part in groups]
 
 
 def in_form(
