@@ -9,9 +9,10 @@ thread. What counts is the thread's time on the processor, so that other process
 and for each image the median of its rounds.
 
 "MACs" and "time" are shares of u = 1. So is "alone", what the levels that ran take when nothing
-else runs between: small levels are not as quick as their MACs say. "by hand" has them as they follow
-each other, when the processor's caches hold another level. What "time" has more is the policy's,
-also in microseconds an image. Goal: time over MACs within 0.10 of 1 for networks of 1 ms and more.
+else runs between: small levels are not as quick as their MACs say. "by hand" has them as they
+follow each other, when the processor's caches hold another level. What "time" has more is the
+policy's, also in microseconds an image. Goal: time over MACs within 0.10 of 1 for networks of 1 ms
+and more.
 """
 
 import os

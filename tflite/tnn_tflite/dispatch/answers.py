@@ -45,7 +45,8 @@ class Answers:
         self._found = found
         self.samples = len(inputs[0])
         self.runs: list[tuple[int, int]] = []  # index of a level, number of samples
-        self.by = np.zeros(self.samples, int)  # index of the level that answered each sample
+        self._answered: list[Group] = []  # as `runs`, in the same order
+        self._is_shown = False  # whether a policy holds the arrays of answers
         self.is_warm = True
 
     @property
@@ -87,6 +88,14 @@ class Answers:
         return reasons
 
     @property
+    def by(self) -> np.ndarray:
+        """Index of the level that answered each sample, shape `(batch,)`."""
+        by = np.zeros(self.samples, int)
+        for index, places in self._answered:
+            by[places] = index
+        return by
+
+    @property
     def patterns(self) -> tuple[Pattern, ...]:
         """For each sample what a budget policy opened; empty where there is none."""
         return ()
@@ -116,25 +125,31 @@ class Answers:
 
     def _run(self, index: int, places: np.ndarray | slice) -> tuple[list[np.ndarray], bool]:
         outputs, was_warm = self._run_group(index, places)
-        if places is ALL:
-            self._found = outputs
-        else:
-            for answers, new in zip(self.outputs, outputs, strict=True):
-                answers[places] = new
-        self.by[places] = index
+        self._keep(index, places, outputs)
         self.is_warm &= was_warm
         self.runs.append((index, len(outputs[0])))
         return outputs, was_warm
 
+    def _keep(self, index: int, places: np.ndarray | slice, outputs: list[np.ndarray]) -> None:
+        """Takes what a level gave for the answers of some samples."""
+        if places is ALL:
+            self._found = outputs
+        else:
+            if self._is_shown:  # what a policy saw stays as it is
+                self._found, self._is_shown = [answer.copy() for answer in self._found], False
+            for answers, new in zip(self.outputs, outputs, strict=True):
+                answers[places] = new
+        self._answered.append((index, places))
+
     def _run_group(self, index: int, places: np.ndarray | slice) -> tuple[list[np.ndarray], bool]:
-        return self._network.pools[index].run_and_tell([x[places] for x in self._inputs])
+        inputs = self._inputs if places is ALL else [x[places] for x in self._inputs]
+        return self._network.pools[index].run_and_tell(inputs)
 
     def _seen(self, levels: Sequence[KnownLevel], index: int, places: np.ndarray | slice) -> Result:
         """Runs a group, and returns it as the policy sees it."""
         start = time.perf_counter()
         outputs, was_warm = self._run(index, places)
-        if places is ALL:  # what the policy sees stays as it is when higher levels write theirs
-            self._found = [output.copy() for output in outputs]
+        self._is_shown |= places is ALL  # else the policy has arrays of its own
         return Result(
             in_form(self._bundle, outputs, batched=True),
             self._bundle.points[index],

@@ -50,11 +50,7 @@ class SegmentAnswers(Answers):
             all_warm &= was_warm
         # What a later segment reads may be written over by the caller, whose answer it is.
         answer = [outputs[0].copy()] if self._network.answers_read[index] else outputs[:1]
-        if places is ALL:
-            self._found = answer
-        else:
-            self.outputs[0][places] = answer[0]
-        self.by[places] = index
+        self._keep(index, places, answer)
         self.is_warm &= all_warm
         return answer, all_warm
 

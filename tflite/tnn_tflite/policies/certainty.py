@@ -31,7 +31,7 @@ def certainty_of(
     [0.75, 0.75]
     """
     if scores.size <= FEW:
-        return np.array([_of_one(row, measure, temperature) for row in scores.tolist()])
+        return np.array([certainty_of_one(row, measure, temperature) for row in scores.tolist()])
     z = scores.astype("float64")
     is_share = (z.min(axis=-1) >= 0.0) & (abs(z.sum(axis=-1) - 1.0) <= _slack(z.shape[-1]))
     if is_share.any():
@@ -43,8 +43,8 @@ def certainty_of(
     return (1.0 - next_one) / shares.sum(axis=-1)
 
 
-def _of_one(z: list[float], measure: str, temperature: float) -> float:
-    """The same of one answer."""
+def certainty_of_one(z: list[float], measure: str, temperature: float) -> float:
+    """As `certainty_of`, of one answer, without numpy: for `FEW` classes at most."""
     if min(z) >= 0.0 and abs(sum(z) - 1.0) <= _slack(len(z)):
         z = [math.log(share) if share else -math.inf for share in z]
     largest = max(z)

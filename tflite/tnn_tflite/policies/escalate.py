@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tnn_tflite.policies.certainty import MEASURES, certainty_of
+from tnn_tflite.policies.certainty import FEW, MEASURES, certainty_of, certainty_of_one
 from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 from tnn_tflite.positive import check_positive
 from tnn_tflite.utilization import ROUNDING, check_utilization
@@ -78,12 +78,14 @@ class Escalate(Policy):
         threshold = self.thresholds[rung.place]
         if threshold.ndim:
             threshold = self._of_classes(threshold, scores)[scores.argmax(axis=-1)]
+        if scores.size <= FEW and len(scores) == 1:  # most calls, and numpy is a long way round
+            (row,) = scores.tolist()
+            sure = certainty_of_one(row, self.measure, self.temperature) >= threshold
+            return None if sure else rung.alone
         sure = certainty_of(scores, self.measure, self.temperature) >= threshold  # NaN is not
         unsure = len(sure) - np.count_nonzero(sure)
         if not unsure:
             return None
-        if len(sure) == 1:
-            return rung.alone
         return Choice(
             np.where(sure, 0.0, rung.next),
             f"u={result.utilization:g} was not sure of {unsure} of {result.samples}",
