@@ -103,7 +103,7 @@ def bare_invokes(dispatcher: Dispatcher) -> list[Callable[[], None]]:
     Two interpreters of one file differ by a few percent, as their memory lies elsewhere: that
     would hide what is measured here. So this looks behind the scenes.
     """
-    return [pool.loaded.idle[0]._interpreter.invoke for pool in dispatcher._pools]
+    return [pool.loaded.idle[0]._interpreter.invoke for pool in dispatcher._network.pools]
 
 
 def alternate(frame: Callable, bare: tuple, dispatched: tuple, blocks: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from keras_tnn.quantities import check_count
 from keras_tnn.surgery import materialize
 
 
@@ -11,29 +12,39 @@ def DepthwiseCNN(
     num_levels: int,
     *,
     filters: tuple[int, ...] = (16, 32, 64),
+    patch: int | None = None,
     name: str = "controller",
 ) -> keras.Model:
-    """A small classifier of images over levels: strided depthwise separable convolutions.
+    """A small classifier of images over levels: patches, then depthwise separable convolutions.
 
-    The first convolution and each that follows halve the image. For 32x32x3 and 4 levels it has
-    4,340 parameters and takes 0.35 M MACs.
+    The first convolution reads the image in patches that do not overlap, as a controller has to
+    cost little; each separable convolution halves what is left. For 32x32x3 and 4 levels it has
+    4,340 trainable parameters and takes 69,248 MACs.
 
     Args:
         input_shape: `(height, width, channels)` of an image.
         num_levels: Integer, the levels to choose from, K.
         filters: channels of the first convolution and of the separable ones.
+        patch: Integer, the side of a patch in pixels. By default an eighth of the image's shorter
+            side, but at least 2 and at most 4.
         name: name of the model.
 
     Returns:
         A plain `keras.Model` from images to probabilities, `(batch, num_levels)`.
+
+    Raises:
+        ValueError: if `patch` is not a positive integer.
 
     Example:
 
     >>> DepthwiseCNN((32, 32, 3), num_levels=4).output_shape
     (None, 4)
     """
+    if patch is None:
+        patch = min(max(2, min(input_shape[:2]) // 8), 4)
+    check_count(patch, "patch")
     image = keras.Input(input_shape, name="image")
-    x = layers.Conv2D(filters[0], 3, 2, padding="same", use_bias=False, name="stem")(image)
+    x = layers.Conv2D(filters[0], patch, patch, "same", use_bias=False, name="stem")(image)
     x = layers.ReLU()(layers.BatchNormalization()(x))
     for index, width in enumerate(filters[1:], start=1):
         x = layers.DepthwiseConv2D(3, 2, padding="same", use_bias=False, name=f"depth{index}")(x)

@@ -53,6 +53,23 @@ def test_one_sample(dispatcher, shared_bundle, images, thresholds):
         assert result.utilization == ran[-1]
 
 
+def test_a_call_that_nobody_observes_is_a_call(shared_bundle, images, thresholds):
+    """It makes no `Result`, and gives and checks the same."""
+
+    class Told(Escalate):
+        def observe(self, result):
+            self.result = result
+
+    told = Told(thresholds)
+    watched = Dispatcher(shared_bundle, policy=told)
+    climbing = Dispatcher(shared_bundle, policy=Escalate(thresholds))
+    for x in (*images, images, images[:1]):
+        np.testing.assert_array_equal(climbing(x), watched(x))
+        np.testing.assert_array_equal(told.result.outputs, watched.run(x).outputs)
+    with pytest.raises(ValueError, match="Expected finite numbers"):
+        climbing(np.full_like(images[0], np.nan))
+
+
 @pytest.mark.parametrize(("threshold", "u"), [(0.0, 0.25), (1.0, 1.0)])
 def test_the_ends(shared_bundle, dispatcher, images, threshold, u):
     climbing = Dispatcher(shared_bundle, policy=Escalate([threshold] * 2))

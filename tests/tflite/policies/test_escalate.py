@@ -1,5 +1,7 @@
 """Escalation by confidence: what is kept, what goes on, and what is refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,19 @@ def test_the_margin_to_the_next_class():
     np.testing.assert_allclose(certainty_of(scores, "margin"), [0.2, 0.7], atol=1e-6)
     with pytest.raises(ValueError, match=r"one of \('probability', 'margin'\). .*measure='ratio'"):
         Escalate([0.5], measure="ratio")
+
+
+@pytest.mark.parametrize("measure", ["probability", "margin"])
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_one_answer_is_judged_as_in_a_batch(measure, temperature):
+    rng = np.random.default_rng(0)
+    z = 4 * rng.normal(size=(50, 10)).astype("float32")
+    z[:20] = np.exp(z[:20]) / np.exp(z[:20]).sum(-1, keepdims=True)  # probabilities
+    z[0], z[1], z[2, 3] = np.eye(10)[4], 0.1, np.nan
+    batch = certainty_of(z, measure, temperature)
+    alone = [certainty_of(row[None], measure, temperature) for row in z]
+    np.testing.assert_allclose(np.concatenate(alone), batch, rtol=1e-12)
+    assert np.isnan(batch).tolist() == [i == 2 for i in range(50)]
 
 
 def test_large_logits_do_not_overflow():
@@ -133,6 +148,16 @@ def test_integers_are_no_scores(levels):
 def test_wrong_thresholds(thresholds):
     with pytest.raises(ValueError, match=r"`thresholds`. Expected numbers in \[0, 1\], one for"):
         Escalate(thresholds)
+
+
+def test_other_levels_make_another_climb(levels):
+    policy = Escalate([0.9] * 3)
+    for known in (levels, levels[1:] + (dataclasses.replace(levels[-1], utilization=2.0),)):
+        assert policy.choose(known, {}).utilization == known[0].utilization
+        choice = policy.go_on(known, ran(known, 1, logits(0.6)))
+        assert choice.utilization == known[2].utilization
+    with pytest.raises(ValueError, match="2 for the levels .* Received: 3"):
+        policy.choose(levels[1:], {})
 
 
 def test_another_number_of_thresholds(levels):

@@ -1,7 +1,10 @@
 """The samples of one call: each runs at its level, and goes on while the policy asks for more."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,9 +12,11 @@ from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.dispatch.pattern import Pattern
 from tnn_tflite.dispatch.per_sample import SEVERAL, samples_by_level
 from tnn_tflite.dispatch.result import Result
-from tnn_tflite.dispatch.session_pool import SessionPool
 from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
-from tnn_tflite.utilization import check_utilization, level_index
+from tnn_tflite.utilization import check_utilization
+
+if TYPE_CHECKING:
+    from tnn_tflite.dispatch.network import Network
 
 # The index of a level, and the places in the batch of the samples that it runs.
 Group = tuple[int, np.ndarray | slice]
@@ -23,26 +28,25 @@ class Answers:
     """The answers of one call, and what ran for them.
 
     Args:
-        bundle: The bundle.
-        pools: Run its levels, rising.
+        network: Runs the samples.
         inputs: An array of shape `(batch, *spec.shape)` for each input, checked.
         found: Answers that are there already, an array for each output; they are written over.
     """
 
     def __init__(
         self,
-        bundle: Bundle,
-        pools: Sequence[SessionPool],
+        network: Network,
         inputs: Sequence[np.ndarray],
         found: Sequence[np.ndarray] | None = None,
     ) -> None:
-        self._bundle = bundle
-        self._pools = pools
+        self._network = network
+        self._bundle = network.bundle
         self._inputs = inputs
         self._found = found
         self.samples = len(inputs[0])
         self.runs: list[tuple[int, int]] = []  # index of a level, number of samples
-        self.by = np.zeros(self.samples, int)  # index of the level that answered each sample
+        self._answered: list[Group] = []  # as `runs`, in the same order
+        self._is_shown = False  # whether a policy holds the arrays of answers
         self.is_warm = True
 
     @property
@@ -84,6 +88,14 @@ class Answers:
         return reasons
 
     @property
+    def by(self) -> np.ndarray:
+        """Index of the level that answered each sample, shape `(batch,)`."""
+        by = np.zeros(self.samples, int)
+        for index, places in self._answered:
+            by[places] = index
+        return by
+
+    @property
     def patterns(self) -> tuple[Pattern, ...]:
         """For each sample what a budget policy opened; empty where there is none."""
         return ()
@@ -113,25 +125,31 @@ class Answers:
 
     def _run(self, index: int, places: np.ndarray | slice) -> tuple[list[np.ndarray], bool]:
         outputs, was_warm = self._run_group(index, places)
-        if places is ALL:
-            self._found = outputs
-        else:
-            for answers, new in zip(self.outputs, outputs, strict=True):
-                answers[places] = new
-        self.by[places] = index
+        self._keep(index, places, outputs)
         self.is_warm &= was_warm
         self.runs.append((index, len(outputs[0])))
         return outputs, was_warm
 
+    def _keep(self, index: int, places: np.ndarray | slice, outputs: list[np.ndarray]) -> None:
+        """Takes what a level gave for the answers of some samples."""
+        if places is ALL:
+            self._found = outputs
+        else:
+            if self._is_shown:  # what a policy saw stays as it is
+                self._found, self._is_shown = [answer.copy() for answer in self._found], False
+            for answers, new in zip(self.outputs, outputs, strict=True):
+                answers[places] = new
+        self._answered.append((index, places))
+
     def _run_group(self, index: int, places: np.ndarray | slice) -> tuple[list[np.ndarray], bool]:
-        return self._pools[index].run_and_tell([x[places] for x in self._inputs])
+        inputs = self._inputs if places is ALL else [x[places] for x in self._inputs]
+        return self._network.pools[index].run_and_tell(inputs)
 
     def _seen(self, levels: Sequence[KnownLevel], index: int, places: np.ndarray | slice) -> Result:
         """Runs a group, and returns it as the policy sees it."""
         start = time.perf_counter()
         outputs, was_warm = self._run(index, places)
-        if places is ALL:  # what the policy sees stays as it is when higher levels write theirs
-            self._found = [output.copy() for output in outputs]
+        self._is_shown |= places is ALL  # else the policy has arrays of its own
         return Result(
             in_form(self._bundle, outputs, batched=True),
             self._bundle.points[index],
@@ -148,18 +166,16 @@ class Answers:
             (utilization,) = utilization  # most calls have one sample, and this is shorter
             if answered and utilization == 0.0:
                 return []
-        utilizations = [level.utilization for level in self._bundle.points]
         if not isinstance(utilization, SEVERAL):
-            return [(level_index(utilizations, check_utilization(utilization)), ALL)]
-        groups = samples_by_level(utilizations, utilization, size, answered)
+            return [(self._network.index(check_utilization(utilization)), ALL)]
+        groups = samples_by_level(self._network.utilizations, utilization, size, answered)
         return [(index, ALL if len(places) == size else places) for index, places in groups]
 
     def _higher(
         self, index: int, places: np.ndarray | slice, utilization: float | np.ndarray
     ) -> list[Group]:
         """The groups of those samples of a group that go on."""
-        batch_places = np.arange(self.samples)[places]
-        groups = self._groups(utilization, len(batch_places))
+        groups = self._groups(utilization, self.samples if places is ALL else len(places))
         for higher, _ in groups:
             if higher <= index:
                 raise ValueError(
@@ -167,7 +183,9 @@ class Answers:
                     f"{self._bundle.points[index].title} to go to a higher level, or 0 to keep the "
                     f"answer. Received: {self._bundle.points[higher].title}"
                 )
-        return [(higher, places if part is ALL else batch_places[part]) for higher, part in groups]
+        if places is ALL:
+            return groups
+        return [(higher, places if part is ALL else places[part]) for higher, part in groups]
 
 
 def in_form(

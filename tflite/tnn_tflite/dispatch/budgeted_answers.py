@@ -31,8 +31,7 @@ class BudgetedAnswers(Answers):
         utilization: float | Sequence[float] | np.ndarray,
         found: Sequence[np.ndarray] | None = None,
     ) -> None:
-        super().__init__(network.bundle, (), inputs, found)
-        self._network = network
+        super().__init__(network, inputs, found)
         self._asked = np.broadcast_to(np.asarray(utilization, np.float32), self.samples).copy()
         self._patterns: list[Pattern | None] = [None] * self.samples
         self._spent = 0

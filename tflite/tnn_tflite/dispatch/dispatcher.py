@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.exit_level import ExitLevel
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.bundle.programs import Level
-from tnn_tflite.dispatch.answers import in_form
+from tnn_tflite.dispatch.answers import Answers, in_form
 from tnn_tflite.dispatch.anytime import exit_after_exit, last_exit_in_time
 from tnn_tflite.dispatch.conditions import conditions_of
 from tnn_tflite.dispatch.controller import Controller
@@ -37,6 +37,15 @@ from tnn_tflite.positive import check_positive
 from tnn_tflite.utilization import check_utilization, level_index
 
 logger = logging.getLogger("tnn_tflite")
+
+
+class _Followed(NamedTuple):
+    """A call that a policy led: its answers, the first choice and when, and all reasons."""
+
+    answers: Answers
+    choice: Choice
+    reasons: list[str]
+    chosen: float
 
 
 class Dispatcher:
@@ -113,6 +122,7 @@ class Dispatcher:
         policy = policy if policy is not None else self._controller
         self._has_policy = policy is not None
         self._policy = as_policy(Fixed(1.0) if policy is None else policy)
+        self._is_watched = type(self._policy).observe is not Policy.observe
         conditions = partial(conditions_of, self._bundle, self._runtime)
         self._known_levels = KnownLevels(self._bundle, conditions, table)
         self._last_index: int | None = None  # of the policy, for the log
@@ -153,8 +163,14 @@ class Dispatcher:
             ValueError: If an argument is not valid, or both `utilization` and `budget_ms` are
                 given.
         """
-        if budget_ms is not None or utilization is None and self._has_policy:
+        follows = utilization is None and self._has_policy
+        if budget_ms is not None or follows and self._is_watched:
             return self.run(x, utilization, budget_ms=budget_ms).outputs
+        if follows:  # nobody asks for a `Result`
+            levels = self._levels_for(self._policy)
+            inputs, batched = self._read_inputs(x)
+            answers = self._follow(self._policy, levels, inputs).answers
+            return in_form(self._bundle, answers.outputs, batched)
         if isinstance(utilization, SEVERAL):
             inputs, batched = self._read_inputs(x)
             size = len(inputs[0]) if batched else None
@@ -193,10 +209,7 @@ class Dispatcher:
         samples = len(inputs[0])
         if budget_ms is not None and samples > 1:
             policy = LatencyBudget(budget_ms / samples)
-        choice = policy.choose(levels, dict(zip(self._input_names, inputs, strict=True)))
-        chosen = time.perf_counter()
-        answers = self._network.answers(inputs, choice.utilization, choice.answers)
-        reasons = answers.follow(policy, levels, choice)
+        answers, choice, reasons, chosen = self._follow(policy, levels, inputs)
         end = time.perf_counter()  # what a policy learns is not in the time
         result = Result(
             in_form(self._bundle, answers.outputs, batched),
@@ -214,7 +227,6 @@ class Dispatcher:
             answers.patterns,
         )
         if policy is self._policy:
-            self._log_switch(choice)
             policy.observe(result)
         return result
 
@@ -339,6 +351,17 @@ class Dispatcher:
     def _levels_for(self, policy: Policy) -> tuple[KnownLevel, ...]:
         return self._known_levels(policy.needs_times, self._warm_calls)
 
+    def _follow(
+        self, policy: Policy, levels: tuple[KnownLevel, ...], inputs: list[np.ndarray]
+    ) -> _Followed:
+        choice = policy.choose(levels, dict(zip(self._input_names, inputs, strict=True)))
+        chosen = time.perf_counter()
+        answers = self._network.answers(inputs, choice.utilization, choice.answers)
+        reasons = answers.follow(policy, levels, choice)
+        if policy is self._policy:
+            self._log_switch(choice)
+        return _Followed(answers, choice, reasons, chosen)
+
     def _warm_calls(self) -> list[Callable[[], object]]:
         """Returns a call on zeros for each level, each warm."""
         self.warm_up()
@@ -358,7 +381,7 @@ class Dispatcher:
     def _log_switch(self, choice: Choice) -> None:
         if isinstance(choice.utilization, SEVERAL):
             return  # who chooses by the sample would switch all the time
-        index = self._index(choice.utilization)
+        index = self._network.index(choice.utilization)
         if index != self._last_index:
             self._last_index = index
             logger.info("runs u=%g: %s", self._utilizations[index], choice.reason)

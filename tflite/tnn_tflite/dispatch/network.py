@@ -25,6 +25,7 @@ class Network(ABC):
 
     Attributes:
         pools: Run the programs.
+        utilizations: Of the bundle's points, rising.
     """
 
     def __init__(
@@ -36,11 +37,11 @@ class Network(ABC):
     ) -> None:
         self.bundle = bundle
         self.pools = [SessionPool(bundle, program, runtime, cap) for program in programs]
-        self._utilizations = [point.utilization for point in bundle.points]
+        self.utilizations = [point.utilization for point in bundle.points]
 
     def index(self, utilization: float) -> int:
         """Returns which of the bundle's points serves a utilization in (0, 1]."""
-        return level_index(self._utilizations, utilization)
+        return level_index(self.utilizations, utilization)
 
     @abstractmethod
     def answer(self, inputs: Sequence[np.ndarray], utilization: float) -> list[np.ndarray]:
@@ -90,4 +91,4 @@ class Levels(Network):
         utilization: float | Sequence[float] | np.ndarray,
         found: Sequence[np.ndarray] | None = None,
     ) -> Answers:
-        return Answers(self.bundle, self.pools, inputs, found)
+        return Answers(self, inputs, found)

@@ -32,8 +32,7 @@ class SegmentAnswers(Answers):
         inputs: Sequence[np.ndarray],
         found: Sequence[np.ndarray] | None = None,
     ) -> None:
-        super().__init__(network.bundle, network.pools, inputs, found)
-        self._network = network
+        super().__init__(network, inputs, found)
         self._made: dict[int, list[np.ndarray]] = {GIVEN: list(inputs)}  # for the whole batch
         self._next: int | np.ndarray = 0  # the segment that runs next, for all or for each sample
 
@@ -51,11 +50,7 @@ class SegmentAnswers(Answers):
             all_warm &= was_warm
         # What a later segment reads may be written over by the caller, whose answer it is.
         answer = [outputs[0].copy()] if self._network.answers_read[index] else outputs[:1]
-        if places is ALL:
-            self._found = answer
-        else:
-            self.outputs[0][places] = answer[0]
-        self.by[places] = index
+        self._keep(index, places, answer)
         self.is_warm &= all_warm
         return answer, all_warm
 
@@ -69,7 +64,7 @@ class SegmentAnswers(Answers):
         read = [self._made[segment][place] for segment, place in self._network.reads[index]]
         if places is not ALL:
             read = [array[places] for array in read]
-        outputs, was_warm = self._pools[index].run_and_tell(read)
+        outputs, was_warm = self._network.pools[index].run_and_tell(read)
         self.runs.append((index, len(outputs[0])))
         if places is ALL:
             self._made[index] = outputs

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tnn_tflite.policies.certainty import MEASURES, certainty_of
+from tnn_tflite.policies.certainty import FEW, MEASURES, certainty_of, certainty_of_one
 from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 from tnn_tflite.positive import check_positive
 from tnn_tflite.utilization import ROUNDING, check_utilization
@@ -62,29 +63,40 @@ class Escalate(Policy):
         self.measure = measure
         self.temperature = check_positive("temperature", temperature)
         self.output = output
+        self._ladder: _Ladder | None = None  # for the levels of the last call
         if self.levels is not None:
             self._check_count(self.levels)
 
     def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
-        first = self._climbed(levels)[0]
-        return Choice(first, f"u={first:g} first, higher where it is not sure")
+        return self._ladder_of(levels).first
 
     def go_on(self, levels: Sequence[KnownLevel], result: Result) -> Choice | None:
-        climbed = self._climbed(levels)
-        place = climbed.index(result.utilization)
-        if place == len(climbed) - 1:
+        rung = self._ladder_of(levels).rungs.get(result.utilization)
+        if rung is None:  # the last one
             return None
         scores = self._scores(result)
-        threshold = self.thresholds[place]
+        threshold = self.thresholds[rung.place]
         if threshold.ndim:
             threshold = self._of_classes(threshold, scores)[scores.argmax(axis=-1)]
+        if scores.size <= FEW and len(scores) == 1:  # most calls, and numpy is a long way round
+            (row,) = scores.tolist()
+            sure = certainty_of_one(row, self.measure, self.temperature) >= threshold
+            return None if sure else rung.alone
         sure = certainty_of(scores, self.measure, self.temperature) >= threshold  # NaN is not
-        if sure.all():
+        unsure = len(sure) - np.count_nonzero(sure)
+        if not unsure:
             return None
         return Choice(
-            np.where(sure, 0.0, climbed[place + 1]),
-            f"u={result.utilization:g} was not sure of {(~sure).sum()} of {result.samples}",
+            np.where(sure, 0.0, rung.next),
+            f"u={result.utilization:g} was not sure of {unsure} of {result.samples}",
         )
+
+    def _ladder_of(self, levels: Sequence[KnownLevel]) -> _Ladder:
+        """What it knows of levels; calls of one dispatcher bring the same ones."""
+        ladder = self._ladder
+        if ladder is None or ladder.levels is not levels:
+            self._ladder = ladder = _Ladder.of(levels, self._climbed(levels))
+        return ladder
 
     def _climbed(self, levels: Sequence[KnownLevel]) -> tuple[float, ...]:
         """The utilizations of the levels that it climbs."""
@@ -132,6 +144,45 @@ class Escalate(Policy):
                 f"{scores.shape[-1]} classes. Received: {len(thresholds)}"
             )
         return thresholds
+
+
+@dataclass(frozen=True)
+class _Rung:
+    """What follows an answer of a level that is not the last.
+
+    Args:
+        place: Of its threshold.
+        next: The utilization of the next one.
+        alone: The choice for one sample that goes on.
+    """
+
+    place: int
+    next: float
+    alone: Choice
+
+
+@dataclass(frozen=True)
+class _Ladder:
+    """All that is known of the climb before a call.
+
+    Args:
+        levels: Those of the bundle, for which it holds.
+        first: The first choice.
+        rungs: By the utilization of their level; none for the last one.
+    """
+
+    levels: Sequence[KnownLevel]
+    first: Choice
+    rungs: dict[float, _Rung]
+
+    @classmethod
+    def of(cls, levels: Sequence[KnownLevel], climbed: Sequence[float]) -> _Ladder:
+        first = Choice(climbed[0], f"u={climbed[0]:g} first, higher where it is not sure")
+        rungs = {
+            low: _Rung(place, high, Choice(high, f"u={low:g} was not sure of 1 of 1"))
+            for place, (low, high) in enumerate(zip(climbed, climbed[1:], strict=False))
+        }
+        return cls(levels, first, rungs)
 
 
 def _checked_thresholds(thresholds: Sequence) -> np.ndarray:
