@@ -1,8 +1,13 @@
 """Between real numbers and the integers that stand for them in a level's inputs and outputs."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from tnn_tflite.bundle.programs import Quantization
+if TYPE_CHECKING:
+    from tnn_tflite.bundle.programs import Quantization
 
 
 def quantize(x: np.ndarray, quantization: Quantization, dtype: str) -> np.ndarray:
