@@ -35,6 +35,8 @@ GATED = flags.DEFINE_integer("gated_epochs", 4, "Epochs of gates and network, to
 EXITS = flags.DEFINE_integer("exit_epochs", 3, "Epochs of exits, gates and network.")
 MACS = flags.DEFINE_float("macs", 0.6, "Share of the MACs that gates leave.")
 DUAL = flags.DEFINE_float("dual_macs", 0.5, "Share that they leave of the network with exits.")
+DUAL_GATES = flags.DEFINE_enum("dual_gates", "MGL2S", ["MGL2S", "layers"], "Those under exits.")
+WEIGHT = flags.DEFINE_float("early_weight", 0.5, "Of the loss of each early exit; 1 in Eq. 4.")
 ALPHA = flags.DEFINE_float("alpha", 0.2, "Of the resource loss; the paper's is for 50,000 steps.")
 GROUPS = flags.DEFINE_integer("channel_groups", 4, "Groups of channels a block.")
 FILTERS = flags.DEFINE_integer("filters", 8, "Channels of a channel gate's convolution.")
@@ -141,7 +143,7 @@ def head(features, name: str):
 def dual(start, base, x, y) -> keras.Model:
     """Exits on top of the trained gates, end to end."""
     model = tnn.add_exits(start, head=head)
-    weights = [0.5] * (len(model.exit_names) - 1) + [1.0]
+    weights = [WEIGHT.value] * (len(model.exit_names) - 1) + [1.0]
     taught = Taught(base, x, y, 3)
     fit(
         model,
@@ -214,8 +216,9 @@ def main(argv):
             }
             accuracies(after, *seen)
         elif name == "DDI":
-            gated = stage("MGL2S", partial(skipping, base, AXES["MGL2S"], *train))
-            ddi = stage("DDI", partial(dual, gated, base, *train))
+            under = DUAL_GATES.value
+            gated = stage(under, partial(skipping, base, AXES[under], *train))
+            ddi = stage(f"DDI_{under}", partial(dual, gated, base, *train))
             print(tnn.evaluate_exits(ddi, *seen))
             print(against_twins(ddi, budgets, *seen), flush=True)
         elif name == "time":
