@@ -22,7 +22,7 @@ def quantize(x: np.ndarray, quantization: Quantization, dtype: str) -> np.ndarra
 
     Example:
 
-    >>> half = Quantization(scale=0.5, zero_point=-128)
+    >>> half = tnn_tflite.Quantization(scale=0.5, zero_point=-128)
     >>> quantize(np.array([0.0, 1.0, 999.0]), half, "int8").tolist()
     [-128, -126, 127]
     """
@@ -40,7 +40,7 @@ def dequantize(q: np.ndarray, quantization: Quantization) -> np.ndarray:
 
     Example:
 
-    >>> half = Quantization(scale=0.5, zero_point=-128)
+    >>> half = tnn_tflite.Quantization(scale=0.5, zero_point=-128)
     >>> dequantize(np.array([-126], "int8"), half).tolist()
     [1.0]
     """
