@@ -7,7 +7,7 @@ import numpy as np
 from keras_tnn.callbacks.trains_gates import TrainsGates
 from keras_tnn.layers import ResidualGate
 from keras_tnn.losses.complexity import complexity_maker
-from keras_tnn.quantities import check_not_negative, check_share
+from keras_tnn.quantities import check_count, check_not_negative, check_share
 from keras_tnn.surgery import read_graph
 from keras_tnn.training import SkippingObjective
 from keras_tnn.training.controls_gates import check_learned_gates
@@ -47,6 +47,10 @@ class SkippingRatio(TrainsGates):
             whatever its layer costs), or a function that makes a `keras_tnn.losses.Complexity`
             from the model, such as `keras_tnn.losses.MeasuredShare` with a table of times.
         seed: Integer, starts the draws of gates that draw.
+        start: float in [0, 1) or None. The ratio of the first epochs, which rises to `target`:
+            the paper's "gradually increases", so that batch normalisation can follow.
+        step: float in (0, 1], how much it rises at a time.
+        every: Integer, epochs between two rises.
 
     Raises:
         ValueError: if an argument is out of range; at the start of training if the model is no
@@ -54,8 +58,9 @@ class SkippingRatio(TrainsGates):
 
     Example:
 
-    >>> SkippingRatio(0.5).alpha, SkippingRatio(0.25, alpha=0.01).target
-    (0.0002, 0.25)
+    >>> schedule = SkippingRatio(0.5, start=0.2, step=0.2)
+    >>> [schedule.target_at(epoch) for epoch in range(4)]
+    [0.2, 0.4, 0.5, 0.5]
     """
 
     def __init__(
@@ -64,15 +69,21 @@ class SkippingRatio(TrainsGates):
         alpha: float = 2e-4,
         complexity: str | Callable = "macs",
         seed: int = 0,
+        start: float | None = None,
+        step: float = 0.1,
+        every: int = 1,
     ):
         super().__init__(seed)
-        self.target = check_share(target, "target")
-        if target == 1:
-            raise ValueError(
-                "Invalid value for `target`. Expected a float in [0, 1). Received: target=1"
-            )
+        self.target = check_ratio(target, "target")
+        self.start = self.target if start is None else check_ratio(start, "start")
+        self.step = check_share(step, "step")
+        self.every = check_count(every, "every")
         self.alpha = check_not_negative(alpha, "alpha")
         self.complexity = complexity_maker(complexity, "complexity")
+
+    def target_at(self, epoch: int) -> float:
+        """The skipping ratio that an epoch is trained to."""
+        return min(self.target, round(self.start + self.step * (epoch // self.every), 6))
 
     def on_train_begin(self, logs=None):
         model = self.model
@@ -85,8 +96,17 @@ class SkippingRatio(TrainsGates):
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
-        self.model.target.turn([self.target, 0.0])
+        self.model.target.turn([self.target_at(epoch), 0.0])
 
     def numbers(self):
         target, skipped = np.array(self.model.target.state).tolist()
         return {"target_skipping": target, "skipping": skipped}
+
+
+def check_ratio(value, name: str) -> float:
+    """Returns a skipping ratio after checking that something is left to run."""
+    if check_share(value, name) == 1:
+        raise ValueError(
+            f"Invalid value for `{name}`. Expected a float in [0, 1). Received: {name}={value!r}"
+        )
+    return value

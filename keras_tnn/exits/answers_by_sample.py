@@ -85,6 +85,15 @@ class AnswersBySample(keras.Model):
             *outputs, found = WithDecisions(self, costs).predict(x, *args, **kwargs)
         return [*outputs, found.astype("float64")]  # so that means are exact
 
+    def with_stop_costs(self, x, costs, **kwargs):
+        """As without gates that read the data; with them, what they close is not counted."""
+        if not reads_data(self):
+            return super().with_stop_costs(x, costs, **kwargs)
+        by_sample = SampleCosts(self)
+        *outputs, found = self.with_costs(x, by_sample, **kwargs)
+        heads = costs - np.array([*by_sample.all_open.values()])  # of exits that were asked before
+        return outputs, found + heads
+
     def within_budget(self, x, budget, unit, *args, **kwargs) -> tuple:
         """The answers, the numbers of their exits and the shares that were spent, `(n,)` each."""
         costs = SampleCosts(self, unit)

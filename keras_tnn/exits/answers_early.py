@@ -135,3 +135,13 @@ class AnswersEarly(keras.Model):
             return super().predict(x, *args, **kwargs)
         answers = self.up_to(number).predict(x, *args, **kwargs)
         return (answers, np.full(len(answers), number)) if return_exits else answers
+
+    def with_stop_costs(self, x, costs: np.ndarray, **kwargs) -> tuple[list, np.ndarray]:
+        """The outputs of all exits, and what stopping at each costs each sample, `(n, exits)`.
+
+        Args:
+            x, **kwargs: as for `predict`.
+            costs: of stopping at each exit with all gates open, `(exits,)`.
+        """
+        outputs = self.predict(x, **kwargs)
+        return outputs, np.broadcast_to(costs, (len(outputs[0]), len(costs)))

@@ -22,8 +22,9 @@ class AnswersWhenSure(keras.Model):
             thresholds: `keras_tnn.exits.ExitThresholds`; or a dict from names of early exits to
                 floats in [0, 1]; or "gates", where exits have gates, which then decide. The
                 results are those of the last exit's loss and metrics, and "share": the mean MACs
-                of a sample, with all that was asked, over those of the whole network. Here all
-                exits are computed; a device stops.
+                of a sample, with all that was asked, over those of the whole network. Where gates
+                read the data, the MACs are what ran for the sample, over the whole network with
+                all gates open. Here all exits are computed; a device stops.
 
         Raises:
             ValueError: if thresholds do not fit the exits, or the model is no compiled classifier.
@@ -47,19 +48,26 @@ class AnswersWhenSure(keras.Model):
         if thresholds is None:
             return super().predict(x, *args, return_exits=return_exits, **kwargs)
         thresholds = self.as_thresholds(thresholds)
-        thresholds.asked(self.exit_names)
-        self.check_measure(thresholds.measure)
-        outputs = super().predict(x, *args, **kwargs)
+        self.check_asked(thresholds)
+        answers, taken = self.where_sure(super().predict(x, *args, **kwargs), thresholds)
+        return (answers, taken) if return_exits else answers
+
+    def where_sure(self, outputs: list, thresholds: ExitThresholds) -> tuple:
+        """The answers at the first sure exits and their numbers, from the outputs of all."""
         sure = self.certainties(outputs, thresholds.measure)
         taken = thresholds.first_sure(self.exit_names, sure)
-        answers = np.stack(outputs[: len(self.exit_names)])[taken, np.arange(len(taken))]
-        return (answers, taken) if return_exits else answers
+        return np.stack(outputs[: len(self.exit_names)])[taken, np.arange(len(taken))], taken
 
     def as_thresholds(self, given) -> ExitThresholds:
         """What is given as thresholds; "gates" is p > 1/2 at each exit gate."""
         if given == "gates":
             return ExitThresholds(dict.fromkeys(self.exit_names[:-1], 0.5), GATE)
         return given if isinstance(given, ExitThresholds) else ExitThresholds(given)
+
+    def check_asked(self, thresholds: ExitThresholds):
+        """Raises ValueError if thresholds do not fit the exits and what they can say."""
+        thresholds.asked(self.exit_names)
+        self.check_measure(thresholds.measure)
 
     def check_measure(self, measure: str):
         """Raises ValueError if the model cannot say by a measure how sure it is."""
@@ -100,11 +108,11 @@ class AnswersWhenSure(keras.Model):
         """What `evaluate` does with thresholds."""
         if not is_arrays(x):
             x, y, sample_weight = collected(x)
+        self.check_asked(thresholds)
         costs = self.stop_costs(thresholds, kwargs.get("utilization"))
-        answers, taken = self.predict(
-            x, batch_size, thresholds=thresholds, return_exits=True, verbose=0, **kwargs
-        )
+        outputs, costs = self.with_stop_costs(x, costs, batch_size=batch_size, verbose=0, **kwargs)
+        answers, taken = self.where_sure(outputs, thresholds)
         results = judged(self, answers, y, sample_weight, batch_size, verbose)
         whole = costs_at(self, "macs")[self.exit_names[-1]]
-        results["share"] = float(costs[taken].mean()) / whole
+        results["share"] = float(np.take_along_axis(costs, taken[:, None], axis=1).mean()) / whole
         return results if return_dict else [*results.values()]

@@ -8,6 +8,7 @@ import pytest
 
 import keras_tnn as tnn
 from keras_tnn import gates
+from keras_tnn.exits.exit_costs import head_costs
 from keras_tnn.exits.sample_costs import last_within_each
 from keras_tnn.surgery import read_graph
 from keras_tnn.surgery.gate_fronts import front_calls
@@ -191,3 +192,18 @@ def test_arguments_that_cannot_be(model):
         model.exit_costs_by_sample(X, "seconds")
     with pytest.raises(ValueError, match="Expected an exit or a budget, not both"):
         model.predict(X, exit=1, budget=0.5, verbose=0)
+
+
+def test_thresholds_count_what_ran_for_each_sample(model):
+    limits = {"exit1": 0.5, "exit3": 0.4}
+    _, taken = model.predict(X, thresholds=limits, return_exits=True, verbose=0)
+    assert len(set(taken)) == 3
+    spent = model.exit_costs_by_sample(X, verbose=0)[np.arange(len(X)), taken]
+    spent[taken > 0] += head_costs(model, "macs")["exit1"]  # asked before
+    spent[taken > 2] += head_costs(model, "macs")["exit3"]
+    logs = model.evaluate(X, Y, thresholds=limits, verbose=0, return_dict=True)
+    whole = model.exit_costs()["predictions"]
+    assert logs["share"] == pytest.approx(spent.mean() / whole, rel=1e-6)
+    open_gates = {"gating": gates.AlwaysOn(), "verbose": 0, "return_dict": True}
+    all_open = model.evaluate(X, Y, thresholds=limits, **open_gates)["share"]
+    assert logs["share"] < all_open

@@ -13,7 +13,7 @@ from golden.answers import FOLDER, SEGMENTS
 from second_reader import SecondReader
 from tnn_tflite import Dispatcher, read_bundle
 from tnn_tflite.dispatch.interpreter import find_runtime
-from tnn_tflite.dispatch.quantized_values import quantize
+from tnn_tflite.quantized_values import quantize
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "bundle.md"
 BUNDLES = ["float_bundle", "int8_bundle", "integer_bundle"]

@@ -19,12 +19,12 @@ from tnn_tflite.conversion.controller import replace_controller
 from tnn_tflite.conversion.converter import convert
 from tnn_tflite.dispatch.calibrate import calibrate
 from tnn_tflite.dispatch.dispatcher import Dispatcher
-from tnn_tflite.dispatch.quantized_values import dequantize, quantize
 from tnn_tflite.dispatch.result import Result
 from tnn_tflite.errors import BundleError
 from tnn_tflite.latency.table import DeviceTable
 from tnn_tflite.outputs.classification import ScoredClass, top_classes
 from tnn_tflite.outputs.detection import DetectedObject, detected_objects, read_detections
+from tnn_tflite.quantized_values import dequantize, quantize
 
 __all__ = [
     "Bundle",

@@ -139,7 +139,7 @@ def test_a_share_of_the_network(dispatcher, expected):
 
 
 def test_samples_stop_where_they_are_sure(directory, expected):
-    certainty = [policies.certainty.certainty_of(one) for one in expected[:2]]
+    certainty = [policies.certainty_of(one) for one in expected[:2]]
     thresholds = [float(np.median(one)) for one in certainty]
     dispatcher = Dispatcher(directory, policy=policies.Escalate(thresholds))
     result = dispatcher.run(images())
@@ -202,6 +202,11 @@ def test_int8_inputs_and_outputs(network, tmp_path):
         (scale,) = result.level.output_quantization
         assert np.isfinite(dequantize(result.outputs, scale)).all()
         assert result.outputs.dtype == np.int8
+    (first,) = bundle.points[0].output_quantization
+    sure = policies.certainty_of(dequantize(next(dispatcher.anytime(x)).outputs[None], first))[0]
+    for threshold, exit in ((sure, "first"), (np.nextafter(sure, 1), "second")):
+        policy = policies.Escalate([threshold, 0.0])
+        assert Dispatcher(bundle.directory, policy=policy).run(x).exit == exit
 
 
 def test_a_bundle_of_levels_has_no_exits(shared_bundle):

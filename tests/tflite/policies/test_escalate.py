@@ -1,10 +1,12 @@
 """Escalation by confidence: what is kept, what goes on, and what is refused."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from tnn_tflite.bundle.programs import Quantization
 from tnn_tflite.dispatch.result import Result
 from tnn_tflite.policies import Choice, Escalate, certainty_of
 
@@ -133,13 +135,31 @@ def test_one_output_of_several(levels):
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4, 2), (1,)])
 def test_no_classification(levels, shape):
-    with pytest.raises(ValueError, match="the scores of a classifier, floats of shape"):
+    with pytest.raises(ValueError, match="the scores of a classifier, floats or quantized"):
         Escalate([0.9] * 3).go_on(levels, ran(levels, 0, np.zeros(shape, "float32")))
 
 
-def test_integers_are_no_scores(levels):
-    with pytest.raises(ValueError, match=r"floats of shape \(batch, classes\).* Received: int8"):
-        Escalate([0.9] * 3).go_on(levels, ran(levels, 0, np.zeros((1, 2), "int8")))
+def integers(quantization, outputs, utilization=0.25):
+    """What a level gives whose outputs are integers."""
+    level = SimpleNamespace(utilization=utilization, output_quantization=quantization)
+    return Result(outputs, level, 1.0, "", samples=1)
+
+
+def test_integers_count_as_what_they_stand_for(levels):
+    """Logits 0.4 (q - 100) of 1.6 and 0: 1 / (1 + e^-1.6) = 0.832."""
+    scores, coarse = np.array([[104, 100]], "uint8"), Quantization(0.4, 100)
+    assert Escalate([0.83] * 3).go_on(levels, integers((coarse,), scores)) is None
+    assert Escalate([0.84] * 3).go_on(levels, integers((coarse,), scores)).utilization == [0.5]
+    outputs = {"boxes": np.zeros((1, 4, 4), "float32"), "scores": scores}
+    policy = Escalate([0.84] * 3, output="scores")
+    assert policy.go_on(levels, integers((None, coarse), outputs)).utilization == [0.5]
+
+
+@pytest.mark.parametrize("quantization", [(), (None,)])
+def test_other_integers_are_no_scores(levels, quantization):
+    result = integers(quantization, np.zeros((1, 2), "int8"))
+    with pytest.raises(ValueError, match=r"of shape \(batch, classes\).* Received: int8"):
+        Escalate([0.9] * 3).go_on(levels, result)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import tnn_tflite
 from tnn_tflite import Dispatcher
 from tnn_tflite.bundle.programs import Quantization
 from tnn_tflite.conversion.converter import level_content
-from tnn_tflite.dispatch.quantized_values import dequantize, quantize
 from tnn_tflite.quantization import MODES, AwareTraining
 from tnn_tflite.quantization.plan import plan_for
+from tnn_tflite.quantized_values import dequantize, quantize
 
 LEVELS = (0.5, 1.0)
 DATA_MODES = [name for name, mode in MODES.items() if mode.needs_data]

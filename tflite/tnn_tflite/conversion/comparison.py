@@ -17,7 +17,7 @@ from tnn_tflite.conversion.keras_to_tflite import predictions_of, tflite_file
 from tnn_tflite.conversion.layer_errors import is_quantized, layer_errors
 from tnn_tflite.dispatch.dispatcher import Dispatcher
 from tnn_tflite.dispatch.interpreter import find_runtime
-from tnn_tflite.dispatch.quantized_values import dequantize, quantize
+from tnn_tflite.quantized_values import dequantize, quantize
 from tnn_tflite.text_table import table
 
 if TYPE_CHECKING:

@@ -262,8 +262,9 @@ def _at_one_level(
     if levels is LEVELS or len(levels) != 1:
         raise ValueError(
             f"Invalid value for `levels`. Model '{model.name}' has exits, and a bundle has several "
-            "exits or several levels, not yet both. Expected one level, such as levels=(1.0,), or "
-            f"exits=False. Received: levels={tuple(levels)}"
+            "exits or several levels, not yet both. Expected one level, such as levels=(1.0,), and "
+            "a bundle for each where several are wanted; or exits=False. "
+            f"Received: levels={tuple(levels)}"
         )
     (utilization,), make = levels_of(model, levels, calibration_data, threshold)
     return make(utilization).model

@@ -23,6 +23,7 @@ from tnn_tflite.quantization.aware_training import write_trained
 from tnn_tflite.quantization.open_gates import check_gates_open
 from tnn_tflite.quantization.plan import FLOAT, Plan
 from tnn_tflite.saved_model import one_sample_function, traced_outputs, write_saved_model
+from tnn_tflite.sharing.requantized_relu import with_requantized_relus
 
 if TYPE_CHECKING:
     import keras
@@ -125,7 +126,7 @@ def tflite_file(model: keras.Model, plan: Plan = FLOAT, what: str | None = None)
         found = _convert(folder, plan, model.name, what, saved_model)
         content = (folder / "level.tflite").read_bytes()
     return ConvertedFile(
-        content,
+        with_requantized_relus(content) if plan.mode == "int8" else content,
         tuple(_as_found(spec, found["inputs"]) for spec in inputs),
         tuple(_as_found(spec, found["outputs"]) for spec in outputs),
         tuple(_quantization(spec, found["inputs"]) for spec in inputs),

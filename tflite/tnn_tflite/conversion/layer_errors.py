@@ -11,7 +11,7 @@ import numpy as np
 
 from tnn_tflite.bundle.programs import Quantization
 from tnn_tflite.dispatch.interpreter import Runtime, keeping_every_tensor
-from tnn_tflite.dispatch.quantized_values import dequantize, quantize
+from tnn_tflite.quantized_values import dequantize, quantize
 
 QUANTIZED = ("int8", "uint8", "int16", "float16")
 

@@ -9,9 +9,8 @@ import shlex
 from collections.abc import Iterator
 
 from tnn_tflite.bundle.description import Bundle
-from tnn_tflite.bundle.programs import CONTROLLER
 from tnn_tflite.lint.operator_rule import Finding
-from tnn_tflite.lint.target import Graphs
+from tnn_tflite.lint.target import Graphs, programs_of
 
 ON_CHIP = 8 * 2**20  # bytes; the executables of the models take a part of it
 OUT = "compiled"
@@ -42,8 +41,7 @@ def compile_command(bundle: Bundle, graphs: Graphs) -> str:
         bundle: A bundle with one file a level.
         graphs: The levels, in the order in which they shall get their place.
     """
-    programs = {level.utilization: level for level in bundle.levels}
-    programs[CONTROLLER] = bundle.controller  # there is one if a graph has this key
+    programs = programs_of(bundle)
     return shlex.join(
         ["edgetpu_compiler", "-s", "-o", OUT]
         + [str(bundle.directory / programs[key].file) for key in graphs]
@@ -52,7 +50,7 @@ def compile_command(bundle: Bundle, graphs: Graphs) -> str:
 
 def compile_advice(bundle: Bundle, graphs: Graphs) -> str:
     """Returns the end of the report: how to compile."""
-    if len({level.file for level in bundle.levels}) < len(bundle.levels):
+    if len({program.file for program in bundle.programs}) < len(bundle.programs):
         return "Convert with layout='files': the compiler takes one file a level."
     return (
         f"Compile all levels together, the most used first:\n\n  {compile_command(bundle, graphs)}"

@@ -1,17 +1,17 @@
 """Checks a bundle against the rules of a target."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.manifest import read_bundle
-from tnn_tflite.bundle.programs import CONTROLLER, LEVEL_ROLES
+from tnn_tflite.bundle.programs import CONTROLLER, Level
 from tnn_tflite.lint.coral import CORAL
 from tnn_tflite.lint.micro import MICRO
 from tnn_tflite.lint.operator_graph import read_operator_graph
 from tnn_tflite.lint.operator_rule import Finding
-from tnn_tflite.lint.target import Graphs, Target
+from tnn_tflite.lint.target import Graphs, Target, programs_of
 from tnn_tflite.lint.xnnpack import XNNPACK
 from tnn_tflite.text_table import aligned
 from tnn_tflite.utilization import check_utilization
@@ -27,10 +27,11 @@ class Report:
     Args:
         target: The target's name.
         findings: By level, operator and rule.
-        levels: How many levels were read.
+        levels: How many levels were read, or programs where there are none.
         closing: What to do next, or "".
         unknown: What the rules cannot tell.
         has_controller: Whether a controller was read, too.
+        kind: `"levels"` or `"programs"`: segments, or a budget policy with its network.
     """
 
     target: str
@@ -39,6 +40,7 @@ class Report:
     closing: str
     unknown: str
     has_controller: bool = False
+    kind: str = "levels"
 
     @property
     def failed(self) -> bool:
@@ -49,7 +51,7 @@ class Report:
         failures = sum(finding.fails for finding in self.findings)
         notes = len(self.findings) - failures
         parts = [findings_table(self.findings)] if self.findings else []
-        read = f"{self.levels} levels{' and a controller' * self.has_controller}"
+        read = f"{self.levels} {self.kind}{' and a controller' * self.has_controller}"
         parts.append(f"{self.target}: {read}, {failures} failures, {notes} notes")
         parts += [self.closing] if self.closing else []
         parts.append(f"Not known from the files alone: {self.unknown}.")
@@ -85,16 +87,17 @@ def lint(directory: str | os.PathLike, target: str, order: Sequence[float] | Non
             f"Invalid value for `target`. Expected one of {', '.join(TARGETS)}. "
             f"Received: target={target!r}"
         )
-    bundle = read_bundle(directory, LEVEL_ROLES)
+    bundle = read_bundle(directory)
     graphs = _graphs(bundle, order)
     found = lint_graphs(graphs, TARGETS[target])
     return Report(
         target=target,
         findings=found,
-        levels=len(bundle.levels),
+        levels=len(graphs) - (bundle.controller is not None),
         closing=TARGETS[target].closing(bundle, graphs),
         unknown=TARGETS[target].unknown,
         has_controller=bundle.controller is not None,
+        kind="levels" if any(isinstance(one, Level) for one in bundle.programs) else "programs",
     )
 
 
@@ -131,7 +134,7 @@ def _cells(finding: Finding) -> tuple[str, ...]:
     kind = "fails" if finding.fails else "note"
     name, rule = finding.operator, finding.rule
     u = finding.utilization
-    return (u if u == CONTROLLER else f"{u:g}", index, name, rule, kind, finding.advice)
+    return (u if isinstance(u, str) else f"{u:g}", index, name, rule, kind, finding.advice)
 
 
 def _index(finding: Finding) -> float:
@@ -139,22 +142,21 @@ def _index(finding: Finding) -> float:
 
 
 def _graphs(bundle: Bundle, order: Sequence[float] | None) -> Graphs:
-    levels = {level.utilization: level for level in bundle.levels}
-    programs = {u: levels[u] for u in _ordered(tuple(levels), order)}
-    if bundle.controller is not None:
-        programs = {CONTROLLER: bundle.controller, **programs}
-    return {
-        key: read_operator_graph(bundle.read_level(program)) for key, program in programs.items()
-    }
+    programs = programs_of(bundle)
+    first = [CONTROLLER] if bundle.controller is not None else []
+    others = [key for key in programs if key != CONTROLLER]
+    if order is not None:
+        others = _ordered(others, order)
+    return {key: read_operator_graph(bundle.read_level(programs[key])) for key in (*first, *others)}
 
 
-def _ordered(levels: Sequence[float], order: Sequence[float] | None) -> Iterator[float]:
-    if order is None:
-        return iter(levels)
+def _ordered(keys: Sequence[float | str], order: Sequence[float]) -> list[float]:
+    levels = [key for key in keys if not isinstance(key, str)]
     values = [check_utilization(value) for value in order]
-    if sorted(values) != list(levels):
+    if sorted(values) != levels:
+        expected = f"the levels {', '.join(map(str, levels))}, each once"
         raise ValueError(
-            f"Invalid value for `order`. Expected the levels {', '.join(map(str, levels))}, each "
-            f"once. Received: order={order!r}"
+            f"Invalid value for `order`. Expected {expected if levels else 'none without levels'}. "
+            f"Received: order={order!r}"
         )
-    return iter(values)
+    return values

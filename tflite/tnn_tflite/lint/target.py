@@ -4,12 +4,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.programs import CONTROLLER, Level, Program
 from tnn_tflite.lint.operator_graph import OperatorGraph
 from tnn_tflite.lint.operator_rule import Finding, OperatorRule
 
 # The programs in the order in which they matter, and what each file says: levels by their
-# utilization, a controller by its role.
+# utilization, a controller by its role, others by their names.
 Graphs = Mapping[float | str, OperatorGraph]
+
+
+def programs_of(bundle: Bundle) -> dict[float | str, Program]:
+    """Returns the programs of a bundle by what graphs and findings call them."""
+    return {key_of(program): program for program in bundle.programs}
+
+
+def key_of(program: Program) -> float | str:
+    if isinstance(program, Level):
+        return program.utilization
+    return CONTROLLER if program.role == CONTROLLER else program.name
 
 
 def nothing_more(graphs: Graphs, found: Sequence[Finding]) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ import numpy as np
 from tnn_tflite.policies.certainty import FEW, MEASURES, certainty_of, certainty_of_one
 from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 from tnn_tflite.positive import check_positive
+from tnn_tflite.quantized_values import dequantize
 from tnn_tflite.utilization import ROUNDING, check_utilization
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ class Escalate(Policy):
     """Runs a low level and keeps its answer if it is sure, else runs the next one.
 
     The answer of level k is kept if it is at least as sure as `thresholds[k]`: by default if its
-    largest probability is. The last level's answer is always kept. In a batch each sample goes
-    its way, and those that go on run together. `keras_tnn.analysis.escalation` finds levels and
-    thresholds for a mean budget.
+    largest probability is. Integers count as the real numbers that they stand for. The last
+    level's answer is always kept. In a batch each sample goes its way, and those that go on run
+    together. `keras_tnn.analysis.escalation` finds levels and thresholds for a mean budget.
 
     Args:
         thresholds: In [0, 1], one for each level but the last. Or for each of them a list with one
@@ -121,19 +122,21 @@ class Escalate(Policy):
             )
 
     def _scores(self, result: Result) -> np.ndarray:
-        outputs = result.outputs
+        outputs, place = result.outputs, 0
         if isinstance(outputs, dict):
             if self.output not in outputs:
                 raise ValueError(
                     "Invalid value for `output`. Expected the name of the output that has the "
                     f"scores, one of {list(outputs)}. Received: output={self.output!r}"
                 )
-            outputs = outputs[self.output]
+            place, outputs = list(outputs).index(self.output), outputs[self.output]
+        if outputs.dtype.kind in "iu" and any(result.level.output_quantization[place:][:1]):
+            outputs = dequantize(outputs, result.level.output_quantization[place])
         if outputs.ndim != 2 or outputs.shape[-1] < 2 or outputs.dtype.kind != "f":
             raise ValueError(
-                "Invalid output for Escalate. Expected the scores of a classifier, floats of shape "
-                f"(batch, classes), to tell how sure it is. Received: {outputs.dtype} of shape "
-                f"{('batch', *outputs.shape[1:])}"
+                "Invalid output for Escalate. Expected the scores of a classifier, floats or "
+                "quantized, of shape (batch, classes), to tell how sure it is. Received: "
+                f"{outputs.dtype} of shape {('batch', *outputs.shape[1:])}"
             )
         return outputs
 

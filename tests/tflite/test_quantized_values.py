@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tnn_tflite.bundle.programs import Quantization
-from tnn_tflite.dispatch.quantized_values import dequantize, quantize
+from tnn_tflite.quantized_values import dequantize, quantize
 
 
 @given(st.floats(1e-4, 1e2), st.integers(-128, 127))

@@ -1,8 +1,13 @@
 """Between real numbers and the integers that stand for them in a level's inputs and outputs."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from tnn_tflite.bundle.programs import Quantization
+if TYPE_CHECKING:
+    from tnn_tflite.bundle.programs import Quantization
 
 
 def quantize(x: np.ndarray, quantization: Quantization, dtype: str) -> np.ndarray:
@@ -17,7 +22,7 @@ def quantize(x: np.ndarray, quantization: Quantization, dtype: str) -> np.ndarra
 
     Example:
 
-    >>> half = Quantization(scale=0.5, zero_point=-128)
+    >>> half = tnn_tflite.Quantization(scale=0.5, zero_point=-128)
     >>> quantize(np.array([0.0, 1.0, 999.0]), half, "int8").tolist()
     [-128, -126, 127]
     """
@@ -35,7 +40,7 @@ def dequantize(q: np.ndarray, quantization: Quantization) -> np.ndarray:
 
     Example:
 
-    >>> half = Quantization(scale=0.5, zero_point=-128)
+    >>> half = tnn_tflite.Quantization(scale=0.5, zero_point=-128)
     >>> dequantize(np.array([-126], "int8"), half).tolist()
     [1.0]
     """
