@@ -76,7 +76,8 @@ def evaluate_levels(
     progress = keras.utils.Progbar(len(levels), unit_name="level", verbose=int(verbose))
 
     def metrics_of(network: keras.Model) -> dict[str, float]:
-        network.compile(**keras.saving.deserialize_keras_object(measures))
+        # Not the compilation of its own class: what was measured is in the terms of Keras.
+        keras.Model.compile(network, **keras.saving.deserialize_keras_object(measures))
         return network.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
 
     rows = []
