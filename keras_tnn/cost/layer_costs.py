@@ -131,7 +131,7 @@ def calls_at(model: keras.Model, utilization: float | None) -> tuple[Call, ...]:
             "'utilization', so it has one cost. Expected None. "
             f"Received: utilization={utilization!r}"
         )
-    return read_graph(model).calls
+    return read_graph(model, at_inference=True).calls
 
 
 def cost_of(call: Call, seen: set[int]) -> LayerCost:
@@ -146,6 +146,6 @@ def cost_of(call: Call, seen: set[int]) -> LayerCost:
         pooling_flops=pooling_flops(call),
         parameters=sum(math.prod(w.shape) for w in weights),
         weight_bytes=weight_bytes(weights),
-        activation_bytes=tensor_bytes(call, call.outputs),
+        activation_bytes=tensor_bytes(call, call.outputs) if call.inputs else 0,
         moved_bytes=moved_bytes(call),
     )

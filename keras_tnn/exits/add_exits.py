@@ -121,7 +121,7 @@ def sharing_graph(model: keras.Model) -> Graph:
             f"Model '{model.name}' has exits already: {list(model.exit_names)}. Expected a model "
             "without, and all exits in one call."
         )
-    graph = read_graph(model)
+    graph = read_graph(model, composites=False)
     if len(tensors_in(graph.outputs)) != 1:
         raise ValueError(
             "Invalid value for `model`. Expected a model with one output. "
@@ -153,4 +153,4 @@ def with_models_opened(graph: Graph) -> Graph:
         made = tensors_in(call.operation(*args, **kwargs))
         tensors |= {id(old): new for old, new in zip(call.outputs, made, strict=True)}
     outputs = substitute(graph.outputs, tensors)
-    return read_graph(keras.Model(graph.input_structure, outputs))
+    return read_graph(keras.Model(graph.input_structure, outputs), composites=False)

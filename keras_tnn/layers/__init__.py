@@ -5,6 +5,7 @@ from keras_tnn.layers.channel_shuffle import ChannelShuffle
 from keras_tnn.layers.conditional_sum import ConditionalSum
 from keras_tnn.layers.grouped_sum import GroupedSum
 from keras_tnn.layers.hard_gate import HardGate
+from keras_tnn.layers.parameter import Parameter
 from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.layers.selected_channels import SelectedChannels
 from keras_tnn.layers.throttleable import (
@@ -23,6 +24,7 @@ __all__ = [
     "ConditionalSum",
     "GroupedSum",
     "HardGate",
+    "Parameter",
     "ResidualGate",
     "SelectedChannels",
     "ThrottleableConv1D",

@@ -16,7 +16,8 @@ class Builder:
 
     Attributes:
         known: values of the tensors that depend on utilization alone, by `id`.
-        masks: tensors of the cut model that stand for masks of the whole one, by `id`.
+        masks: tensors of the cut model that stand for masks of the whole one, and for what a
+            `Parameter` hangs on, by `id`.
         slices: what fills the weights of the layers made so far.
         made: those layers, so that a shared one is copied once for each way it is cut.
         names: theirs.
@@ -57,21 +58,22 @@ class Builder:
         changes = dict(changes or {})
         if offset is not None:
             changes["use_bias"] = True
-        layer, is_new = self.make(operation, changes, indices, offset)
+        layer, is_new = self.make(call, changes, indices, offset)
         output = self.call(call, layer, tensors)
         if is_new:
             self.remember(layer, operation, indices, offset)
         return output
 
-    def make(self, operation, changes, indices, offset):
+    def make(self, call: Call, changes, indices, offset):
         """A copy of a layer; the same copy again where a shared layer is cut in the same way."""
+        operation = call.operation
         key = repr((id(operation), changes, [[np.asarray(i).tolist() for i in w] for w in indices]))
         key = (key, None if offset is None else offset.tobytes())
         if key in self.made:
             return self.made[key], False
         if self.merge_lora and getattr(operation, "lora_enabled", False):
             changes = {**changes, "lora_rank": None}
-        layer = copy_of(operation, {**changes, "name": self.free_name(operation.name)})
+        layer = copy_of(operation, {**changes, "name": self.free_name(call.name)})
         self.made[key] = layer
         return layer, True
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_tnn.layers.selected_channels import SelectedChannels, select_channels
-from keras_tnn.surgery.graph import carries_mask
+from keras_tnn.surgery.calls import carries_mask
 
 
 @dataclass

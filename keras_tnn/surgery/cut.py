@@ -139,7 +139,8 @@ def reads_of(call: Call, channels: dict, needed: dict) -> list[np.ndarray]:
         if wanted.any():
             new = rule_of(call).backward(replace(call, output=output), inputs, wanted)
             reads, runs = [a | b for a, b in zip(reads, new, strict=True)], True
-    return [*reads, *(np.full(width(x), runs) for x in call.masks)]
+    masks = (np.full(width(x), runs) for x in call.masks)
+    return [*reads, *masks, *(np.zeros(width(x), bool) for x in call.anchors)]
 
 
 def build(graph, calls, channels, needed, known, name, builder=None) -> Cut:
@@ -154,7 +155,7 @@ def build(graph, calls, channels, needed, known, name, builder=None) -> Cut:
     inputs = without_known(graph.input_structure, {key: p.tensor for key, p in pieces.items()})
     for call in calls:
         masks = {id(x): pieces[id(x)].tensor for x in call.masks if id(x) in pieces}
-        builder.masks |= masks
+        builder.masks |= masks | {id(x): any_tensor(x, pieces) for x in call.anchors}
         read = [pieces[id(x)] for x in call.inputs]
         if len(call.outputs) == 1:
             pieces[id(call.output)] = piece_of(call, read, channels, needed, builder)
@@ -164,6 +165,12 @@ def build(graph, calls, channels, needed, known, name, builder=None) -> Cut:
         lambda x: pieces[id(x)].align(np.arange(channels[id(x)].size), "output"), graph.outputs
     )
     return Cut(keras.Model(inputs, outputs, name=name), builder.slices)
+
+
+def any_tensor(wanted, pieces: dict[int, CutTensor]):
+    """What is left of a tensor, or of another one where nothing is."""
+    candidates = (*filter(None, [pieces.get(id(wanted))]), *pieces.values())
+    return next(piece.tensor for piece in candidates if piece.tensor is not None)
 
 
 def piece_of(call: Call, read: list[CutTensor], channels, needed, builder) -> CutTensor:

@@ -47,9 +47,10 @@ def gate_calls(graph: Graph) -> list[GateCall]:
         made = call_of_gate(call)
         if made is None:
             continue
-        key, name = call_key(made.name, keys[made.name]), call_key(call.name, names[call.name])
+        own = made.operation.name  # by which its decisions go
+        key, name = call_key(own, keys[own]), call_key(call.name, names[call.name])
         found.append(GateCall(made.operation, key, name, made, call.outputs[0]))
-        keys[made.name] += 1
+        keys[own] += 1
         names[call.name] += 1
     return found
 

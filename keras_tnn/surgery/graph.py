@@ -1,100 +1,41 @@
-"""A functional model as a list of calls, in the order in which they run."""
+"""Reads a functional model as a list of calls, in the order in which they run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from dataclasses import replace
 
 import keras
 
+from keras_tnn.layers.parameter import Parameter
+from keras_tnn.surgery.calls import (
+    Call,
+    Graph,
+    carries_mask,
+    features_in,
+    is_tensor,
+    substitute,
+    tensors_in,
+    width,
+    without_mask,
+)
+from keras_tnn.surgery.composite import Closed, Opened, Opening
+from keras_tnn.surgery.registry import find, is_open_to_all, rule_of
 
-@dataclass(frozen=True)
-class Call:
-    """One call of a layer or of a `keras.ops` operation.
-
-    Attributes:
-        operation: the layer or operation.
-        args, kwargs: what it was called with; tensors stand as `keras.KerasTensor`.
-        inputs: the tensors among the arguments, in order, but for masks: their axes are no
-            channels.
-        output: the tensor it returned, or a structure of tensors.
-        known: values, by `id`, of the inputs that depend on utilization alone, once utilization
-            is fixed; `inputs` then holds the others.
-    """
-
-    operation: Any
-    args: tuple
-    kwargs: dict
-    inputs: tuple
-    output: Any
-    known: dict = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return self.operation.name
-
-    @property
-    def masks(self) -> tuple:
-        """The tensors in the argument `mask`. Keras writes one there that an input carries, too."""
-        return tensors_in(self.kwargs.get("mask"))
-
-    @property
-    def sources(self) -> tuple:
-        """All tensors that the call needs."""
-        return (*self.inputs, *self.masks)
-
-    @property
-    def outputs(self) -> tuple:
-        """The tensors in `output`, in order."""
-        return tensors_in(self.output)
+__all__ = ["Call", "Graph", "carries_mask", "has_graph", "is_tensor", "read_graph", "substitute"]
+__all__ += ["tensors_in", "width", "without_mask"]
 
 
-@dataclass(frozen=True)
-class Graph:
-    """A model's calls in running order.
+def read_graph(model: keras.Model, at_inference: bool = False, composites: bool = True) -> Graph:
+    """Lists the calls of a functional or sequential model, those inside its layers included.
 
-    Attributes:
-        inputs: the input tensors in order.
-        calls: `Call`s of layers and operations; those of nested models stand in their place.
-        outputs: one tensor, or a structure of tensors.
-        input_structure: `inputs` as the model takes them: one tensor, a list or a dict.
-    """
-
-    inputs: tuple
-    calls: tuple[Call, ...]
-    outputs: Any
-    input_structure: Any
-
-    @cached_property
-    def made_by(self) -> dict[int, Call]:
-        """For the `id` of a tensor the call that makes it."""
-        return {id(x): call for call in self.calls for x in call.outputs}
-
-
-def is_tensor(x) -> bool:
-    return isinstance(x, keras.KerasTensor)
-
-
-def tensors_in(structure) -> tuple:
-    """The symbolic tensors in a nest of arguments, in order."""
-    return tuple(x for x in keras.tree.flatten(structure) if is_tensor(x))
-
-
-def width(tensor: keras.KerasTensor) -> int:
-    """Size of the last axis; 1 stands for a tensor without a channel axis of known size."""
-    return tensor.shape[-1] if len(tensor.shape) > 1 and tensor.shape[-1] else 1
-
-
-def substitute(structure, replacements: dict[int, Any]):
-    """The structure with each tensor exchanged for what stands under its `id`, if anything."""
-    return keras.tree.map_structure(lambda x: replacements.get(id(x), x), structure)
-
-
-def read_graph(model: keras.Model) -> Graph:
-    """Lists the calls of a functional or sequential model, nested models included.
+    Nested models are followed, and so are layers without a rule that are built from layers, or
+    from operations that all have one: see `keras_tnn.surgery.composite`.
 
     Args:
         model: built functional or sequential model.
+        at_inference: whether what a layer computes at inference is enough to look inside, as it
+            is for counting.
+        composites: whether to look inside layers at all. The calls inside are made by the very
+            layers, whose names may be equal, so that no model can be made of them.
 
     Returns:
         `Graph`.
@@ -102,8 +43,6 @@ def read_graph(model: keras.Model) -> Graph:
     Raises:
         ValueError: if the model is subclassed or not built, so that it has no graph.
     """
-    if isinstance(model, keras.Sequential) and model.built:
-        model = keras.Model(model.inputs, model.outputs, name=model.name)
     if not has_graph(model):
         raise ValueError(
             f"Model '{model.name}' has no graph of layers to follow. Expected a built functional "
@@ -111,44 +50,152 @@ def read_graph(model: keras.Model) -> Graph:
             "giving it a keras.Input first. Write a subclassed model as functions of tensors: "
             "call its layers on a keras.Input and build keras.Model(inputs, outputs)."
         )
-    calls, made_inside = [], {}
+    return Reader(at_inference, composites, {}).read(as_functional(model))
 
-    def record(operation, *args, **kwargs):
+
+class Reader:
+    """Lists the calls of one model; of what is nested in it another one does.
+
+    Args:
+        at_inference, composites: as for `read_graph`.
+        parameters: the `Parameter`s around weights so far, by `id` of the weight.
+    """
+
+    def __init__(self, at_inference: bool, composites: bool, parameters: dict):
+        self.settings = (at_inference, composites, parameters)
+        self.at_inference, self.composites, self.parameters = self.settings
+        self.calls: list[Call] = []
+        self.made_inside: dict[int, keras.KerasTensor] = {}
+
+    def read(self, model: keras.Model) -> Graph:
+        # Cloning with the very same layers visits every call in order and shares the weights.
+        clone = keras.models.clone_model(
+            keras.Model(model.input, model.output, name=model.name),
+            clone_function=lambda layer: layer,
+            call_function=self.visit,
+        )
+        outputs = substitute(clone.output, self.made_inside)
+        return Graph(tuple(clone.inputs), tuple(self.calls), outputs, clone.input)
+
+    def visit(self, operation, *args, **kwargs):
+        """One call of the model. The clone holds it as one, as names in two models may be equal."""
         output = operation(*args, **kwargs)
-        args, kwargs = substitute((args, kwargs), made_inside)
-        inputs = tensors_in((args, without_mask(kwargs)))
-        calls.append(Call(operation, args, kwargs, inputs, output))
+        args, kwargs = substitute((args, kwargs), self.made_inside)
+        made, closed_by = self.look_inside(operation, args, kwargs, output)
+        if made is None:
+            self.calls.append(recorded(operation, args, kwargs, output, closed_by))
+        else:
+            pairs = zip(tensors_in(output), made, strict=True)
+            self.made_inside |= {id(outer): inner for outer, inner in pairs}
         return output
 
-    def visit(operation, *args, **kwargs):
-        if not (isinstance(operation, keras.Model) and has_graph(operation)):
-            return record(operation, *args, **kwargs)
-        if tensors_in(kwargs.get("mask")) and not carries_mask(args[0]):
-            return record(operation, *args, **kwargs)  # inside, nobody hands this mask on
-        # The clone holds the nested model as one call, as names within two models may be equal.
-        output = operation(*args, **kwargs)
-        inputs = tensors_in(substitute((args, without_mask(kwargs)), made_inside))
-        inner = zip(tensors_in(output), tensors_in(replay(operation, inputs, record)), strict=True)
-        made_inside.update((id(outer), made) for outer, made in inner)
-        return output
+    def look_inside(self, operation, args, kwargs, output) -> tuple:
+        """What the calls inside return, now recorded; or None, and why nobody looks inside."""
+        if isinstance(operation, keras.Model) and has_graph(operation):
+            if tensors_in(kwargs.get("mask")) and not carries_mask(args[0]):
+                return None, ""  # inside, nobody hands this mask on
+            graph = Reader(*self.settings).read(as_functional(operation))
+            inputs = tensors_in((args, without_mask(kwargs)))
+            return self.replay(graph, inputs, lambda call: in_model(call, operation.name)), ""
+        if not self.composites or not is_open_to_all(type(operation)):
+            return None, ""
+        try:
+            return self.replay_layer(operation, args, kwargs, output), ""
+        except Closed as reason:
+            return None, str(reason)
 
-    # Cloning with the very same layers visits every call in order and shares the weights.
-    clone = keras.models.clone_model(
-        keras.Model(model.input, model.output, name=model.name),
-        clone_function=lambda layer: layer,
-        call_function=visit,
+    def replay_layer(self, layer, args, kwargs, output) -> tuple | None:
+        if carries_mask((args, kwargs)) or tensors_in(kwargs.get("mask")):
+            raise Closed("reads a mask")
+        opening = Opening(layer, args, kwargs, layer.name, self.parameters)
+        opened = opening.at_inference() if self.at_inference else opening.at_any_time()
+        if opened.hands_on:
+            self.calls.append(replace(recorded(layer, args, kwargs, output, ""), hands_on=True))
+            return tensors_in(output)
+        check_same_spec(opened, output)
+        with opened.model() as model:
+            graph = Reader(*self.settings).read(model)
+            check_no_weights(graph)
+            if not opened.has_layers and not all(
+                self.is_clear(call, graph) for call in graph.calls
+            ):
+                return None  # it is a layer of unknown kind, and not the operations in it
+            inputs = tensors_in((args, kwargs))
+            return self.replay(graph, inputs, lambda call: in_layer(call, layer.name))
+
+    def is_clear(self, call: Call, graph: Graph) -> bool:
+        """Whether a call inside says more than the layer around it."""
+        if not self.at_inference:
+            return rule_of(call).followed
+        made_by = (graph.made_by.get(id(x)) for x in call.inputs)
+        weights = [x.operation for x in made_by if x and isinstance(x.operation, Parameter)]
+        multiplies = any(len(one.shape) > 1 for one in weights)
+        return not multiplies or bool(find(type(call.operation))[0])
+
+    def replay(self, inner: Graph, tensors: tuple, place: Callable[[Call], Call]) -> tuple:
+        """Makes the calls of another graph on `tensors`; returns what it returns.
+
+        Args:
+            inner: the graph.
+            tensors: in place of its inputs.
+            place: says of a call where it stands.
+        """
+        tensor_of = {id(own): given for own, given in zip(inner.inputs, tensors, strict=True)}
+        for call in inner.calls:
+            args, kwargs = substitute((call.args, call.kwargs), tensor_of)
+            output = call.operation(*args, **kwargs)
+            made = zip(call.outputs, tensors_in(output), strict=True)
+            tensor_of |= {id(old): new for old, new in made}
+            inputs = features_in(call.operation, args, kwargs)
+            new = replace(call, args=args, kwargs=kwargs, inputs=inputs, output=output)
+            self.calls.append(place(new))
+        return tensors_in(substitute(inner.outputs, tensor_of))
+
+
+def recorded(operation, args, kwargs, output, closed_by: str) -> Call:
+    inputs = features_in(operation, args, kwargs)
+    return Call(operation, args, kwargs, inputs, output, closed_by=closed_by)
+
+
+def in_model(call: Call, name: str) -> Call:
+    """The call as one of a nested model."""
+    return replace(call, within=(name, *call.within))
+
+
+def in_layer(call: Call, name: str) -> Call:
+    """The call as one of a layer: its name says where it stands."""
+
+    def inside(own: str) -> str:
+        return own if own.startswith(f"{name}_") else f"{name}_{own}"
+
+    within = (name, *map(inside, call.within))
+    return replace(call, label=inside(call.name), within=within)
+
+
+def check_same_spec(opened: Opened, output):
+    """Raises `Closed` if what is inside does not make tensors as the layer does."""
+    inner, outer = keras.tree.flatten(opened.outputs), keras.tree.flatten(output)
+    same = len(inner) == len(outer) and all(
+        one.dtype == other.dtype
+        and len(one.shape) == len(other.shape)
+        and all(a == b for a, b in zip(one.shape, other.shape, strict=True) if a and b)
+        for one, other in zip(inner, outer, strict=True)
     )
-    outputs = substitute(clone.output, made_inside)
-    return Graph(tuple(clone.inputs), tuple(calls), outputs, clone.input)
+    if not same:
+        raise Closed("says of its output what its `call` does not say")
 
 
-def without_mask(kwargs: dict) -> dict:
-    return {name: value for name, value in kwargs.items() if name != "mask"}
+def check_no_weights(graph: Graph):
+    """Raises `Closed` if a call inside a layer reads a weight that is no tensor of the graph."""
+    for call in graph.calls:
+        for x in keras.tree.flatten((call.args, call.kwargs)):
+            if isinstance(x, keras.Variable):
+                raise Closed(f"reads a weight of a layer inside past that layer, '{x.path}'")
 
 
-def carries_mask(tensors) -> bool:
-    """Whether Keras hands a mask on with any of some tensors."""
-    return any(getattr(x, "_keras_mask", None) is not None for x in tensors_in(tensors))
+def as_functional(model: keras.Model) -> keras.Model:
+    is_sequential = isinstance(model, keras.Sequential)
+    return keras.Model(model.inputs, model.outputs, name=model.name) if is_sequential else model
 
 
 def has_graph(model: keras.Model) -> bool:
@@ -156,15 +203,3 @@ def has_graph(model: keras.Model) -> bool:
     owner = next(cls for cls in type(model).__mro__ if "call" in vars(cls))
     written_by_hand = owner.__module__.split(".")[0] not in ("keras", "keras_tnn")
     return bool(getattr(model, "inputs", None) and model.outputs) and not written_by_hand
-
-
-def replay(model: keras.Model, tensors: tuple, record: Callable):
-    """Makes the calls of a nested model on `tensors` by `record`; returns what it returns."""
-    inner = read_graph(model)
-    tensor_of = {id(own): given for own, given in zip(inner.inputs, tensors, strict=True)}
-    for call in inner.calls:
-        args, kwargs = substitute((call.args, call.kwargs), tensor_of)
-        output = record(call.operation, *args, **kwargs)
-        made = zip(call.outputs, tensors_in(output), strict=True)
-        tensor_of |= {id(old): new for old, new in made}
-    return substitute(inner.outputs, tensor_of)

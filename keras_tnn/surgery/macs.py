@@ -17,20 +17,29 @@ def macs_of_call(call: Call) -> int:
     """MACs of one call of a layer or operation on a batch of one.
 
     Returns:
-        Integer. Zero, with a warning, for a layer that has matrices among its weights and whose
-        kind has no rule that says what they multiply; also with a warning, the count of its
-        parent for a layer that changes what its parent computes with. A layer of unknown kind
-        without matrices counts zero.
+        Integer. With a warning, the count of its parent for a layer that changes what its parent
+        computes with. A layer of unknown kind without matrices counts zero.
 
     Raises:
-        ValueError: if the layer runs at positions whose number is unknown.
+        ValueError: if the layer runs at positions whose number is unknown, or if it has matrices
+            among its weights, nobody can look inside and no rule says what they multiply.
     """
     rule = rule_of(call)
     if not rule.is_counted(call):
-        warn_of_zero(call.operation)
+        raise unknown(call)
     elif changed := getattr(rule, "changed", ()):
         warn(call.operation, f"as those of the class that it changes: {', '.join(changed)}")
     return int(rule.macs(call))
+
+
+def unknown(call: Call) -> ValueError:
+    """Zero would be a wrong count for what multiplies."""
+    because = f", which {call.closed_by}" if call.closed_by else ""
+    return ValueError(
+        f"The MACs of layer '{call.name}' ({type(call.operation).__name__}){because} are unknown. "
+        "Expected a layer of Keras, or one that is built from layers and `keras.ops`, or a rule "
+        "with `kernels` or `macs`: see `keras_tnn.surgery.rule`."
+    )
 
 
 def warn_of_zero(operation) -> None:

@@ -3,7 +3,9 @@
 import functools
 import inspect
 
-from keras_tnn.surgery.graph import Call
+from keras import layers
+
+from keras_tnn.surgery.calls import Call
 from keras_tnn.surgery.rule import AsItsKind, Counted, Rule
 
 RULES: dict[type | str, list[Rule]] = {}
@@ -69,6 +71,13 @@ def find(kind: type) -> tuple[list[Rule], tuple[str, ...]]:
     return [], ()
 
 
+def is_open_to_all(kind: type) -> bool:
+    """Whether layers of a class are what is inside them: no rule says more."""
+    rules, changed = find(kind)
+    ours = kind.__module__.split(".")[0] == "keras_tnn"
+    return issubclass(kind, layers.Layer) and not ours and (not rules or bool(changed))
+
+
 def replaces(cls: type, name: str, parents: tuple[type, ...]) -> bool:
     """Whether a member of a class stands in front of one that its parents have or set."""
     parents = tuple(parent for parent in parents if parent is not object)
@@ -94,6 +103,8 @@ def rule_of(call: Call, kind: type | None = None) -> Rule:
         call: the call. What returns several tensors is kept whole.
         kind: class to look for in place of the operation's own.
     """
+    if call.hands_on:
+        return find(layers.Identity)[0][-1]
     rules, changed = find(kind or type(call.operation))
     if not rules:
         return Counted()

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from keras_tnn.surgery.calls import Call, width
 from keras_tnn.surgery.channels import Channels, CutTensor
-from keras_tnn.surgery.graph import Call, width
 from keras_tnn.surgery.ties import Ties
 
 Axes = tuple[np.ndarray | None, ...]  # of a weight: a bool mask an axis; None keeps it whole

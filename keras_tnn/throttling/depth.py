@@ -37,7 +37,7 @@ def residual_stages(graph: Graph, skip: set[str]) -> list[list[ResidualBlock]]:
     """
     found = []
     for call in graph.calls:
-        if is_sum(call) and call.name not in skip:
+        if is_sum(call) and not skip & call.names:
             found += blocks_at(call, graph.made_by, skip)
     return [list(run) for _, run in itertools.groupby(found, key=lambda one: one.add.output.shape)]
 
@@ -47,7 +47,8 @@ def blocks_at(add: Call, made_by: dict, skip: set[str]) -> list[ResidualBlock]:
     for shortcut, branch in (add.inputs, add.inputs[::-1]):
         calls = calls_between(shortcut, branch, made_by)
         works = any(getattr(call.operation, "weights", None) for call in calls)
-        if works and shortcut.shape == branch.shape and not skip & {call.name for call in calls}:
+        skipped = any(skip & call.names for call in calls)
+        if works and shortcut.shape == branch.shape and not skipped:
             return [ResidualBlock(add, shortcut, branch, calls)]
     return []
 

@@ -94,7 +94,7 @@ class GatedCopy:
         gates, groups = self.nodes.for_channels(self.width.within[id(call.output)])
         if id(plain) not in self.normalizations:
             config = with_own_functions(plain.get_config(), plain, {})
-            config |= {**arguments(gates, groups), "name": builder.free_name(plain.name)}
+            config |= {**arguments(gates, groups), "name": builder.free_name(call.name)}
             self.normalizations[id(plain)] = ThrottleableLayerNormalization.from_config(config)
         layer = self.normalizations[id(plain)]
         output = layer([*read, gates])

@@ -245,7 +245,7 @@ def check_graph(graph: Graph, model: keras.Model, skip: set[str], granularity):
 
 
 def check_names(argument: str, names: set[str], graph: Graph, model: keras.Model):
-    if unknown := names - {call.name for call in graph.calls}:
+    if unknown := names - {name for call in graph.calls for name in call.names}:
         raise ValueError(
             f"Invalid value for `{argument}`. Expected names of layers of '{model.name}'. "
             f"Received: {sorted(unknown)}"

@@ -98,7 +98,7 @@ def plan_width(
     for i, units in enumerate(units_of):
         calls = tuple(calls_of[i])
         groups = groups_in(len(units), calls, num_groups, granularity)
-        if groups:
+        if groups and calls:
             found.append(Family(calls, first, groups, min(keep(calls), groups), len(units)))
             members[first] = units
             first += groups
@@ -126,7 +126,9 @@ def groups_in(
 ) -> int:
     """How many groups a family of channels gets; 0 leaves it whole."""
     if isinstance(granularity, Mapping):
-        granularity = next((granularity[c.name] for c in makers if c.name in granularity), None)
+        granularity = next(
+            (granularity[name] for c in makers for name in c.names & granularity.keys()), None
+        )
     if granularity is None:
         return num_groups if channels >= num_groups else 0
     return -(-channels // granularity)
@@ -150,9 +152,9 @@ def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str])
             one = replace(call, output=output)  # of several outputs, each by itself
             first = len(ties.layer)
             labels[id(output)] = rule_of(call).tie(one, inputs, ties)
-            if len(ties.layer) > first:
+            if len(ties.layer) > first and call.inputs:  # a `Parameter` makes nothing of them
                 makers[first] = call
-            if call.name in skip or len(call.outputs) > 1:
+            if skip & call.names or len(call.outputs) > 1:
                 ties.pin(labels[id(output)])
         if getattr(call.operation, "weights", None):  # a shared layer is cut in one way
             before = first_call.setdefault(id(call.operation), call)
@@ -179,7 +181,7 @@ def report(unknown: list[Call], strict: bool):
     """Warns, or raises, once for all layers of unknown kind."""
     if not unknown:
         return
-    names = ", ".join(f"'{call.name}' ({type(call.operation).__name__})" for call in unknown)
+    names = ", ".join(map(described, unknown))
     advice = "Register a rule for their kind with `keras_tnn.surgery.rule`"
     if strict:
         raise ValueError(f"No rule is known for the layers {names}. {advice}, or leave out strict.")
@@ -189,6 +191,12 @@ def report(unknown: list[Call], strict: bool):
         UserWarning,
         stacklevel=4,
     )
+
+
+def described(call: Call) -> str:
+    """The call by name and kind, and why nobody looks inside, where somebody tried."""
+    because = f", which {call.closed_by}" if call.closed_by else ""
+    return f"'{call.name}' ({type(call.operation).__name__}){because}"
 
 
 def importances(ties: Ties, labels: dict) -> Counter:

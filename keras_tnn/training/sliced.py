@@ -113,7 +113,7 @@ class SharingBuilder(Builder):
         changes = dict(changes or {})
         if offset is not None:
             changes["use_bias"] = True
-        cut, is_new = self.make(whole, changes, indices, offset)
+        cut, is_new = self.make(call, changes, indices, offset)
         key = ("sliced", id(cut))
         if is_new:
             self.call(call, cut, tensors)  # builds it

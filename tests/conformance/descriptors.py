@@ -85,6 +85,7 @@ LAYERS = [
 # Layers that are called on their inputs alone, without a gate.
 PLAIN_LAYERS = [
     Descriptor(layers.ChannelShuffle, {"groups": 2}, (5, 8)),
+    Descriptor(layers.Parameter, {"shape": (8,), "initializer": "ones"}, (5, 8)),
     Descriptor(layers.SelectedChannels, {"channels": [-1, 0, 2], "constants": [5, 0, 0]}, (5, 8)),
 ]
 

@@ -92,9 +92,20 @@ def bilinear():
     return keras.Model([left, right], Bilinear(name="bilinear")([left, right]))
 
 
-def test_unknown_layer_with_matrices_is_named(bilinear):
-    with pytest.warns(UserWarning, match=r"layer 'bilinear' \(Bilinear\) are counted as zero"):
-        assert count_macs(bilinear) == 0
+def test_a_layer_of_operations_costs_what_they_cost(bilinear):
+    assert count_macs(bilinear) == 3 * 5  # (1, 3) times (3, 5); the rest is elementwise
+
+
+def test_unknown_layer_with_matrices_is_an_error():
+    class Hidden(Bilinear):
+        def call(self, inputs):
+            left, right = inputs
+            return left @ self.kernel.value + right
+
+    left, right = keras.Input((3,)), keras.Input((5,))
+    model = keras.Model([left, right], Hidden(name="hidden")([left, right]))
+    with pytest.raises(ValueError, match=r"layer 'hidden' \(Hidden\), which cannot .* unknown"):
+        count_macs(model)
 
 
 def test_a_rule_of_ones_own(bilinear, monkeypatch):

@@ -13,6 +13,7 @@ from keras_tnn.surgery.rules import (  # noqa: F401
     kept_gates,
     looking_up,
     normalization,
+    parameter,
     per_channel,
     products,
     reading_all,

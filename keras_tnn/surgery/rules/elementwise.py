@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_tnn.surgery.calls import has_channels, substitute, width
 from keras_tnn.surgery.channels import Channels, CutTensor
-from keras_tnn.surgery.graph import substitute, width
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule, indices
 
@@ -60,7 +60,7 @@ class Elementwise(Rule):
         sizes = {width(x) for x in call.inputs}
         return (
             (isinstance(call.operation, keras.layers.Layer) or takes_numbers(call))
-            and all(len(x.shape) > 1 for x in call.inputs)
+            and all(has_channels(x) or not x.shape for x in call.inputs)
             and {width(call.output)} <= sizes <= {1, width(call.output)}
         )
 
@@ -158,13 +158,14 @@ def with_cut_arrays(call, kept: np.ndarray, size: int):
     return replace(call, args=args, kwargs=kwargs)
 
 
-@rule(layers.Multiply)
+@rule(layers.Multiply, "Multiply")
 class MultiplyRule(Elementwise):
     """As above, and zero wins: where one factor is zero the product is, whatever the others."""
 
     def forward(self, call, inputs):
         product = super().forward(call, inputs)
-        zero = np.any([~x.alive & (x.fill == 0) for x in inputs], axis=0)
+        zeros = (~x.alive & (x.fill == 0) for x in inputs)
+        zero = np.any([np.broadcast_to(x, product.size) for x in zeros], axis=0)
         return Channels(product.alive & ~zero, np.where(zero, 0, product.fill))
 
 

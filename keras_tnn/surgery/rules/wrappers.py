@@ -15,7 +15,8 @@ def macs_inside(layer: keras.layers.Layer, read) -> int:
     inputs = keras.tree.map_structure(
         lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype), read
     )
-    return sum(map(macs_of_call, read_graph(keras.Model(inputs, layer(inputs))).calls))
+    graph = read_graph(keras.Model(inputs, layer(inputs)), at_inference=True)
+    return sum(map(macs_of_call, graph.calls))
 
 
 @rule(layers.TimeDistributed)

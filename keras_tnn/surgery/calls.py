@@ -1,0 +1,132 @@
+"""A functional model as a list of calls: what stands in it, and the tensors in a nest of them."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import keras
+
+from keras_tnn.layers.parameter import Parameter
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer or of a `keras.ops` operation.
+
+    Attributes:
+        operation: the layer or operation.
+        args, kwargs: what it was called with; tensors stand as `keras.KerasTensor`.
+        inputs: the tensors among the arguments, in order, but for masks, whose axes are no
+            channels, and for what a `Parameter` hangs on, which it does not read.
+        output: the tensor it returned, or a structure of tensors.
+        known: values, by `id`, of the inputs that depend on utilization alone, once utilization
+            is fixed; `inputs` then holds the others.
+        label: its name where the operation stands inside another layer: that of the layer, an
+            underscore, and its own.
+        within: names of the layers and models that it stands in, the outermost first.
+        hands_on: whether the layer returns its very input at inference.
+        closed_by: why nobody looks inside a layer without a rule; empty for any other.
+    """
+
+    operation: Any
+    args: tuple
+    kwargs: dict
+    inputs: tuple
+    output: Any
+    known: dict = field(default_factory=dict)
+    label: str = ""
+    within: tuple[str, ...] = ()
+    hands_on: bool = False
+    closed_by: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.label or self.operation.name
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Its name, and those of what it stands in: any of them names it in `skip`."""
+        return frozenset((self.name, *self.within))
+
+    @property
+    def masks(self) -> tuple:
+        """The tensors in the argument `mask`. Keras writes one there that an input carries, too."""
+        return tensors_in(self.kwargs.get("mask"))
+
+    @property
+    def anchors(self) -> tuple:
+        """What a `Parameter` hangs on: any tensor would do."""
+        return tensors_in(self.args) if isinstance(self.operation, Parameter) else ()
+
+    @property
+    def sources(self) -> tuple:
+        """All tensors that the call needs."""
+        return (*self.inputs, *self.masks, *self.anchors)
+
+    @property
+    def outputs(self) -> tuple:
+        """The tensors in `output`, in order."""
+        return tensors_in(self.output)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model's calls in running order.
+
+    Attributes:
+        inputs: the input tensors in order.
+        calls: `Call`s of layers and operations; those of nested models, and of layers that are
+            built from layers, stand in their place.
+        outputs: one tensor, or a structure of tensors.
+        input_structure: `inputs` as the model takes them: one tensor, a list or a dict.
+    """
+
+    inputs: tuple
+    calls: tuple[Call, ...]
+    outputs: Any
+    input_structure: Any
+
+    @cached_property
+    def made_by(self) -> dict[int, Call]:
+        """For the `id` of a tensor the call that makes it."""
+        return {id(x): call for call in self.calls for x in call.outputs}
+
+
+def is_tensor(x) -> bool:
+    return isinstance(x, keras.KerasTensor)
+
+
+def tensors_in(structure) -> tuple:
+    """The symbolic tensors in a nest of arguments, in order."""
+    return tuple(x for x in keras.tree.flatten(structure) if is_tensor(x))
+
+
+def features_in(operation, args: tuple, kwargs: dict) -> tuple:
+    """The tensors among the arguments of an operation of which it reads channels."""
+    if isinstance(operation, Parameter):
+        return ()
+    return tensors_in((args, without_mask(kwargs)))
+
+
+def has_channels(tensor: keras.KerasTensor) -> bool:
+    """Whether a tensor's last axis is one of channels: alone, one of unknown size is the batch."""
+    return len(tensor.shape) > 1 or bool(tensor.shape and tensor.shape[0])
+
+
+def width(tensor: keras.KerasTensor) -> int:
+    """Size of the last axis; 1 stands for a tensor without a channel axis of known size."""
+    return tensor.shape[-1] if has_channels(tensor) and tensor.shape[-1] else 1
+
+
+def substitute(structure, replacements: dict[int, Any]):
+    """The structure with each tensor exchanged for what stands under its `id`, if anything."""
+    return keras.tree.map_structure(lambda x: replacements.get(id(x), x), structure)
+
+
+def without_mask(kwargs: dict) -> dict:
+    return {name: value for name, value in kwargs.items() if name != "mask"}
+
+
+def carries_mask(tensors) -> bool:
+    """Whether Keras hands a mask on with any of some tensors."""
+    return any(getattr(x, "_keras_mask", None) is not None for x in tensors_in(tensors))

@@ -1,0 +1,35 @@
+"""Weights that are nodes of their own."""
+
+from keras_tnn.layers.parameter import Parameter
+from keras_tnn.surgery.calls import width
+from keras_tnn.surgery.channels import Channels
+from keras_tnn.surgery.registry import rule
+from keras_tnn.surgery.rule import Kept, Rule
+
+
+@rule(Parameter)
+class ParameterRule(Rule):
+    """Channels on the last axis, tied to whatever they are added to or multiplied with."""
+
+    def tie(self, call, inputs, ties):
+        return ties.fresh(width(call.output))
+
+    def forward(self, call, inputs):
+        return Channels.all_alive(width(call.output))
+
+    def keep(self, call, inputs, wanted):
+        return Kept((), wanted)
+
+    def weights(self, call, kept):
+        rank = len(call.operation.shape)
+        return [(*(None,) * (rank - 1), kept.makes)[:rank]]
+
+    def changes(self, call, kept):
+        shape = call.operation.shape
+        return {"shape": (*shape[:-1], int(kept.makes.sum()))} if shape else {}
+
+    def macs(self, call):
+        return 0
+
+    def passes_values_on(self, call):
+        return True  # its bytes are those of the weight

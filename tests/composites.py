@@ -1,0 +1,200 @@
+"""Layers that are built from layers, one for each way to build one. Small."""
+
+import keras
+from keras import layers, ops
+
+registered = keras.saving.register_keras_serializable("test_composites")
+
+
+class Composite(layers.Layer):
+    """Has so many filters."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters}
+
+
+@registered
+class Block(Composite):
+    """Convolution, normalisation, activation."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, **kwargs)
+        self.conv = layers.Conv2D(filters, 3, padding="same", name="conv")
+        self.norm = layers.BatchNormalization(name="norm")
+        self.relu = layers.ReLU(name="relu")
+
+    def call(self, x, training=None):
+        return self.relu(self.norm(self.conv(x), training=training))
+
+
+@registered
+class Scaled(Block):
+    """A block with a scale of its own, one a channel."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, **kwargs)
+        self.gamma = self.add_weight(shape=(filters,), initializer="ones", name="gamma")
+
+    def call(self, x, training=None):
+        return super().call(x, training=training) * self.gamma
+
+
+@registered
+class DropPath(layers.Layer):
+    """Leaves samples out in training, and hands its input on at inference."""
+
+    def __init__(self, rate=0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.seeds = keras.random.SeedGenerator(1)
+
+    def call(self, x, training=None):
+        if not training:
+            return x
+        shape = (ops.shape(x)[0], *(1,) * (len(x.shape) - 1))
+        kept = keras.random.uniform(shape, seed=self.seeds) >= self.rate
+        return x * ops.cast(kept, x.dtype) / (1 - self.rate)
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate}
+
+
+@registered
+class Residual(Composite):
+    """Composites inside a composite: x + drop(block(x))."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, **kwargs)
+        self.block = Scaled(filters, name="block")
+        self.drop = DropPath(name="drop")
+
+    def call(self, x, training=None):
+        return x + self.drop(self.block(x, training=training), training=training)
+
+
+@registered
+class Twice(Composite):
+    """One layer called twice, and two layers of one name."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, **kwargs)
+        self.first = layers.Conv2D(filters, 1, name="conv")
+        self.again = layers.Conv2D(filters, 3, padding="same", name="conv")
+
+    def call(self, x):
+        return self.again(self.again(self.first(x)))
+
+
+@registered
+class Ways(Composite):
+    """Returns two tensors, in a list."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, **kwargs)
+        self.left, self.right = Block(filters, name="left"), Block(filters, name="right")
+
+    def call(self, x, training=None):
+        return [self.left(x, training=training), self.right(x, training=training)]
+
+
+@registered
+class Affine(layers.Layer):
+    """A layer of operations and weights alone; the scale is one number."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
+        self.shift = self.add_weight(shape=(shape[-1],), initializer="zeros", name="shift")
+
+    def call(self, x):
+        return x * self.scale + self.shift
+
+
+# What cannot be opened.
+
+
+@registered
+class Branches(Block):
+    """Computes something else in training."""
+
+    def call(self, x, training=None):
+        x = super().call(x, training=training)
+        return x * 2 if training else x
+
+
+@registered
+class Tells(Block):
+    """Its normalisation never trains."""
+
+    def call(self, x):
+        return super().call(x, training=False)
+
+
+@registered
+class ByValue(Block):
+    """Looks at a value."""
+
+    def build(self, shape):
+        self.conv.build(shape)
+        self.norm.build(self.compute_output_shape(shape))
+
+    def compute_output_shape(self, shape):
+        return (*shape[:-1], self.filters)
+
+    def call(self, x):
+        return super().call(x) * (2 if float(self.conv.kernel[0, 0, 0, 0]) > 100 else 1)
+
+
+@registered
+class WithLoss(Block):
+    """Adds a loss."""
+
+    def call(self, x):
+        x = super().call(x)
+        self.add_loss(ops.mean(x))
+        return x
+
+
+@registered
+class Noisy(Block):
+    """Draws numbers, also at inference."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, **kwargs)
+        self.seeds = keras.random.SeedGenerator(1)
+
+    def call(self, x):
+        x = super().call(x)
+        return x + 0 * keras.random.normal(x.shape[1:], seed=self.seeds)
+
+
+@registered
+class Reaches(Block):
+    """Reads a weight of a layer inside past that layer."""
+
+    def call(self, x):
+        return super().call(x) * self.norm.gamma
+
+
+OPEN = {"block": Block, "scaled": Scaled, "residual": Residual, "twice": Twice}
+CLOSED = {
+    Branches: "does something else in training",
+    Tells: "says itself whether the layers inside train",
+    ByValue: "cannot be recorded",
+    WithLoss: "cannot be recorded",
+    Noisy: "cannot be recorded",
+    Reaches: "reads a weight",
+}
+
+
+def network(*composites, size=8, classes=3) -> keras.Model:
+    """Composites one after another between an image and a classifier."""
+    image = keras.Input((size, size, 3))
+    x = layers.Conv2D(8, 3, padding="same", name="stem")(image)
+    for composite in composites:
+        x = composite(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(image, layers.Dense(classes)(x))
