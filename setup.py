@@ -12,6 +12,7 @@ QAT = ["tensorflow-model-optimization", "tf_keras"]
 DATA = ["tensorflow-datasets", "scikit-learn"]
 PLOT = ["matplotlib"]
 DETECTION = ["keras-hub", "pycocotools"]
+DOCS = ["mkdocs-material", "mkdocstrings-python"]
 TEST = ["pytest", "pytest-xdist", "hypothesis", "ruff", "tensorboard", "setuptools", "wheel"]
 # No tflite-runtime is published for Python 3.12, and no tflite-micro beside Linux: the tests skip.
 # Where it is, all share its numpy: tflite-runtime 2.14 was built for numpy 1.
@@ -45,6 +46,7 @@ setup(
         "data": DATA,
         "plot": PLOT,
         "detection": DETECTION,
+        "docs": DOCS,
         "dev": TRAIN
         + EDGE
         + CORAL_WHERE_PUBLISHED
@@ -52,6 +54,7 @@ setup(
         + QAT
         + DATA
         + PLOT
+        + DOCS
         + TEST,
     },
     entry_points={"console_scripts": ["keras-tnn = tnn_tflite.command:main"]},

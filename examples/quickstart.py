@@ -1,33 +1,29 @@
-"""Build, train, cut, convert, dial: the whole path on random images, in a minute.
+"""The README's example: train on handwritten digits, look at the levels, ship them, turn the dial.
 
 python examples/quickstart.py
 """
 
-import keras
-import numpy as np
 
-import keras_tnn as tnn
-import tnn_tflite
+def main() -> None:
+    from sklearn.datasets import load_digits
 
+    import keras_tnn as tnn
+    import tnn_tflite
 
-def main(samples: int = 256):
-    x = np.random.default_rng(0).random((samples, 32, 32, 3), dtype="float32")  # your images
-    y = np.arange(samples) % 10  # your labels
+    digits = load_digits()  # 1,797 handwritten digits of 8x8 pixels
+    x, y = digits.images[..., None].astype("float32") / 16, digits.target
+    x_train, y_train, x_test, y_test = x[:1400], y[:1400], x[1400:], y[1400:]
+    levels = (0.25, 0.5, 1.0)
 
-    model = tnn.models.VGG((32, 32, 3), 10, num_groups=8, filters=((32, 32), (64,)), dense_units=64)
+    model = tnn.models.VGG((8, 8, 1), 10, num_groups=8, filters=((32, 32), (64,)), dense_units=64)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(x, y, epochs=2, callbacks=[tnn.callbacks.SandwichRule((0.25, 0.5, 1.0))])
-    model.evaluate(x, y, utilization=0.5, calibration_data=x)
-    model.save("net.keras")
+    model.fit(x_train, y_train, epochs=10, callbacks=[tnn.callbacks.SandwichRule(levels)])
+    print(tnn.evaluate_levels(model, x_test, y_test, levels, calibration_data=x_train))
 
-    model = keras.saving.load_model("net.keras")
-    small = tnn.materialize(model, utilization=0.5, calibration_data=x)  # a plain, smaller network
-    print(tnn.count_macs(model), tnn.count_macs(small))
-
-    tnn_tflite.convert(model, "bundle", levels=(0.25, 0.5, 1.0), calibration_data=x)
+    tnn_tflite.convert(model, "bundle", levels, calibration_data=x_train)
     dispatcher = tnn_tflite.Dispatcher("bundle")  # needs numpy and a TFLite interpreter only
-    for u in (0.25, 0.5, 1.0):
-        print(u, dispatcher(x[0], utilization=u).argmax())
+    for u in levels:
+        print(u, dispatcher(x_test[0], utilization=u).argmax(), "is", y_test[0])
 
 
 if __name__ == "__main__":

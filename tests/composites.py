@@ -113,6 +113,25 @@ class Affine(layers.Layer):
         return x * self.scale + self.shift
 
 
+@registered
+class Tokens(Composite):
+    """Patches, a class token and positions, as a vision transformer begins."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, **kwargs)
+        self.patches = layers.Conv2D(filters, 2, strides=2, name="patches")
+        self.positions = layers.Embedding(17, filters, name="positions")
+        self.numbers = ops.expand_dims(ops.arange(17), axis=0)
+        self.token = self.add_weight(shape=(1, 1, filters), initializer="ones", name="token")
+
+    def call(self, x):
+        x = self.patches(x)
+        batch, height, width, channels = ops.shape(x)
+        x = ops.reshape(x, (batch, height * width, channels))
+        x = ops.concatenate([ops.tile(self.token, (batch, 1, 1)), x], axis=1)
+        return x + self.positions(self.numbers)
+
+
 # What cannot be opened.
 
 

@@ -3,6 +3,7 @@
 from keras_tnn.layers.channel_gate import ChannelGate
 from keras_tnn.layers.channel_shuffle import ChannelShuffle
 from keras_tnn.layers.conditional_sum import ConditionalSum
+from keras_tnn.layers.for_each_sample import ForEachSample
 from keras_tnn.layers.grouped_sum import GroupedSum
 from keras_tnn.layers.hard_gate import HardGate
 from keras_tnn.layers.parameter import Parameter
@@ -22,6 +23,7 @@ __all__ = [
     "ChannelGate",
     "ChannelShuffle",
     "ConditionalSum",
+    "ForEachSample",
     "GroupedSum",
     "HardGate",
     "Parameter",

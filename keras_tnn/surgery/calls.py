@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_tnn.layers.for_each_sample import ForEachSample
 from keras_tnn.layers.parameter import Parameter
 
 
@@ -17,7 +18,7 @@ class Call:
         operation: the layer or operation.
         args, kwargs: what it was called with; tensors stand as `keras.KerasTensor`.
         inputs: the tensors among the arguments, in order, but for masks, whose axes are no
-            channels, and for what a `Parameter` hangs on, which it does not read.
+            channels, and for `anchors`.
         output: the tensor it returned, or a structure of tensors.
         known: values, by `id`, of the inputs that depend on utilization alone, once utilization
             is fixed; `inputs` then holds the others.
@@ -55,8 +56,8 @@ class Call:
 
     @property
     def anchors(self) -> tuple:
-        """What a `Parameter` hangs on: any tensor would do."""
-        return tensors_in(self.args) if isinstance(self.operation, Parameter) else ()
+        """Tensors of which no value is read: any other would do."""
+        return anchors_in(self.operation, self.args, self.kwargs)
 
     @property
     def sources(self) -> tuple:
@@ -101,11 +102,17 @@ def tensors_in(structure) -> tuple:
     return tuple(x for x in keras.tree.flatten(structure) if is_tensor(x))
 
 
+def anchors_in(operation, args: tuple, kwargs: dict) -> tuple:
+    """What a `Parameter` hangs on, and what says how large the batch is."""
+    if isinstance(operation, Parameter):
+        return tensors_in(args)
+    return tensors_in(kwargs.get("like")) if isinstance(operation, ForEachSample) else ()
+
+
 def features_in(operation, args: tuple, kwargs: dict) -> tuple:
     """The tensors among the arguments of an operation of which it reads channels."""
-    if isinstance(operation, Parameter):
-        return ()
-    return tensors_in((args, without_mask(kwargs)))
+    unread = {id(x) for x in anchors_in(operation, args, kwargs)}
+    return tuple(x for x in tensors_in((args, without_mask(kwargs))) if id(x) not in unread)
 
 
 def has_channels(tensor: keras.KerasTensor) -> bool:

@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_tnn.layers.parameter import Parameter
+from keras_tnn.surgery.batch import with_known_batch
 
 
 class Closed(Exception):
@@ -99,7 +101,7 @@ class Opening:
         def stand_in(x):
             if not isinstance(x, keras.KerasTensor):
                 return x
-            made = keras.Input(batch_shape=x.shape, dtype=x.dtype)
+            made = keras.Input(batch_shape=with_known_batch(x.shape), dtype=x.dtype)
             fresh[id(made)] = made
             return as_the_layer_takes_it(self.layer, made)
 
@@ -140,14 +142,15 @@ class Opening:
         attributes = vars(layer)
         scope = keras.StatelessScope()
 
-        def as_tensor(variable):
+        def as_tensor(key, variable):
             if id(variable) not in own:
-                own[id(variable)] = self.parameter(variable)(anchor)
-                scope.add_update((variable, own[id(variable)]))
+                own[id(variable)] = self.parameter(key, variable)(anchor)
+                if is_weight(variable):
+                    scope.add_update((variable, own[id(variable)]))
             return own[id(variable)]
 
         swapped = {
-            key: exchange(value, as_tensor)
+            key: exchange(value, partial(as_tensor, key))
             for key, value in attributes.items()
             if holds_weights(value)
         }
@@ -165,15 +168,18 @@ class Opening:
         if any(scope.state_mapping.get(key) is not value for key, value in given.items()):
             raise Closed("changes a state of its own")
 
-    def parameter(self, variable) -> Parameter:
-        if id(variable) not in self.parameters:
-            self.parameters[id(variable)] = Parameter.holding(
+    def parameter(self, key: str, value) -> Parameter:
+        """A node for a weight; or for a constant, the attribute `key`, which is never trained."""
+        if id(value) not in self.parameters:
+            name = value.name if is_weight(value) else key
+            variable = value if is_weight(value) else keras.Variable(value, trainable=False)
+            self.parameters[id(value)] = Parameter.holding(
                 variable,
-                name=f"{self.name}_{variable.name}",
+                name=f"{self.name}_{name}",
                 dtype=self.layer.dtype_policy,
                 trainable=variable.trainable,
             )
-        return self.parameters[id(variable)]
+        return self.parameters[id(value)]
 
 
 def check_plain(layer):
@@ -195,12 +201,12 @@ def is_weight(x) -> bool:
 
 
 def holds_weights(value) -> bool:
-    """Whether an attribute is a weight, or a list or dict of weights and nothing else."""
+    """Whether an attribute is a weight or constant, or holds weights and nothing else."""
     if isinstance(value, (list, tuple)):
         return bool(value) and all(map(is_weight, value))
     if isinstance(value, dict):
         return bool(value) and all(map(is_weight, value.values()))
-    return is_weight(value)
+    return is_weight(value) or keras.ops.is_tensor(value)
 
 
 def exchange(value, as_tensor):
@@ -245,6 +251,12 @@ def layers_held(layer) -> list:
     return list(found.values())
 
 
+def default_of_training(operation) -> bool | None:
+    """What Keras writes where nobody says whether a layer trains."""
+    parameters = inspect.signature(operation.call).parameters
+    return parameters["training"].default if "training" in parameters else None
+
+
 def signature(opened: Opened) -> tuple[list, bool]:
     """What it calls, to compare two openings of one layer.
 
@@ -264,7 +276,7 @@ def signature(opened: Opened) -> tuple[list, bool]:
 
     def record(operation, *args, **kwargs):
         output = operation(*args, **kwargs)
-        told.append(kwargs.pop("training", None) is not None)
+        told.append(kwargs.pop("training", None) not in (None, default_of_training(operation)))
         read = keras.tree.map_structure(plain, [args, kwargs])
         if isinstance(operation, keras.layers.Layer):
             calls.append((id(operation), read))

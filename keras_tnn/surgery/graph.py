@@ -6,6 +6,7 @@ from dataclasses import replace
 import keras
 
 from keras_tnn.layers.parameter import Parameter
+from keras_tnn.surgery.batch import NeedsBatch, without_batch
 from keras_tnn.surgery.calls import (
     Call,
     Graph,
@@ -116,6 +117,10 @@ class Reader:
         with opened.model() as model:
             graph = Reader(*self.settings).read(model)
             check_no_weights(graph)
+            try:
+                graph = without_batch(graph)
+            except NeedsBatch as reason:
+                raise Closed(str(reason)) from reason
             if not opened.has_layers and not all(
                 self.is_clear(call, graph) for call in graph.calls
             ):

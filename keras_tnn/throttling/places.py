@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 
+import keras
+
 from keras_tnn.gates import Gate, Nested, depthwise_order
 from keras_tnn.throttling.depth import ResidualBlock
 from keras_tnn.throttling.gate_maker import GateMaker
@@ -161,6 +163,9 @@ def decided_in_time(
     ask(gate, families, blocks)
     if not families or gate.kind.whole_network or not gate.reads("features"):
         return families
+    reads = {id(one): one.makers[0].inputs[0] for one in families}
+    # The numbers that a table is asked for are no features.
+    families = [x for x in families if keras.backend.is_float_dtype(reads[id(x)].dtype)]
     if gate.kind.needs_positions:
         families = [one for one in families if len(one.makers[0].inputs[0].shape) > 2]
     return [one for one in families if len({id(call.inputs[0]) for call in one.makers}) == 1]

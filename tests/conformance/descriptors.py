@@ -85,7 +85,8 @@ LAYERS = [
 # Layers that are called on their inputs alone, without a gate.
 PLAIN_LAYERS = [
     Descriptor(layers.ChannelShuffle, {"groups": 2}, (5, 8)),
-    Descriptor(layers.Parameter, {"shape": (8,), "initializer": "ones"}, (5, 8)),
+    Descriptor(layers.ForEachSample, {}, (5, 8)),
+    Descriptor(layers.Parameter, {"shape": (8,), "autocast": False}, (5, 8)),
     Descriptor(layers.SelectedChannels, {"channels": [-1, 0, 2], "constants": [5, 0, 0]}, (5, 8)),
 ]
 

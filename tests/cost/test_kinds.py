@@ -73,6 +73,7 @@ ELSEWHERE = {
     "HardGate": ("surgery/test_conditional.py", "macs_of_call"),
     "CustomScaleLayer": ("throttling/test_keras_applications.py", "InceptionResNetV2"),
     "LayerScale": ("throttling/test_keras_applications.py", "ConvNeXt"),
+    "ForEachSample": ("surgery/test_composite.py", "token"),
     "Parameter": ("surgery/test_composite.py", "gamma"),
     "StochasticDepth": ("throttling/test_keras_applications.py", "ConvNeXt"),
 }

@@ -1,13 +1,19 @@
 """The code in docs/ runs and does what the text says."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 import keras_tnn as tnn
+from tnn_tflite.command import main
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -107,3 +113,54 @@ def test_the_guide_to_detection_runs(tmp_path, monkeypatch, capsys):
     assert names["found"]["boxes"].shape == (4, 100, 4)
     assert names["boxes"].shape == (80, 4) == names["anchors"].shape
     assert [row.metrics.keys() for row in names["table"].rows] == [{"boxes a photo"}] * 2
+
+
+def test_the_guide_to_throttling_runs(capsys):
+    text = (DOCS / "throttling.md").read_text()
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(code, names)
+    assert capsys.readouterr().out in text
+
+
+def test_getting_started_is_right_at_each_step(tmp_path, monkeypatch, capsys):
+    Image = pytest.importorskip("PIL.Image")
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(0)
+    digits = load_digits()
+    for place, (pixels, name) in enumerate(zip(digits.images, digits.target, strict=True)):
+        folder = Path("digits", "train" if place % 4 else "test", f"digit {name}")
+        folder.mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray((pixels * 15.9).astype("uint8")).resize((16, 16))
+        picture.save(folder / f"{place}.png")
+    seven = next(Path("digits/test/digit 7").iterdir())
+    shutil.copy(seven, "photo.png")
+    names = {}
+    text = (DOCS / "getting_started.md").read_text()
+    codes = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for code in codes:
+        exec(code, names)
+    to_the_bundle = "".join(codes[:3]).splitlines()
+    assert len([line for line in to_the_bundle if line]) <= 25
+    assert all(row.metrics["accuracy"] > 0.9 for row in names["table"].rows)
+    (steps,) = names["dispatcher"].bundle.preprocessing.values()
+    assert steps.scale == (1.0,)  # the network normalises inside
+    assert main(["run", "bundle", "photo.png", "--utilization=0.25"]) == 0
+    assert capsys.readouterr().out.count("digit 7") == 4  # from Python at three levels, and here
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip("material")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(tmp_path / "site")]
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=DOCS.parent, capture_output=True, text=True, env=quiet)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "site/api/keras_tnn.html").read_text()
+    assert "throttle" in page and "Example:" not in page
+
+
+def test_every_public_name_is_in_the_reference():
+    pages = "\n".join(path.read_text() for path in (DOCS / "api").glob("*.md"))
+    shown = re.findall(r"^::: (\S+)", pages, re.MULTILINE)
+    names = [f"keras_tnn.{name}" for name in tnn.__all__ if name != "throttling"]
+    assert sorted(shown) == sorted([*names, "tnn_tflite", "tnn_tflite.policies"])

@@ -6,7 +6,18 @@ import pytest
 from keras import layers
 
 import keras_tnn as tnn
-from composites import CLOSED, OPEN, Affine, Block, Branches, Residual, Scaled, Ways, network
+from composites import (
+    CLOSED,
+    OPEN,
+    Affine,
+    Block,
+    Branches,
+    Residual,
+    Scaled,
+    Tokens,
+    Ways,
+    network,
+)
 from keras_tnn.layers import Parameter
 from keras_tnn.surgery.graph import read_graph
 from random_weights import randomized
@@ -93,6 +104,18 @@ def test_several_outputs_and_a_layer_inside_a_nested_model():
 def test_a_layer_of_operations_is_opened_if_all_of_them_are_followed():
     plain = randomized(network(Affine(name="affine"), Block(8, name="block")))
     check_cut(plain, tnn.throttle(plain, num_groups=4, axes=("width",), strict=True), least=0.4)
+
+
+def test_a_layer_may_ask_for_the_size_of_the_batch():
+    image = keras.Input((8, 8, 3))
+    x = layers.LayerNormalization()(Tokens(16, name="tokens")(image))
+    x = layers.GlobalAveragePooling1D()(layers.Dense(16, "relu")(x))
+    plain = randomized(keras.Model(image, layers.Dense(3)(x)))
+    model = tnn.throttle(plain, num_groups=4, axes=("width",))
+    check_cut(plain, model, least=0.75)
+    several = np.concatenate([X, X, X])
+    inputs = [several, np.ones(6, "float32")]
+    np.testing.assert_allclose(outputs(model, inputs), outputs(plain, several), atol=1e-6)
 
 
 def test_a_weight_is_trained_as_the_weight_of_the_layer_is():

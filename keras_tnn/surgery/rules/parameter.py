@@ -1,10 +1,12 @@
 """Weights that are nodes of their own."""
 
+from keras_tnn.layers.for_each_sample import ForEachSample
 from keras_tnn.layers.parameter import Parameter
 from keras_tnn.surgery.calls import width
 from keras_tnn.surgery.channels import Channels
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule
+from keras_tnn.surgery.rules.per_channel import PerChannel
 
 
 @rule(Parameter)
@@ -33,3 +35,8 @@ class ParameterRule(Rule):
 
     def passes_values_on(self, call):
         return True  # its bytes are those of the weight
+
+
+@rule(ForEachSample)
+class ForEachSampleRule(PerChannel):
+    """The same channels, once for each sample."""

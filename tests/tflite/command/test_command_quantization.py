@@ -23,8 +23,11 @@ def test_integers_end_to_end(saved, capsys):
     data = saved / "train.npz"
     argv = ["convert", saved / "net.keras", saved / "bundle", "--levels=0.5,1"]
     argv += [f"--calibration={data}", f"--representative={data}", "--quantization=int8"]
-    assert main([str(word) for word in [*argv, "--inference_type=uint8", "--layout=files"]]) == 0
+    (saved / "names.txt").write_text("cat\ndog\nemu\nfox\n")
+    argv += ["--inference_type=uint8", "--layout=files", f"--labels={saved / 'names.txt'}"]
+    assert main([str(word) for word in argv]) == 0
     bundle = read_bundle(saved / "bundle")
+    assert list(bundle.labels.values()) == [("cat", "dog", "emu", "fox")]
     assert [spec.dtype for spec in bundle.inputs + bundle.outputs] == ["uint8", "uint8"]
     assert all(level.input_quantization[0].scale > 0 for level in bundle.levels)
     assert "wrote 2 levels" in capsys.readouterr().out

@@ -40,17 +40,17 @@ class Preprocessing:
     """How a picture becomes an input: `input = scale * pixel + offset`, pixels from 0 to 255.
 
     Args:
-        scale: A number for each channel.
+        scale: A number for each channel. `convert` takes one number for all of them, too.
         offset: The same.
         colours: `"RGB"`, `"BGR"` or `"grey"`, the order of the channels.
         resize: `"stretch"`: the whole picture, whatever its sides. `"crop"`: its middle, with the
             sides of the input.
     """
 
-    scale: tuple[float, ...]
-    offset: tuple[float, ...]
-    colours: str
-    resize: str
+    scale: tuple[float, ...] | float
+    offset: tuple[float, ...] | float
+    colours: str = "RGB"
+    resize: str = "stretch"
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Writing a bundle in which a budget policy opens the components of one network."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tnn_tflite.bundle.description import PATTERNS, Bundle
+from tnn_tflite.bundle.description import PATTERNS, Bundle, Preprocessing
 from tnn_tflite.bundle.labels import Labels, labels_by_output
 from tnn_tflite.bundle.program_content import ProgramContent
 from tnn_tflite.bundle.programs import (
@@ -38,12 +38,15 @@ class PatternContent:
 
 
 def write_patterns(
-    directory: str | os.PathLike, content: PatternContent, labels: Labels | None = None
+    directory: str | os.PathLike,
+    content: PatternContent,
+    labels: Labels | None = None,
+    preprocessing: Mapping[str, Preprocessing] | None = None,
 ) -> Bundle:
     """Writes a bundle, or leaves everything as it was.
 
     Args:
-        directory, labels: As for `write_bundle`.
+        directory, labels, preprocessing: As for `write_bundle`.
         content: The programs.
 
     Returns:
@@ -68,8 +71,7 @@ def write_patterns(
         write_file(folder / policy.file, content.policy.content)
         write_file(folder / network.file, content.network.content)
         edge = Edge(POLICY, GATES, GATED, GATES)
-        write_manifest(
-            folder, [policy, network], PATTERNS, None, by_output, None, [edge], content.budgets
-        )
+        programs, meaning = [policy, network], (by_output, preprocessing)
+        write_manifest(folder, programs, PATTERNS, None, *meaning, [edge], content.budgets)
 
     return replace_bundle(directory, fill)

@@ -1,11 +1,11 @@
 """Writing a network with exits as a bundle of segments."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.description import Bundle, Preprocessing
 from tnn_tflite.bundle.labels import Labels, labels_by_output
 from tnn_tflite.bundle.program_content import ProgramContent
 from tnn_tflite.bundle.programs import SEGMENT, Edge, Program
@@ -26,7 +26,10 @@ class SegmentContent(ProgramContent):
 
 
 def write_segments(
-    directory: str | os.PathLike, contents: Sequence[SegmentContent], labels: Labels | None = None
+    directory: str | os.PathLike,
+    contents: Sequence[SegmentContent],
+    labels: Labels | None = None,
+    preprocessing: Mapping[str, Preprocessing] | None = None,
 ) -> Bundle:
     """Writes a bundle, or leaves everything as it was.
 
@@ -34,6 +37,7 @@ def write_segments(
         directory: As for `write_bundle`.
         contents: The segments in the order in which they run.
         labels: A name for each class.
+        preprocessing: As for `write_bundle`.
 
     Returns:
         The bundle, read back and checked.
@@ -48,7 +52,7 @@ def write_segments(
     def fill(folder: Path) -> None:
         programs = [_write(folder, place, one) for place, one in enumerate(contents, start=1)]
         edges: Iterable[Edge] = [edge for one in contents for edge in one.edges]
-        write_manifest(folder, programs, "files", None, by_output, None, edges)
+        write_manifest(folder, programs, "files", None, by_output, preprocessing, edges)
 
     return replace_bundle(directory, fill)
 

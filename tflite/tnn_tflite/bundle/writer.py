@@ -7,11 +7,11 @@ folder then takes the destination's place (see `replacing.py`).
 import hashlib
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tnn_tflite.bundle.description import LAYOUTS, OF_LEVELS, Bundle, SharedFile
+from tnn_tflite.bundle.description import LAYOUTS, OF_LEVELS, Bundle, Preprocessing, SharedFile
 from tnn_tflite.bundle.labels import Labels, labels_by_output
 from tnn_tflite.bundle.manifest import MANIFEST, manifest_text, read_bundle
 from tnn_tflite.bundle.program_content import LevelContent, ProgramContent
@@ -36,6 +36,7 @@ def write_bundle(
     shared: bytes | None = None,
     labels: Labels | None = None,
     controller: ProgramContent | None = None,
+    preprocessing: Mapping[str, Preprocessing] | None = None,
 ) -> Bundle:
     """Writes a bundle, or leaves everything as it was.
 
@@ -51,6 +52,7 @@ def write_bundle(
             `content` of each level.
         labels: A name for each class; by the name of the output where there are several.
         controller: The program that chooses the level; see `Bundle.controller`.
+        preprocessing: How a picture becomes an input, by the name of the input.
 
     Returns:
         The bundle, read back and checked.
@@ -63,7 +65,9 @@ def write_bundle(
     check_layout(layout, OF_LEVELS)
     return replace_bundle(
         directory,
-        lambda folder: _write_files(folder, contents, layout, shared, labels, controller),
+        lambda folder: _write_files(
+            folder, contents, layout, shared, labels, controller, preprocessing
+        ),
     )
 
 
@@ -135,6 +139,7 @@ def _write_files(
     shared: bytes | None,
     labels: Labels | None,
     controller: ProgramContent | None,
+    preprocessing: Mapping[str, Preprocessing] | None,
 ) -> None:
     first, contents = peek(contents)
     by_output = labels_by_output(labels, first.outputs)  # before the other levels are converted
@@ -146,7 +151,7 @@ def _write_files(
         write_file(folder / SHARED, shared)
         file = SharedFile(SHARED, len(shared), _hash(shared))
         levels = tuple(_level(content, SHARED) for content in contents)
-    write_manifest(folder, [*programs, *levels], layout, file, by_output)
+    write_manifest(folder, [*programs, *levels], layout, file, by_output, preprocessing)
 
 
 def write_manifest(folder: Path, *parts: Any) -> None:

@@ -14,7 +14,7 @@ from absl import flags
 
 from tnn_tflite.command.arguments import Arguments
 from tnn_tflite.command.interpreter_flags import define_interpreter_flags, open_dispatcher
-from tnn_tflite.command.sample_file import read_sample
+from tnn_tflite.command.sample_file import as_input, read_sample
 from tnn_tflite.dispatch.calibrate import calibrate
 from tnn_tflite.dispatch.dispatcher import Dispatcher
 from tnn_tflite.latency.powercap import POWERCAP
@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> None:
     table = calibrate(
         dispatcher,
         x=_sample(dispatcher, values),
-        labelled=_labelled(values),
+        labelled=_labelled(dispatcher, values),
         rounds=values.rounds,
         powercap=values.powercap,
     )
@@ -47,7 +47,12 @@ def _define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "sample", None, ".npy, .npz or picture to run; zeros if not given", flag_values=values
     )
-    flags.DEFINE_float("scale", 255.0, "what integer pixels are divided by", flag_values=values)
+    flags.DEFINE_float(
+        "scale",
+        None,
+        "what integer pixels are divided by, if not as the bundle says",
+        flag_values=values,
+    )
     flags.DEFINE_string(
         "labelled", None, ".npz with samples x and classes y: store accuracy", flag_values=values
     )
@@ -60,10 +65,12 @@ def _define_flags(values: flags.FlagValues) -> None:
 def _sample(dispatcher: Dispatcher, values: flags.FlagValues) -> dict[str, np.ndarray] | None:
     if values.sample is None:
         return None
-    return read_sample(values.sample, dispatcher.bundle.inputs, values.scale)
+    return read_sample(values.sample, dispatcher.bundle, values.scale)
 
 
-def _labelled(values: flags.FlagValues) -> tuple[np.ndarray, np.ndarray] | None:
+def _labelled(
+    dispatcher: Dispatcher, values: flags.FlagValues
+) -> tuple[np.ndarray, np.ndarray] | None:
     if values.labelled is None:
         return None
     with np.load(values.labelled) as file:
@@ -73,4 +80,6 @@ def _labelled(values: flags.FlagValues) -> tuple[np.ndarray, np.ndarray] | None:
                 f"Expected the arrays x and y in '{values.labelled}'. "
                 f"Received: {', '.join(file.files) or 'none'}"
             )
-        return file["x"], file["y"]
+        bundle = dispatcher.bundle
+        x = as_input(file["x"], bundle.inputs[0], bundle, values.scale)
+        return x, file["y"]

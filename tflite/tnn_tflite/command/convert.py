@@ -11,6 +11,7 @@ levels lose accuracy; but not where every sample drew its own utilization in tra
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ def main(argv: Sequence[str]) -> None:
         representative_data=_array(asked.representative, asked.key),
         inference_type=asked.inference_type,
         layout=asked.layout,
+        labels=asked.labels and Path(asked.labels).read_text(encoding="utf-8").splitlines(),
         controller=asked.controller and _load(asked.controller),
         exits=asked.exits,
     )
@@ -84,6 +86,9 @@ def _define_flags(values: flags.FlagValues) -> None:
         None,
         "whether the outputs are exits, shipped as segments; if not given, as the model says",
         flag_values=values,
+    )
+    flags.DEFINE_string(
+        "labels", None, "text file with the name of a class in each line", flag_values=values
     )
     flags.DEFINE_string("layout", LAYOUTS[0], " or ".join(LAYOUTS), flag_values=values)
     flags.DEFINE_string(

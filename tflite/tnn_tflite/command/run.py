@@ -1,8 +1,8 @@
 """Runs a bundle on an image and prints the outputs, the level that ran and its latency.
 
 IMAGE is a .npy or .npz file with one sample or a batch, or a picture (.png, .jpg; needs Pillow),
-which is resized to the network's input. Integer pixels are divided by --scale where the network
-takes floats.
+which is resized to the network's input. Pixels become numbers as the bundle says, or are divided by
+--scale.
 
     keras-tnn run bundle cat.png --utilization=0.5
     keras-tnn run bundle cat.png --budget_ms=4
@@ -19,6 +19,7 @@ from tnn_tflite.command.interpreter_flags import define_interpreter_flags, open_
 from tnn_tflite.command.latency import median_milliseconds
 from tnn_tflite.command.sample_file import read_sample
 from tnn_tflite.dispatch.dispatcher import Dispatcher
+from tnn_tflite.dispatch.quantized_values import dequantize
 from tnn_tflite.dispatch.result import Result
 
 ROWS = 10  # samples of a batch that are printed
@@ -33,12 +34,12 @@ def main(argv: Sequence[str]) -> None:
         return
     directory, image = found
     dispatcher = open_dispatcher(directory, values)
-    x = read_sample(image, dispatcher.bundle.inputs, values.scale)
+    x = read_sample(image, dispatcher.bundle, values.scale)
     asked = _asked(values, dispatcher)
     if not asked or dispatcher.bundle.segments:
         dispatcher.warm_up()  # no budget is spent on files, and the shares are of a usual call
     result = dispatcher.run(x, **asked)
-    outputs = _by_name(dispatcher, result.outputs)
+    outputs = _by_name(dispatcher, result)
     _print_level(result, asked)
     again = {} if not asked else {"utilization": result.utilization}  # without what a budget takes
     milliseconds = median_milliseconds(partial(dispatcher, x, **again), values.repeats)
@@ -63,7 +64,12 @@ def _define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_float(
         "budget_ms", None, "what a call may take, in the place of u", flag_values=values
     )
-    flags.DEFINE_float("scale", 255.0, "what integer pixels are divided by", flag_values=values)
+    flags.DEFINE_float(
+        "scale",
+        None,
+        "what integer pixels are divided by, if not as the bundle says",
+        flag_values=values,
+    )
     flags.DEFINE_integer(
         "top", 3, "classes printed for each sample", lower_bound=1, flag_values=values
     )
@@ -72,12 +78,14 @@ def _define_flags(values: flags.FlagValues) -> None:
     define_interpreter_flags(values)
 
 
-def _by_name(
-    dispatcher: Dispatcher, outputs: np.ndarray | dict[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    if isinstance(outputs, dict):
-        return outputs
-    return {dispatcher.bundle.outputs[0].name: outputs}
+def _by_name(dispatcher: Dispatcher, result: Result) -> dict[str, np.ndarray]:
+    """The outputs as numbers, also where the network gives integers that stand for them."""
+    outputs, specs = result.outputs, dispatcher.bundle.outputs
+    if not isinstance(outputs, dict):
+        outputs = {specs[0].name: outputs}
+    forms = zip(specs, result.level.output_quantization, strict=False)
+    found = {spec.name: dequantize(outputs[spec.name], form) for spec, form in forms if form}
+    return {**outputs, **found}
 
 
 def _asked(values: flags.FlagValues, dispatcher: Dispatcher) -> dict[str, float]:

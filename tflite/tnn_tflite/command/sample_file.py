@@ -1,25 +1,31 @@
 """A sample from a file, brought to the form that a bundle takes.
 
-`.npy` and `.npz` hold arrays, one sample or a batch. Any other file is an image that Pillow reads,
-scaled to the size that the network takes.
+`.npy` and `.npz` hold arrays, one sample or a batch. Any other file is a picture that Pillow reads,
+resized to what the network takes. The bundle says how pixels become numbers.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 
-from tnn_tflite.bundle.programs import TensorSpec
+from tnn_tflite.bundle.description import Bundle, Preprocessing
+from tnn_tflite.bundle.programs import Quantization, TensorSpec
+from tnn_tflite.dispatch.pixels import from_pixels
+from tnn_tflite.dispatch.quantized_values import quantize
+
+BYTE = 255.0  # what pixels are divided by where nobody says
 
 
-def read_sample(path: str, specs: Sequence[TensorSpec], scale: float) -> dict[str, np.ndarray]:
+def read_sample(path: str, bundle: Bundle, scale: float | None = None) -> dict[str, np.ndarray]:
     """Reads the inputs of a network from a file.
 
     Args:
         path: A `.npy` file (one input), an `.npz` file (an array for each input, by name; any
             name if there is one), or an image.
-        specs: The inputs of the network.
-        scale: What integer pixels are divided by where the network takes floats.
+        bundle: Says what the network takes, and how pixels become that.
+        scale: What pixels are divided by, in the place of what the bundle says.
 
     Returns:
         The arrays by input name. Their shapes are not checked here.
@@ -28,19 +34,25 @@ def read_sample(path: str, specs: Sequence[TensorSpec], scale: float) -> dict[st
         ValueError: If the file does not hold what the network takes.
         OSError: If the file cannot be read.
     """
-    arrays = _read_arrays(path, specs)
-    return {spec.name: _as_input(arrays[spec.name], spec, scale) for spec in specs}
+    is_picture = Path(path).suffix.lower() not in (".npy", ".npz")
+    arrays = _read_arrays(path, bundle)
+    return {
+        spec.name: as_input(arrays[spec.name], spec, bundle, scale, is_picture)
+        for spec in bundle.inputs
+    }
 
 
-def _read_arrays(path: str, specs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
-    suffix = Path(path).suffix.lower()
+def _read_arrays(path: str, bundle: Bundle) -> dict[str, np.ndarray]:
+    suffix, specs = Path(path).suffix.lower(), bundle.inputs
     if suffix == ".npz":
         return _read_npz(path, specs)
     if len(specs) > 1:
         names = ", ".join(spec.name for spec in specs)
         raise ValueError(f"Expected an .npz file with the arrays {names}. Received: {path}")
     only = specs[0]
-    return {only.name: np.load(path) if suffix == ".npy" else _read_image(path, only)}
+    if suffix == ".npy":
+        return {only.name: np.load(path)}
+    return {only.name: _read_image(path, only, bundle.preprocessing.get(only.name))}
 
 
 def _read_npz(path: str, specs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
@@ -57,7 +69,7 @@ def _read_npz(path: str, specs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read_image(path: str, spec: TensorSpec) -> np.ndarray:
+def _read_image(path: str, spec: TensorSpec, steps: Preprocessing | None) -> np.ndarray:
     modes = {1: "L", 3: "RGB", 4: "RGBA"}
     if len(spec.shape) != 3 or spec.shape[-1] not in modes:
         raise ValueError(
@@ -65,21 +77,74 @@ def _read_image(path: str, spec: TensorSpec) -> np.ndarray:
             f"Received: {path}"
         )
     try:
-        from PIL import Image
+        from PIL import Image, ImageOps
     except ImportError as error:
         raise ImportError(
             f"Reading '{path}' needs Pillow: pip install pillow, or save the image as .npy"
         ) from error
     height, width, channels = spec.shape
+    size, resampling = (width, height), Image.Resampling.BILINEAR
     with Image.open(path) as image:
-        resized = image.convert(modes[channels]).resize((width, height), Image.Resampling.BILINEAR)
+        picture = image.convert(modes[channels])
+    if steps and steps.resize == "crop":
+        resized = ImageOps.fit(picture, size, resampling)
+    else:
+        resized = picture.resize(size, resampling)
     return np.asarray(resized).reshape(spec.shape)
 
 
-def _as_input(array: np.ndarray, spec: TensorSpec, scale: float) -> np.ndarray:
+def as_input(
+    array: np.ndarray,
+    spec: TensorSpec,
+    bundle: Bundle,
+    scale: float | None = None,
+    is_picture: bool = False,
+) -> np.ndarray:
+    """Returns an array in the element type of an input.
+
+    Args:
+        array: Numbers; or integers, which are pixels where the input takes floats.
+        spec: The input.
+        bundle: Says how pixels become numbers, and these integers.
+        scale: What pixels are divided by, in the place of what the bundle says.
+        is_picture: Whether integers are pixels also where the input takes integers.
+    """
     dtype = np.dtype(spec.dtype)
-    if dtype.kind == "f" and array.dtype.kind in "iu":
-        return (array / scale).astype(dtype)
     if dtype.kind == "f" and array.dtype.kind == "f":
         return array.astype(dtype)
+    if array.dtype.kind in "iu" and (dtype.kind == "f" or is_picture):
+        values = _from_pixels(array, bundle.preprocessing.get(spec.name), scale)
+        form = None if dtype.kind == "f" else _quantization(bundle, spec.name)
+        return values.astype(dtype) if form is None else quantize(values, form, spec.dtype)
     return array
+
+
+def _from_pixels(
+    pixels: np.ndarray, steps: Preprocessing | None, scale: float | None
+) -> np.ndarray:
+    if scale is None and steps is not None:
+        return from_pixels(pixels, steps)
+    if scale is None:
+        scale = BYTE
+        logging.warning(
+            "The bundle does not say how pixels become its input: they are divided by %g. "
+            "Expected convert(..., preprocessing=), or --scale",
+            scale,
+        )
+    return pixels / np.float32(scale)
+
+
+def _quantization(bundle: Bundle, name: str) -> Quantization:
+    """How integers of an input stand for numbers, the same in all programs that read it."""
+    found = {
+        form
+        for program in bundle.programs
+        for spec, form in zip(program.inputs, program.input_quantization, strict=False)
+        if spec.name == name
+    }
+    if len(found) != 1 or None in found:
+        raise ValueError(
+            f"Expected one way for input '{name}' to be quantized, or its integers as .npy. "
+            f"Received: {sorted(map(str, found))} in the levels"
+        )
+    return found.pop()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tnn_tflite.bundle.description import OF_LEVELS, PATTERNS, Bundle
+from tnn_tflite.bundle.description import OF_LEVELS, PATTERNS, Bundle, Preprocessing
 from tnn_tflite.bundle.labels import Labels
 from tnn_tflite.bundle.pattern_writer import write_patterns
 from tnn_tflite.bundle.program_content import ProgramContent
@@ -20,6 +20,7 @@ from tnn_tflite.conversion.controller import check_kind, controller_content
 from tnn_tflite.conversion.converted_level import ConvertedLevel, program_fields
 from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
 from tnn_tflite.conversion.patterns import check_policy, pattern_content
+from tnn_tflite.conversion.pictures import known_inputs, preprocessing_of
 from tnn_tflite.conversion.segments import check_alone, convert_segments, has_exits
 from tnn_tflite.quantization.aware_training import AwareTraining
 from tnn_tflite.quantization.input_means import input_means
@@ -46,6 +47,7 @@ def convert(
     inference_type: str = "float32",
     layout: str = "files",
     labels: Labels | None = None,
+    preprocessing: Preprocessing | Mapping[str, Preprocessing] | None = None,
     controller: keras.Model | None = None,
     exits: bool | None = None,
     verbose: bool = True,
@@ -92,6 +94,10 @@ def convert(
             of all components), and with `calibration_data` they share the statistics.
         labels: A name for each class, stored in the bundle; a mapping by the name of the output
             where there are several. `Dispatcher.labels` has them on the device.
+        preprocessing: How a picture becomes an input, by name where several take pictures. With
+            it `keras-tnn run` takes picture files and `Dispatcher` pixels. None finds out: the
+            data above tell it if they lie in [0, 1] or in [0, 255], else, without data, a
+            `Rescaling` or `Normalization` that the model begins with.
         controller: A Keras model that chooses the level on the device: it reads what the network
             reads and gives a number for each of the levels, probabilities or logits, of which the
             largest decides. Or it gives `{"choice": ..., "answer": ...}`, where the answer is that
@@ -133,7 +139,8 @@ def convert(
             quantization, representative_data, inference_type, network, quantization == "int8"
         )
         names = getattr(model, "exit_names", None)
-        return convert_segments(network, names, directory, plan, labels, verbose)
+        pictures = preprocessing_of(network, preprocessing, known_inputs(plan, calibration_data))
+        return convert_segments(network, names, directory, plan, labels, pictures, verbose)
     _check_sharing(layout, quantization)
     if layout == PATTERNS:
         budgets = check_policy(model, levels, controller, inference_type)
@@ -146,19 +153,21 @@ def convert(
             threshold=threshold,
             verbose=verbose,
         )
-        return write_patterns(directory, content, labels)
+        pictures = preprocessing_of(model, preprocessing, known_inputs(plan, calibration_data))
+        return write_patterns(directory, content, labels, pictures)
     levels, make = levels_of(model, levels, calibration_data, threshold)
     first = next(iter(model.values())) if isinstance(model, Mapping) else model
     # By it the weights of all levels are put on one grid, the same in every layout.
     keep_float = quantization == "int8" or layout != "files"
     plan = plan_for(quantization, representative_data, inference_type, first, keep_float)
+    pictures = preprocessing_of(first, preprocessing, known_inputs(plan, calibration_data))
     CONVERTER.start()
     converted = _converted(levels, make, plan, verbose)
     program = None
     if controller is not None:  # it fits to the first level, or the others need not be made
         low, converted = peek(converted)
         program = controller_content(controller, low, len(levels), plan)
-    return write_levels(directory, converted, layout, labels, program)
+    return write_levels(directory, converted, layout, labels, program, pictures)
 
 
 def write_levels(
@@ -167,11 +176,12 @@ def write_levels(
     layout: str = "files",
     labels: Labels | None = None,
     controller: ProgramContent | None = None,
+    preprocessing: Mapping[str, Preprocessing] | None = None,
 ) -> Bundle:
     """Puts converted levels together and writes them; the arguments are those of `write_bundle`."""
     check_layout(layout, OF_LEVELS)
     contents, shared = assemble(levels, layout)
-    return write_bundle(directory, contents, layout, shared, labels, controller)
+    return write_bundle(directory, contents, layout, shared, labels, controller, preprocessing)
 
 
 def levels_of(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnn_tflite.bundle.description import Bundle
+from tnn_tflite.bundle.description import Bundle, Preprocessing
 from tnn_tflite.bundle.labels import Labels
 from tnn_tflite.bundle.programs import Edge, Quantization, TensorSpec
 from tnn_tflite.bundle.segment_writer import SegmentContent, write_segments
@@ -63,6 +63,7 @@ def convert_segments(
     directory: str | os.PathLike,
     plan: Plan,
     labels: Labels | None,
+    preprocessing: Mapping[str, Preprocessing],
     verbose: bool,
 ) -> Bundle:
     """Converts a plain network with exits and writes it.
@@ -72,6 +73,7 @@ def convert_segments(
         names: Of the exits; None takes those of the outputs.
         plan: How it is quantized.
         directory, labels, verbose: As for `convert`.
+        preprocessing: By the name of the input.
 
     Raises:
         ValueError: If exits differ in shape or type, or one of them costs nothing.
@@ -89,7 +91,7 @@ def convert_segments(
                 f"{count}/{len(contents)}  up to exit '{one.name}': {one.macs:,} MACs, "
                 f"{one.parameters:,} parameters, {len(one.content):,} bytes"
             )
-    return write_segments(directory, contents, labels)
+    return write_segments(directory, contents, labels, preprocessing)
 
 
 def _with_correct_biases(file: ConvertedFile, plan: Plan) -> bytes:

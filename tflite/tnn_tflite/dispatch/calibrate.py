@@ -86,7 +86,7 @@ def warm_calls(dispatcher: Dispatcher, x: Any = None) -> list[Callable[[], objec
     ]
     if controller is not None:
         controller.warm_up()
-        inputs, _ = InputReader(specs)(x)
+        inputs, _ = InputReader(specs, dispatcher.bundle.preprocessing)(x)
         calls.append(partial(controller.run, inputs))
     return calls
 

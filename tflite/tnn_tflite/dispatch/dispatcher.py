@@ -101,7 +101,7 @@ class Dispatcher:
         if trial:  # before the delegate is loaded here: some devices serve one process only
             try_bundle(self._bundle, find_runtime(runtime, num_threads=num_threads), delegate)
         self._runtime = find_runtime(runtime, num_threads=num_threads, delegate=delegate)
-        self._read_inputs = InputReader(self._bundle.inputs)
+        self._read_inputs = InputReader(self._bundle.inputs, self._bundle.preprocessing)
         self._input_names = [spec.name for spec in self._bundle.inputs]
         self._utilizations = [level.utilization for level in self.levels]
         cap = None if memory_limit is None else MemoryCap(self._checked_limit(memory_limit))
@@ -135,7 +135,8 @@ class Dispatcher:
         Args:
             x: One sample, or a batch of any size. A network with several inputs takes a
                 dictionary by name or a list in order. Arrays have exactly the dtype of the
-                bundle's inputs, and floats are finite. Where that is an integer that stands for
+                bundle's inputs, and floats are finite; pixels, uint8, are scaled where the
+                bundle says how (`Bundle.preprocessing`). Where that is an integer that stands for
                 a real number, each level has an `input_quantization` of its own.
             utilization: How much of the network may run, in (0, 1]. An array of shape `(batch,)`
                 gives each sample its own: samples of one level run together.

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from tnn_tflite.bundle.description import Preprocessing
 from tnn_tflite.bundle.programs import TensorSpec
+from tnn_tflite.dispatch.pixels import from_pixels
 
 
 class InputReader:
@@ -14,10 +16,16 @@ class InputReader:
 
     Args:
         specs: The inputs of the network.
+        preprocessing: By name of an input that reads floats, what makes them of pixels, uint8.
     """
 
-    def __init__(self, specs: Sequence[TensorSpec]) -> None:
-        self._inputs = [_Input(spec, _label(spec, len(specs))) for spec in specs]
+    def __init__(
+        self, specs: Sequence[TensorSpec], preprocessing: Mapping[str, Preprocessing] | None = None
+    ) -> None:
+        steps = preprocessing or {}
+        self._inputs = [
+            _Input(spec, _label(spec, len(specs)), steps.get(spec.name)) for spec in specs
+        ]
         self._names = [spec.name for spec in specs]
 
     def __call__(self, x: Any) -> tuple[list[np.ndarray], bool]:
@@ -78,8 +86,9 @@ class InputReader:
 
 
 class _Input:
-    def __init__(self, spec: TensorSpec, label: str) -> None:
+    def __init__(self, spec: TensorSpec, label: str, steps: Preprocessing | None) -> None:
         self._label = label
+        self._steps = steps
         self._shape = spec.shape
         self._rank = len(spec.shape)
         self._dtype = np.dtype(spec.dtype)
@@ -87,7 +96,7 @@ class _Input:
 
     def read(self, value: Any) -> tuple[np.ndarray, bool]:
         if not isinstance(value, np.ndarray) or value.dtype != self._dtype:
-            raise self._wrong_type(value)
+            value = self._from_pixels(value)
         if value.shape == self._shape:
             batch, batched = value[np.newaxis], False
         elif value.ndim == self._rank + 1 and value.shape[1:] == self._shape:
@@ -97,6 +106,14 @@ class _Input:
         if self._is_float and not all_finite(value):
             raise self._not_finite(value)
         return batch, batched
+
+    def _from_pixels(self, value: Any) -> np.ndarray:
+        pixels = isinstance(value, np.ndarray) and value.dtype == np.uint8
+        if not (pixels and self._steps and self._is_float):
+            raise self._wrong_type(value)
+        if value.shape[-3:] != self._shape:
+            raise self._wrong_shape(value)
+        return from_pixels(value, self._steps).astype(self._dtype)
 
     def _wrong_type(self, value: Any) -> ValueError:
         if isinstance(value, np.ndarray):
