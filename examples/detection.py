@@ -26,8 +26,8 @@ import keras_tnn as tnn
 
 DATA = flags.DEFINE_string("data", None, "An .npz with photos and boxes.", required=True)
 OUT = flags.DEFINE_string("out", "detection_run", "Folder for weights, tables and figures.")
-EPOCHS = flags.DEFINE_integer("epochs", 40, "Epochs of the detector without a dial.")
-TUNE = flags.DEFINE_integer("tune_epochs", 20, "Epochs of fine-tuning.")
+EPOCHS = flags.DEFINE_integer("epochs", 30, "Epochs of the detector without a dial.")
+TUNE = flags.DEFINE_integer("tune_epochs", 12, "Epochs of fine-tuning.")
 RATE = flags.DEFINE_float("rate", 1e-3, "First learning rate of fine-tuning.")
 HELD_OUT = flags.DEFINE_integer("held_out", 0, "Training photos to test on, in place of the test.")
 LEVELS = (0.25, 0.5, 0.625, 0.75, 1.0)
