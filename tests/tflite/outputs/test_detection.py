@@ -49,8 +49,8 @@ def test_against_the_slow_reference(count, classes, seed, overlap):
 def test_decoded_boxes_are_what_keras_makes_of_offsets():
     keras = pytest.importorskip("keras")
     random = np.random.default_rng(0)
-    anchors = np.sort(random.random((20, 2, 2)) * 50, axis=1).reshape(20, 4)
-    offsets = random.normal(0, 0.3, (20, 4))
+    anchors = np.sort(random.random((20, 2, 2)).astype("float32") * 50, axis=1).reshape(20, 4)
+    offsets = random.normal(0, 0.3, (20, 4)).astype("float32")
     expected = keras.utils.bounding_boxes.decode_deltas_to_boxes(
         anchors, offsets, anchor_format="xyxy", box_format="xyxy", encoded_format="center_xywh"
     )
