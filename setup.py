@@ -11,6 +11,7 @@ MICRO = ["tflite-micro", "ai-edge-litert", "absl-py"]  # the former has pre-rele
 QAT = ["tensorflow-model-optimization", "tf_keras"]
 DATA = ["tensorflow-datasets", "scikit-learn"]
 PLOT = ["matplotlib"]
+DETECTION = ["keras-hub", "pycocotools"]
 DOCS = ["mkdocs-material", "mkdocstrings-python"]
 TEST = ["pytest", "pytest-xdist", "hypothesis", "ruff", "tensorboard", "setuptools", "wheel"]
 # No tflite-runtime is published for Python 3.12, and no tflite-micro beside Linux: the tests skip.
@@ -44,6 +45,7 @@ setup(
         "qat": QAT,
         "data": DATA,
         "plot": PLOT,
+        "detection": DETECTION,
         "docs": DOCS,
         "dev": TRAIN
         + EDGE

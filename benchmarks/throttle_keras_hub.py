@@ -315,7 +315,7 @@ def converted(dialled, x, masked) -> str:
 
 
 def called(model, inputs) -> list:
-    """The outputs. With one input, or a dictionary, they are handed over as the model takes them."""
+    """The outputs, of inputs in the form in which the model takes them."""
     structure = keras.tree.pack_sequence_as(model.input, list(inputs))
     made = keras.tree.flatten(model(structure, training=False))
     return [keras.ops.convert_to_numpy(one) for one in made]

@@ -10,8 +10,8 @@ from keras import ops
 from keras_tnn.cost.obeyed_groups import obeyed_groups
 from keras_tnn.cost.remainder import Remainder
 from keras_tnn.surgery.blocks import find_blocks
+from keras_tnn.surgery.calls import Call
 from keras_tnn.surgery.gate_fronts import front_calls
-from keras_tnn.surgery.graph import Call
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,10 @@ from keras_tnn.cost.memory import moved_bytes, tensor_bytes, weight_bytes
 from keras_tnn.cost.part_conditions import find_conditions
 from keras_tnn.cost.remainder import Product, Remainder
 from keras_tnn.layers.gated import Gated
+from keras_tnn.surgery.calls import Call, Graph
 from keras_tnn.surgery.channels import by_tensor
 from keras_tnn.surgery.gate_calls import GateCall, find_gates
-from keras_tnn.surgery.graph import Call, Graph, read_graph
+from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.macs import macs_of_call
 from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rule import Axes, Kept

@@ -9,7 +9,8 @@ import keras
 from keras_tnn.cost.at_shape import at_shape
 from keras_tnn.cost.memory import moved_bytes, tensor_bytes, weight_bytes
 from keras_tnn.cost.pooling_flops import pooling_flops
-from keras_tnn.surgery.graph import Call, read_graph
+from keras_tnn.surgery.calls import Call
+from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.macs import macs_of_call
 from keras_tnn.utilization import has_dial
 

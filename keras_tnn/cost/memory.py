@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from keras_tnn.surgery.arguments import product
-from keras_tnn.surgery.graph import Call
+from keras_tnn.surgery.calls import Call
 from keras_tnn.surgery.registry import rule_of
 
 

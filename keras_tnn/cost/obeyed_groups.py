@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_tnn.cost.remainder import Remainder
-from keras_tnn.surgery.graph import Call
+from keras_tnn.surgery.calls import Call
 
 
 def obeyed_groups(call: Call, remainder: Remainder) -> np.ndarray | None:

@@ -20,7 +20,7 @@ of the gated ones 0.0134 G.
 
 import math
 
-from keras_tnn.surgery.graph import Call
+from keras_tnn.surgery.calls import Call
 from keras_tnn.surgery.registry import rule_of
 
 

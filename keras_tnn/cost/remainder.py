@@ -12,6 +12,7 @@ from functools import reduce
 import numpy as np
 
 from keras_tnn.gates import Gate
+from keras_tnn.surgery.calls import Call, Graph, tensors_in
 from keras_tnn.surgery.channels import Channels, total_width
 from keras_tnn.surgery.cut import (
     backward,
@@ -23,7 +24,6 @@ from keras_tnn.surgery.cut import (
     wanted_of,
 )
 from keras_tnn.surgery.gate_calls import GateCall
-from keras_tnn.surgery.graph import Call, Graph, tensors_in
 from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rule import Kept
 

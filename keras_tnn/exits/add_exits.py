@@ -9,7 +9,8 @@ from keras_tnn.exits.exit_gates import exit_gate
 from keras_tnn.exits.exits_model import ExitsModel, GatedExitsModel, ThrottledExitsModel
 from keras_tnn.exits.heads import BranchHead, last_map, with_head
 from keras_tnn.exits.places import default_places, named_places
-from keras_tnn.surgery.graph import Graph, read_graph, substitute, tensors_in
+from keras_tnn.surgery.calls import Graph, substitute, tensors_in
+from keras_tnn.surgery.graph import read_graph
 from keras_tnn.utilization import has_dial
 
 

@@ -10,7 +10,7 @@ from keras_tnn.gates import LearnedGate
 from keras_tnn.layers import ChannelGate
 from keras_tnn.layers.gated import GroupedChannels
 from keras_tnn.surgery import gates_of
-from keras_tnn.surgery.graph import Graph, is_tensor
+from keras_tnn.surgery.calls import Graph, is_tensor
 
 CONVOLUTIONS = {1: layers.Conv1D, 2: layers.Conv2D, 3: layers.Conv3D}
 POOLINGS = {1: layers.MaxPooling1D, 2: layers.MaxPooling2D, 3: layers.MaxPooling3D}

@@ -7,7 +7,7 @@ utilization are no way past: they carry decisions, not data.
 from dataclasses import dataclass
 
 from keras_tnn.gates import Gate
-from keras_tnn.surgery.graph import Call, Graph, tensors_in
+from keras_tnn.surgery.calls import Call, Graph, tensors_in
 from keras_tnn.surgery.macs import macs_of_call
 
 

@@ -8,7 +8,7 @@ import keras
 
 from keras_tnn.exits.passages import Block, blocks
 from keras_tnn.layers import ChannelGate
-from keras_tnn.surgery.graph import Graph, tensors_in
+from keras_tnn.surgery.calls import Graph, tensors_in
 
 DEPTHS = (1 / 4, 3 / 4)
 

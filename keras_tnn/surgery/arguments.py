@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_tnn.surgery.graph import Call
+from keras_tnn.surgery.calls import Call
 
 
 def argument(call: Call, position: int, name: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_tnn.gates import Gate
 from keras_tnn.layers.residual_gate import ResidualGate
-from keras_tnn.surgery.graph import Call, Graph, tensors_in
+from keras_tnn.surgery.calls import Call, Graph, tensors_in
 from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.elementwise import AddRule
 

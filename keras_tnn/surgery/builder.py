@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from keras_tnn.layers.gated import Gated, features_of
+from keras_tnn.surgery.calls import Call, substitute
 from keras_tnn.surgery.copies import copy_of
-from keras_tnn.surgery.graph import Call, substitute
 from keras_tnn.surgery.slices import Slice, merged_weights
 
 

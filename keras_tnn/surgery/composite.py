@@ -150,7 +150,7 @@ class Opening:
             return own[id(variable)]
 
         swapped = {
-            key: exchange(value, partial(as_tensor, key))
+            key: with_tensors(value, partial(as_tensor, key))
             for key, value in attributes.items()
             if holds_weights(value)
         }
@@ -209,7 +209,7 @@ def holds_weights(value) -> bool:
     return is_weight(value) or keras.ops.is_tensor(value)
 
 
-def exchange(value, as_tensor):
+def with_tensors(value, as_tensor):
     """The attribute with tensors in place of weights."""
     if isinstance(value, (list, tuple)):
         return [as_tensor(x) for x in value]

@@ -11,9 +11,10 @@ import keras
 from keras_tnn.gates import Gate, Threshold
 from keras_tnn.gates.inference import check_threshold, deciding
 from keras_tnn.layers.hard_gate import HardGate
+from keras_tnn.surgery.calls import Graph
 from keras_tnn.surgery.cut import cut_known, known_utilization
 from keras_tnn.surgery.gate_calls import gates_of
-from keras_tnn.surgery.graph import Graph, read_graph
+from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.materialize import as_level_of, read_throttled_graph
 from keras_tnn.surgery.recalibrate import recalibrate
 from keras_tnn.surgery.skipping import skipping

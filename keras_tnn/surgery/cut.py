@@ -15,8 +15,8 @@ import keras_tnn.surgery.rules  # noqa: F401  (registers the rules)
 from keras_tnn.gates import Gate
 from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.builder import Builder
+from keras_tnn.surgery.calls import Call, Graph, substitute, tensors_in, width
 from keras_tnn.surgery.channels import Channels, CutTensor
-from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in, width
 from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.gating import check_known
 from keras_tnn.surgery.slices import Slice

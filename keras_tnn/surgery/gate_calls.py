@@ -11,7 +11,8 @@ import numpy as np
 from keras_tnn.gates import Gate
 from keras_tnn.gates.decision import call_key
 from keras_tnn.layers.gated import Gated
-from keras_tnn.surgery.graph import Call, Graph, read_graph, width
+from keras_tnn.surgery.calls import Call, Graph, width
+from keras_tnn.surgery.graph import read_graph
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import keras
 
 from keras_tnn.gates import Gate
 from keras_tnn.surgery.blocks import Readers
-from keras_tnn.surgery.graph import Call, Graph, read_graph
+from keras_tnn.surgery.calls import Call, Graph
+from keras_tnn.surgery.graph import read_graph
 
 
 def front_calls(graph: Graph) -> list[Call]:

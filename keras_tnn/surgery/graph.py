@@ -12,17 +12,12 @@ from keras_tnn.surgery.calls import (
     Graph,
     carries_mask,
     features_in,
-    is_tensor,
     substitute,
     tensors_in,
-    width,
     without_mask,
 )
 from keras_tnn.surgery.composite import Closed, Opened, Opening
 from keras_tnn.surgery.registry import find, is_open_to_all, rule_of
-
-__all__ = ["Call", "Graph", "carries_mask", "has_graph", "is_tensor", "read_graph", "substitute"]
-__all__ += ["tensors_in", "width", "without_mask"]
 
 
 def read_graph(model: keras.Model, at_inference: bool = False, composites: bool = True) -> Graph:

@@ -9,7 +9,7 @@ counted, as the papers do. FLOPs are 2 x MACs.
 
 import warnings
 
-from keras_tnn.surgery.graph import Call
+from keras_tnn.surgery.calls import Call
 from keras_tnn.surgery.registry import rule_of
 
 ADVICE = "`keras_tnn.surgery.rule` registers a rule with `kernels` or `macs`."

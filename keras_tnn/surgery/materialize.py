@@ -11,9 +11,10 @@ from keras_tnn.gates import Gate, Threshold
 from keras_tnn.gates.decision import call_key
 from keras_tnn.gates.inference import check_threshold, deciding
 from keras_tnn.layers.gated import Gated
+from keras_tnn.surgery.calls import Call, Graph
 from keras_tnn.surgery.cut import Cut, cut
 from keras_tnn.surgery.gate_calls import gates_of
-from keras_tnn.surgery.graph import Call, Graph, read_graph
+from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.recalibrate import recalibrate
 from keras_tnn.surgery.slices import copy_all
 from keras_tnn.utilization import check_one, has_dial

@@ -12,9 +12,9 @@ import numpy as np
 
 from keras_tnn.layers.channel_gate import ChannelGate
 from keras_tnn.surgery.blocks import BlockPiece, Readers, find_blocks, is_sum, other_term
+from keras_tnn.surgery.calls import Call, Graph, width
 from keras_tnn.surgery.channels import Channels
 from keras_tnn.surgery.gate_calls import groups_of
-from keras_tnn.surgery.graph import Call, Graph, width
 from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.convolution import ConvolutionRule, Mixing
 from keras_tnn.surgery.rules.dense import DenseRule

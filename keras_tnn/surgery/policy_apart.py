@@ -15,10 +15,11 @@ from keras import ops
 from keras_tnn.gates.inference import check_threshold
 from keras_tnn.layers.conditional_sum import ConditionalSum
 from keras_tnn.layers.hard_gate import HardGate
+from keras_tnn.surgery.calls import Call, substitute, tensors_in, width
 from keras_tnn.surgery.conditional import check_gates, with_hard_gates
 from keras_tnn.surgery.cut import cut_known
 from keras_tnn.surgery.gate_calls import gates_of
-from keras_tnn.surgery.graph import Call, read_graph, substitute, tensors_in, width
+from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.macs import macs_of_call
 from keras_tnn.surgery.materialize import read_throttled_graph
 from keras_tnn.surgery.recalibrate import batches_of, recalibrate

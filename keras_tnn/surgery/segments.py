@@ -12,7 +12,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_tnn.surgery.graph import Call, Graph, read_graph, substitute, tensors_in
+from keras_tnn.surgery.calls import Call, Graph, substitute, tensors_in
+from keras_tnn.surgery.graph import read_graph
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_tnn.layers import ChannelShuffle
-from keras_tnn.surgery.graph import Call, Graph, tensors_in
+from keras_tnn.surgery.calls import Call, Graph, tensors_in
 
 
 def fold_shuffles(graph: Graph) -> Graph:

@@ -11,10 +11,10 @@ from keras_tnn.layers.conditional_sum import ConditionalSum
 from keras_tnn.layers.hard_gate import HardGate
 from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.surgery.blocks import BlockPiece
+from keras_tnn.surgery.calls import Call, Graph, substitute, tensors_in, width
 from keras_tnn.surgery.copies import copy_of
 from keras_tnn.surgery.cut import cut_known
 from keras_tnn.surgery.gate_calls import groups_of
-from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in, width
 from keras_tnn.surgery.pieces import ChannelPiece, Pieces, is_linear
 from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.joining import ConcatenateRule

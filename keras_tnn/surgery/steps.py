@@ -6,7 +6,8 @@ from dataclasses import replace
 import keras
 from keras import layers
 
-from keras_tnn.surgery.graph import Call, Graph, has_graph, read_graph, substitute, tensors_in
+from keras_tnn.surgery.calls import Call, Graph, substitute, tensors_in
+from keras_tnn.surgery.graph import has_graph, read_graph
 
 
 def open_steps(graph: Graph) -> Graph:

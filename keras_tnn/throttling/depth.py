@@ -4,7 +4,7 @@ import itertools
 from dataclasses import dataclass
 
 from keras_tnn.surgery.blocks import is_sum
-from keras_tnn.surgery.graph import Call, Graph
+from keras_tnn.surgery.calls import Call, Graph
 from keras_tnn.throttling.rows import rows_per_sample
 
 

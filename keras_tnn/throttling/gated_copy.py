@@ -14,8 +14,8 @@ from keras_tnn.layers import (
     ThrottleableMultiHeadAttention,
 )
 from keras_tnn.surgery.builder import Builder
+from keras_tnn.surgery.calls import Call, Graph, substitute, tensors_in
 from keras_tnn.surgery.copies import with_own_functions
-from keras_tnn.surgery.graph import Call, Graph, substitute, tensors_in
 from keras_tnn.surgery.slices import copy_all
 from keras_tnn.throttling.depth import ResidualBlock
 from keras_tnn.throttling.rows import rows_per_sample

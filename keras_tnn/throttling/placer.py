@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_tnn.surgery.graph import Call, Graph
+from keras_tnn.surgery.calls import Call, Graph
 from keras_tnn.throttling.places import Place
 
 

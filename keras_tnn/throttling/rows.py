@@ -6,7 +6,7 @@ windows of a Swin transformer or the steps of a video, all of its rows obey the 
 
 import keras
 
-from keras_tnn.surgery.graph import Call, Graph, is_tensor, tensors_in
+from keras_tnn.surgery.calls import Call, Graph, is_tensor, tensors_in
 
 SAMPLES = 7919  # a batch that is told from any other size
 

@@ -6,7 +6,8 @@ import keras
 
 from keras_tnn.gates import Gate
 from keras_tnn.quantities import check_count
-from keras_tnn.surgery.graph import Graph, read_graph
+from keras_tnn.surgery.calls import Graph
+from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.shuffles import fold_shuffles
 from keras_tnn.surgery.steps import open_steps
 from keras_tnn.throttling.depth import residual_stages
@@ -18,10 +19,9 @@ from keras_tnn.throttling.rows import rows_per_sample
 from keras_tnn.throttling.same import check_same
 from keras_tnn.throttling.width import Granularity, Width, plan_width
 from keras_tnn.training import ThrottledModel
+from keras_tnn.training.own_class import own_methods
+from keras_tnn.training.throttled_task import throttled_as
 from keras_tnn.utilization import has_dial
-
-# What a subclass of keras.Model may write anew to train or compute in its own way.
-OWN_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 
 
 def throttle(
@@ -45,6 +45,10 @@ def throttle(
     opens one after another (nested, liu2022, 3.2.3). At u = 1 its outputs are the model's. Below,
     it needs training: fine-tune it with `AnnealedUtilization`, which draws u uniformly from
     [t, 1] with t falling from 1 (hostetler2019, 5.2 and A.3).
+
+    Methods of `keras.Model` that the model's class has written anew, such as the `compute_loss` of
+    a detector or the `fit` of a task with a preprocessor, are the result's, too, and those of its
+    levels (`materialize`); it is an instance of that class.
 
     With `gate`, every family of tied channels and every block has a gate of its own, which may be
     learned (herrmann2019): fine-tune it with `BatchActivation`. A gate that is not learned opens a
@@ -94,12 +98,12 @@ def throttle(
         out. Not compiled.
 
     Raises:
-        ValueError: if the model has no graph (subclassed, not built), has a dial already or has
-            training steps or losses of its own, if the result is not the model at u = 1, if an
-            argument is not valid, if `gate` cannot decide on what `axes` name, if `num_groups` is
-            more than the channels of every layer that may be gated and no heads may be, if only
-            "depth" is asked for and there is no residual block, or if `strict` and a layer is
-            unknown.
+        ValueError: if the model has no graph (subclassed, not built), has a dial already, has a
+            `train_step` of its own or weights to train beside its graph, if the result is not
+            the model at u = 1, if an argument is not valid, if `gate` cannot decide on what
+            `axes` name, if `num_groups` is more than the channels of every layer that may be
+            gated and no heads may be, if only "depth" is asked for and there is no residual
+            block, or if `strict` and a layer is unknown.
 
     Example:
 
@@ -154,6 +158,8 @@ def throttle(
     copy = GatedCopy(graph, model.name)
     copy.gate(width, stages, Placer(places, graph, copy.utilization, copy.unused))
     throttled = copy.build()
+    if own_methods(model):
+        throttled = throttled_as(model, throttled)
     if check or check is None and len(graph.calls) <= 100:
         check_same(model, throttled, graph.input_structure)
     return throttled
@@ -226,19 +232,12 @@ def check_gate_arguments(gate, granularity, locked):
 
 
 def check_own_steps(model: keras.Model):
-    """Raises ValueError if a model's class trains or computes in a way of its own."""
-    own = {
-        name: cls.__name__
-        for cls in type(model).__mro__
-        if cls.__module__.split(".")[0] not in ("keras", "keras_tnn", "builtins")
-        for name in OWN_STEPS
-        if name in vars(cls)
-    }
-    if own:
-        classes = ", ".join(sorted(set(own.values())))
+    """Raises ValueError if a model's class runs training steps of its own."""
+    if "train_step" in own_methods(model):
         raise ValueError(
-            f"Model '{model.name}' ({classes}) has {sorted(own)} of its own, which a copy "
-            "would not have. Expected the training of keras.Model: throttle "
+            f"Model '{model.name}' ({type(model).__name__}) has a `train_step` of its own. What it "
+            "trains is not known to draw utilization. Expected the step of keras.Model, which "
+            "calls `compute_loss`: write the class's loss there, or throttle "
             "keras.Model(model.input, model.output)."
         )
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_tnn.surgery.calls import Call, Graph, tensors_in, width
 from keras_tnn.surgery.channels import by_tensor
-from keras_tnn.surgery.graph import Call, Graph, tensors_in, width
 from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.reshaping import ReshapeRule
 from keras_tnn.surgery.ties import Ties
@@ -221,7 +221,7 @@ def report(unknown: list[Call], strict: bool):
     """Warns, or raises, once for all layers of unknown kind."""
     if not unknown:
         return
-    names = ", ".join(map(described, unknown))
+    names = ", ".join(map(name_and_kind, unknown))
     advice = "Register a rule for their kind with `keras_tnn.surgery.rule`"
     if strict:
         raise ValueError(f"No rule is known for the layers {names}. {advice}, or leave out strict.")
@@ -233,7 +233,7 @@ def report(unknown: list[Call], strict: bool):
     )
 
 
-def described(call: Call) -> str:
+def name_and_kind(call: Call) -> str:
     """The call by name and kind, and why nobody looks inside, where somebody tried."""
     because = f", which {call.closed_by}" if call.closed_by else ""
     return f"'{call.name}' ({type(call.operation).__name__}){because}"

@@ -12,8 +12,8 @@ from typing import Any
 import keras
 
 from keras_tnn.layers.gated import Gated
+from keras_tnn.surgery.calls import Call, Graph, tensors_in
 from keras_tnn.surgery.cut import backward, build, forward, known_utilization
-from keras_tnn.surgery.graph import Call, Graph, tensors_in
 from keras_tnn.surgery.materialize import read_throttled_graph
 from keras_tnn.training.sliced import SharingBuilder
 

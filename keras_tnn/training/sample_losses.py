@@ -16,6 +16,9 @@ class SampleLosses(OutputsModel):
     Args:
         model: a compiled model.
 
+    Raises:
+        ValueError: if the model's class computes its loss itself, for the batch as a whole.
+
     Example:
 
     >>> image = keras.Input((2,))
@@ -27,6 +30,12 @@ class SampleLosses(OutputsModel):
     """
 
     def __init__(self, model: keras.Model):
+        if getattr(model, "computes_own_loss", False):
+            raise ValueError(
+                f"Model '{model.name}' has gates that learn by the cost of each sample, and a "
+                "`compute_loss` of its own gives one loss a batch. Expected gates that learn by "
+                "gradients, such as keras_tnn.gates.DataIndependent with its default estimator."
+            )
         super().__init__(model, lambda one: one and OfSamples(one))
 
     def of(self, y, y_pred, sample_weight=None):

@@ -169,9 +169,7 @@ class ThrottledModel(ChoosesSteps, ControlsGates):
         if weights and self.compiled and not self.optimizer.built:
             for optimizer in getattr(self.optimizer, "optimizers", [self.optimizer]):
                 optimizer.exclude_from_weight_decay(var_list=weights)
-        check_given(self.input, x)
-        self.check_batches(x, kwargs.get("batch_size", args[0] if args else None))
-        build_ahead(self, x, y)
+        self.look_ahead(x, y, kwargs.get("batch_size", args[0] if args else None))
         regime, objective = self._regime, self._objective
         try:
             return super().fit(x, y, *args, **kwargs)
@@ -182,6 +180,12 @@ class ThrottledModel(ChoosesSteps, ControlsGates):
                 self.compile_steps_anew()
             if self._objective != objective:
                 self.objective = objective
+
+    def look_ahead(self, x, y, batch_size: int | None):
+        """Checks the data of `fit`, and makes what its first step would make."""
+        check_given(self.input, x)
+        self.check_batches(x, batch_size)
+        build_ahead(self, x, y)
 
     def evaluate(
         self,

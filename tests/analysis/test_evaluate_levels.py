@@ -35,6 +35,19 @@ def data():
     return generator.normal(size=(30, 8, 8, 3)).astype("float32"), np.arange(30) % 3
 
 
+def test_a_function_measures_in_place_of_the_compiled_metrics(data):
+    model = VGG((8, 8, 3), 3, num_groups=4, filters=((8,), (16,)), batch_normalization=False)
+    judged = []
+
+    def measure(level, x, y):
+        judged.append(level)
+        return {"largest": float(np.max(level(x)))}
+
+    table = evaluate_levels(model, *data, levels=(0.5, 1.0), measure=measure, verbose=False)
+    assert [row.parameters for row in table.rows] == [one.count_params() for one in judged]
+    assert table.values("largest") == [float(np.max(one(data[0]))) for one in judged]
+
+
 def test_rows_agree_with_the_masked_model(data):
     model = network()
     table = evaluate_levels(model, *data, levels=LEVELS, verbose=False)

@@ -27,7 +27,7 @@ def load(name):
 
 
 def test_each_example_is_tested():
-    tested = {"cifar10", "clips", "own_network", "quickstart", "throttle_pretrained"}
+    tested = {"cifar10", "clips", "detection", "own_network", "quickstart", "throttle_pretrained"}
     assert set(EXAMPLES) == tested
 
 
@@ -142,3 +142,21 @@ def test_cifar10_reads_tensorflow_datasets():
         images, labels = load("cifar10").from_tfds("test")
     assert images.shape == (20, 32, 32, 3) and images.dtype == np.uint8
     assert labels.shape == (20,) and labels.max() < 10
+
+
+def test_detection_measures_the_levels_and_draws_boxes(tmp_path):
+    for name in ("keras_hub", "pycocotools"):
+        pytest.importorskip(name, reason="of the extra 'detection'")
+    rng = np.random.default_rng(0)
+    corners = rng.random((8, 5, 2)) / 2
+    boxes = np.concatenate([corners, corners + 0.3], axis=-1).astype("float32")
+    photos = rng.integers(0, 256, (8, 120, 160, 3), dtype="uint8")
+    labels = rng.integers(-1, 3, (8, 5)).astype("int8")
+    splits = {"x": photos, "boxes": boxes, "y": labels}
+    arrays = {f"{name}_{split}": splits[name] for split in ("train", "test") for name in splits}
+    np.savez(tmp_path / "data.npz", **arrays, class_names=["a", "b", "c"])
+    flags = [f"--data={tmp_path / 'data.npz'}", f"--out={tmp_path}", "--epochs=1"]
+    out = run("detection", *flags, "--tune_epochs=1")
+    assert out.count("mAP50") == 4 and "sandwich rule" in out
+    assert (tmp_path / "map.png").stat().st_size > 10_000
+    assert (tmp_path / "boxes.png").stat().st_size > 10_000

@@ -113,6 +113,20 @@ def test_the_guide_to_exits_runs(tmp_path, monkeypatch, capsys):
     assert names["level"].exit_names == names["dialled"].exit_names
 
 
+# keras-hub hands `fit` a dataset.
+@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed:UserWarning")
+def test_the_guide_to_detection_runs(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("keras_hub", reason="keras-hub is the extra 'detection'")
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(0)
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", (DOCS / "detection.md").read_text(), re.DOTALL):
+        exec(code, names)
+    assert names["found"]["boxes"].shape == (4, 100, 4)
+    assert names["boxes"].shape == (80, 4) == names["anchors"].shape
+    assert [row.metrics.keys() for row in names["table"].rows] == [{"boxes a photo"}] * 2
+
+
 def test_the_guide_to_throttling_runs(capsys):
     text = (DOCS / "throttling.md").read_text()
     names = {}

@@ -50,19 +50,6 @@ def test_masks_pass_gates(head):
     np.testing.assert_allclose(cut.predict(TOKENS, verbose=0), masked, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "name", ["train_step", "test_step", "predict_step", "compute_loss", "compute_metrics"]
-)
-def test_training_of_its_own_is_an_error_that_names_it(name):
-    own = type("Own", (keras.Model,), {name: lambda self, *args, **kwargs: 0.0})
-    row = keras.Input((4,))
-    outputs = layers.Dense(2)(layers.Dense(8)(layers.Dense(8)(row)))
-    with pytest.raises(ValueError, match=rf"\(Own\) has \['{name}'\] of its own"):
-        tnn.throttle(own(row, outputs), num_groups=4)
-    model = own(row, outputs)
-    tnn.throttle(keras.Model(model.input, model.output), num_groups=4)
-
-
 class Counts(layers.Layer):
     """What it gives depends on how often it was called: no rule can foresee that."""
 

@@ -23,7 +23,12 @@ from tnn_tflite.dispatch.result import Result
 from tnn_tflite.errors import BundleError
 from tnn_tflite.latency.table import DeviceTable
 from tnn_tflite.outputs.classification import ScoredClass, top_classes
-from tnn_tflite.outputs.detection import DetectedObject, detected_objects, read_detections
+from tnn_tflite.outputs.detection import (
+    DetectedObject,
+    decoded_boxes,
+    detected_objects,
+    read_detections,
+)
 from tnn_tflite.quantized_values import dequantize, quantize
 
 __all__ = [
@@ -48,6 +53,7 @@ __all__ = [
     "compare",
     "convert",
     "dequantize",
+    "decoded_boxes",
     "detected_objects",
     "policies",
     "quantize",

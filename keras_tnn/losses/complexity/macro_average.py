@@ -11,8 +11,8 @@ from keras_tnn.cost.remainder import Remainder
 from keras_tnn.layers.gated import Gated
 from keras_tnn.losses.complexity.complexity import Complexity
 from keras_tnn.surgery import read_graph
+from keras_tnn.surgery.calls import Call
 from keras_tnn.surgery.gate_calls import find_gates, groups_of
-from keras_tnn.surgery.graph import Call
 
 
 class MacroAverage(Complexity):

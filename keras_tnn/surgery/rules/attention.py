@@ -11,8 +11,8 @@ import numpy as np
 from keras import layers, ops
 
 from keras_tnn.surgery.arguments import argument, product
+from keras_tnn.surgery.calls import Call, width
 from keras_tnn.surgery.channels import Channels
-from keras_tnn.surgery.graph import Call, width
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Axes, Counted, Kept, Rule
 

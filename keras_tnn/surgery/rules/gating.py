@@ -10,9 +10,9 @@ from keras_tnn.layers.grouped_sum import GroupedSum
 from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.layers.throttleable import Throttleable
 from keras_tnn.layers.throttleable_normalization import ThrottleableLayerNormalization
+from keras_tnn.surgery.calls import Call
 from keras_tnn.surgery.channels import Channels, CutTensor
 from keras_tnn.surgery.gate_calls import groups_of
-from keras_tnn.surgery.graph import Call
 from keras_tnn.surgery.registry import rule, rule_of
 from keras_tnn.surgery.rule import Kept, Rule
 

@@ -4,8 +4,8 @@ import numpy as np
 from keras import layers
 
 from keras_tnn.surgery.arguments import product
+from keras_tnn.surgery.calls import width
 from keras_tnn.surgery.channels import Channels, CutTensor
-from keras_tnn.surgery.graph import width
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule
 

@@ -7,9 +7,9 @@ import numpy as np
 from keras_tnn.layers.channel_gate import ChannelGate
 from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.layers.throttleable import Throttleable
+from keras_tnn.surgery.calls import Call
 from keras_tnn.surgery.channels import Channels, CutTensor
 from keras_tnn.surgery.gate_calls import groups_of
-from keras_tnn.surgery.graph import Call
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Rule
 from keras_tnn.surgery.rules.gating import ThrottleableRule

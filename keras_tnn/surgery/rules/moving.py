@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
+from keras_tnn.surgery.calls import width
 from keras_tnn.surgery.channels import Channels, total_width
-from keras_tnn.surgery.graph import width
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule
 

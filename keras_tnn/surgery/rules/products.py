@@ -9,7 +9,7 @@ import string
 from keras import layers
 
 from keras_tnn.surgery.arguments import product, shape_of
-from keras_tnn.surgery.graph import Call, is_tensor
+from keras_tnn.surgery.calls import Call, is_tensor
 from keras_tnn.surgery.macs import unknown_macs
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Counted

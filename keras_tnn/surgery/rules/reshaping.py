@@ -5,8 +5,8 @@ from keras import layers
 
 from keras_tnn.layers import ChannelShuffle
 from keras_tnn.layers.selected_channels import take_channels
+from keras_tnn.surgery.calls import width
 from keras_tnn.surgery.channels import CutTensor
-from keras_tnn.surgery.graph import width
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rules.moving import Moving
 from keras_tnn.surgery.rules.per_channel import PerChannel

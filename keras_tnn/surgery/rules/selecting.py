@@ -5,8 +5,8 @@ from keras import ops
 
 from keras_tnn.layers.selected_channels import take_channels
 from keras_tnn.surgery.arguments import argument
+from keras_tnn.surgery.calls import width
 from keras_tnn.surgery.channels import Channels, CutTensor, by_tensor
-from keras_tnn.surgery.graph import width
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule, cut_tensors
 from keras_tnn.surgery.rules.moving import axes_of

@@ -7,8 +7,9 @@ import numpy as np
 from keras import layers
 
 from keras_tnn.surgery.arguments import product
+from keras_tnn.surgery.calls import Call
 from keras_tnn.surgery.channels import CutTensor
-from keras_tnn.surgery.graph import Call, read_graph
+from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.macs import macs_of_call
 from keras_tnn.surgery.registry import rule, rule_of
 from keras_tnn.surgery.rule import Counted, Rule, indices

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tnn_tflite.outputs.detection import (
     DetectedObject,
+    decoded_boxes,
     detected_objects,
     intersection_over_union,
     read_detections,
@@ -43,6 +44,19 @@ def test_against_the_slow_reference(count, classes, seed, overlap):
     expected = slow_objects(boxes, scores, 0.4, overlap)
     assert sorted((one.box, one.index, one.score) for one in found) == sorted(expected)
     assert [one.score for one in found] == sorted((s for *_, s in expected), reverse=True)
+
+
+def test_decoded_boxes_are_what_keras_makes_of_offsets():
+    keras = pytest.importorskip("keras")
+    random = np.random.default_rng(0)
+    anchors = np.sort(random.random((20, 2, 2)).astype("float32") * 50, axis=1).reshape(20, 4)
+    offsets = random.normal(0, 0.3, (20, 4)).astype("float32")
+    expected = keras.utils.bounding_boxes.decode_deltas_to_boxes(
+        anchors, offsets, anchor_format="xyxy", box_format="xyxy", encoded_format="center_xywh"
+    )
+    np.testing.assert_allclose(decoded_boxes(anchors, offsets), expected, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match=r"offsets of shape \(3, 4\), anchors of shape \(20, 4\)"):
+        decoded_boxes(anchors, offsets[:3])
 
 
 def test_overlap_of_two_boxes():

@@ -19,8 +19,8 @@ from tnn_tflite.command.interpreter_flags import define_interpreter_flags, open_
 from tnn_tflite.command.latency import median_milliseconds
 from tnn_tflite.command.sample_file import read_sample
 from tnn_tflite.dispatch.dispatcher import Dispatcher
-from tnn_tflite.dispatch.quantized_values import dequantize
 from tnn_tflite.dispatch.result import Result
+from tnn_tflite.quantized_values import dequantize
 
 ROWS = 10  # samples of a batch that are printed
 

@@ -13,7 +13,7 @@ from absl import logging
 from tnn_tflite.bundle.description import Bundle, Preprocessing
 from tnn_tflite.bundle.programs import Quantization, TensorSpec
 from tnn_tflite.dispatch.pixels import from_pixels
-from tnn_tflite.dispatch.quantized_values import quantize
+from tnn_tflite.quantized_values import quantize
 
 BYTE = 255.0  # what pixels are divided by where nobody says
 

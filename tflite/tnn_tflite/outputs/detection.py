@@ -20,6 +20,34 @@ class DetectedObject:
     score: float
 
 
+def decoded_boxes(anchors: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Returns the boxes of one image from what a network says of each anchor (ren2015, Eq. 2).
+
+    Offsets of the centre are in sizes of the anchor, those of the size are logarithms. Both stand
+    in the order of the axes of the corners: `(y, x, height, width)` for `(y_min, x_min, y_max,
+    x_max)`, or x first in both.
+
+    Args:
+        anchors: Shape `(boxes, 4)`: two opposite corners, the smaller two first.
+        offsets: Shape `(boxes, 4)`: of the centre, two, and of the size, two.
+
+    Example:
+
+    >>> anchors = np.array([[0.0, 0.0, 4.0, 8.0]])
+    >>> decoded_boxes(anchors, np.array([[0.25, 0.0, np.log(2), 0.0]])).tolist()
+    [[-1.0, 0.0, 7.0, 8.0]]
+    """
+    if anchors.shape != offsets.shape or anchors.ndim != 2 or anchors.shape[1] != 4:
+        raise ValueError(
+            "Invalid value for `offsets`. Expected shape (boxes, 4), as `anchors`. Received: "
+            f"offsets of shape {offsets.shape}, anchors of shape {anchors.shape}"
+        )
+    low, size = anchors[:, :2], anchors[:, 2:] - anchors[:, :2]
+    center = low + size / 2 + offsets[:, :2] * size
+    size = size * np.exp(offsets[:, 2:])
+    return np.concatenate([center - size / 2, center + size / 2], axis=1)
+
+
 def detected_objects(
     boxes: np.ndarray,
     scores: np.ndarray,

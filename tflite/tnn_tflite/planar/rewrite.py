@@ -6,7 +6,8 @@ from typing import Any
 
 import keras
 
-from keras_tnn.surgery.graph import Call, read_graph, substitute, tensors_in
+from keras_tnn.surgery.calls import Call, substitute, tensors_in
+from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.leaf_layers import leaf_layers
 from keras_tnn.surgery.registry import rule_of
 from tnn_tflite.planar import convolution, per_position, separable

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
-    from keras_tnn.surgery.graph import Call
+    from keras_tnn.surgery.calls import Call
 
 CHECKED = 2  # samples on which both networks must agree, tensor by tensor
 
@@ -35,7 +35,8 @@ def describe(
     """
     import keras
 
-    from keras_tnn.surgery.graph import read_graph, tensors_in
+    from keras_tnn.surgery.calls import tensors_in
+    from keras_tnn.surgery.graph import read_graph
     from keras_tnn.surgery.registry import rule_of
 
     graph = read_graph(model)
