@@ -48,6 +48,8 @@ class Ties:
             reads them needs some of them, so a gate opens its share of each part.
         heads: for the `id` of what an attention layer makes, labels of its heads, which are
             no channels of any tensor.
+        pins: for the label of each channel that stays, on whose behalf.
+        reason: on whose behalf `pin` is called now.
     """
 
     def __init__(self, num_groups: int):
@@ -59,7 +61,8 @@ class Ties:
         self.units = Sets()
         self.layer: list[int] = []  # of each label: the first label of the layer that made it
         self.place: list[float] = []  # of each label: where among that layer's, in [0, 1)
-        self.pins: set[int] = set()
+        self.pins: dict[int, str] = {}
+        self.reason = ""
 
     def fresh(self, size: int) -> np.ndarray:
         """Labels `(size,)` of the channels that a layer makes anew."""
@@ -76,7 +79,8 @@ class Ties:
 
     def pin(self, labels: np.ndarray):
         """These channels, and all of their families, stay at any utilization."""
-        self.pins.update(labels.tolist())
+        for label in labels.tolist():
+            self.pins.setdefault(label, self.reason)
 
     def tie(self, labels: np.ndarray, others: np.ndarray):
         """Channel i of one tensor opens and closes with channel i of the other."""
@@ -97,9 +101,7 @@ class Ties:
 
     def families(self) -> list[list[int]]:
         """The units of each family that may be gated, in order of their places in their layers."""
-        layers = Sets(len(self.layer))
-        for label, layer in enumerate(self.layer):
-            layers.join(layer, self.layer[self.units.of(label)])
+        layers = self.tied_layers()
         pinned = {layers.of(self.layer[label]) for label in self.pins}
         members = defaultdict(set)
         for label, layer in enumerate(self.layer):
@@ -109,3 +111,16 @@ class Ties:
             for family, units in members.items()
             if family not in pinned
         ]
+
+    def tied_layers(self) -> Sets:
+        """The first labels of layers, one set for each family."""
+        layers = Sets(len(self.layer))
+        for label, layer in enumerate(self.layer):
+            layers.join(layer, self.layer[self.units.of(label)])
+        return layers
+
+    def reasons(self, labels: list[int]) -> list[str]:
+        """For each label on whose behalf its family stays, or nothing if it need not."""
+        layers = self.tied_layers()
+        pinned = {layers.of(self.layer[label]): reason for label, reason in self.pins.items()}
+        return [pinned.get(layers.of(self.layer[label]), "") for label in labels]

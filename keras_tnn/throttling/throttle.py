@@ -138,7 +138,13 @@ def throttle(
             choose=lambda families: decided_in_time(families, blocks, makers["width"], rows),
             one_gate=makers["width"] is None,
         )
-        few = width.most_groups < num_groups and not any(one.heads for one in width.families)
+        if not width.most_groups and not (stages and "depth" in axes):
+            raise ValueError(
+                f"Model '{model.name}' has no channels that may close.{listed(width.whole)}\n"
+                "Expected a layer between its inputs and its outputs whose channels nobody needs "
+                "whole."
+            )
+        few = 0 < width.most_groups < num_groups and not any(one.heads for one in width.families)
         if few and not granularity:
             raise ValueError(
                 f"Invalid value for `num_groups`. Expected at most {width.most_groups}, the most "
@@ -163,6 +169,13 @@ def throttle(
     if check or check is None and len(graph.calls) <= 100:
         check_same(model, throttled, graph.input_structure)
     return throttled
+
+
+def listed(whole: Mapping[str, str], most: int = 10) -> str:
+    """Why the channels of layers stay, layer by layer."""
+    lines = [f"\n- channels of '{name}': {reason}" for name, reason in whole.items()]
+    more = [f"\n- and {len(lines) - most} more layers"] if len(lines) > most else []
+    return "".join([*lines[:most], *more])
 
 
 def check_arguments(num_groups, axes, min_groups, channel_order):

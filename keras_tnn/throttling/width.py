@@ -3,7 +3,7 @@
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -60,6 +60,7 @@ class Width:
         within: for the `id` of the output of each layer normalisation, those of its channels.
         heads: for the `id` of the output of each attention layer, those of its heads.
         most_groups: the largest `num_groups` that some layer can have; 0 if none may be gated.
+        whole: by the name of a layer, why the channels that it makes stay, where none may close.
     """
 
     families: list[Family]
@@ -67,6 +68,7 @@ class Width:
     within: dict[int, list[int]]
     heads: dict[int, list[int]]
     most_groups: int = 0
+    whole: dict[str, str] = field(default_factory=dict)
 
 
 def plan_width(
@@ -144,7 +146,8 @@ def plan_width(
         {key: groups for key, groups in one.items() if max(groups) >= 0}
         for one in (behind, within, inside)
     )
-    return Width(families, *gated, max(map(len, units_of), default=0))
+    whole = {} if units_of else reasons_of(ties, makers)
+    return Width(families, *gated, max(map(len, units_of), default=0), whole)
 
 
 def groups_in(
@@ -176,11 +179,13 @@ def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str])
     `makers` gets, for the first of the labels that a call makes anew, of its channels and of its
     heads, the call.
     """
+    ties.reason = "the model's inputs are whole"
     labels |= {id(x): ties.pinned(width(x)) for x in graph.inputs}
     unknown, first_call, rows = [], {}, rows_per_sample(graph)
     for call in graph.calls:
+        ties.reason = f"'{call.name}' ({type(call.operation).__name__}) needs them whole"
         inputs = [labels[id(x)] for x in call.inputs]
-        free = any(not ties.pins.issuperset(one.tolist()) for one in inputs)
+        free = any(not ties.pins.keys() >= {*one.tolist()} for one in inputs)
         if (free or has_matrices(call.operation)) and not rule_of(call).followed:
             unknown.append(call)
         for x in call.masks:
@@ -191,6 +196,8 @@ def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str])
         if call.inputs:  # a `Parameter` makes nothing of them
             makers |= dict.fromkeys({*ties.layer[first:]}, call)
         if skip & call.names or rows[id(call.outputs[0])] is None:
+            skipped = f"'{call.name}' is in `skip`"
+            ties.reason = skipped if skip & call.names else f"'{call.name}' mixes samples"
             ties.pin(made)
             for x in call.outputs:
                 ties.pin(ties.heads.get(id(x), NO_LABELS))
@@ -202,9 +209,20 @@ def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str])
             for one, other in (*pairs, heads):
                 if len(one) == len(other):
                     ties.tie(one, other)
+    ties.reason = "they are outputs of the model"
     for output in tensors_in(graph.outputs):
         ties.pin(labels[id(output)])
     return unknown
+
+
+def reasons_of(ties: Ties, makers: dict[int, Call]) -> dict[str, str]:
+    """For each layer that makes channels, by name, why they cannot close."""
+    found = dict(zip(makers, ties.reasons(list(makers)), strict=True))
+    return {
+        call.name: found[label] or f"there are {width(call.outputs[0])} of them"
+        for label, call in makers.items()
+        if has_matrices(call.operation)
+    }
 
 
 def has_matrices(operation) -> bool:
