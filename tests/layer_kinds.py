@@ -234,7 +234,6 @@ NARROWS |= on_images(
     ops_roll=lambda x: ops.roll(ops.roll(x, (1, 2), axis=(1, 2)), 13, axis=-1),
     ops_repeat=lambda x: ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=-1),
     ops_tile=lambda x: ops.tile(x, (1, 2, 1, 3)),
-    ops_broadcast=lambda x: ops.broadcast_to(x[:, :1], (2, 6, 6, 16)),
     ops_slice=lambda x: x[:, 1::2, ..., 8:] - x[:, None, 0, :, :8],
     ops_half=lambda x: x[..., :8] + ops.relu(x[..., 8:]),
     ops_pad=lambda x: ops.pad(x, [[0, 0], [1, 0], [0, 2], [0, 0]]),

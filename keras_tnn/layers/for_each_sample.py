@@ -21,6 +21,9 @@ class ForEachSample(keras.layers.Layer):
     Output shape:
         `(batch, ...)`.
 
+    Raises:
+        ValueError: if `inputs` holds more than one row.
+
     Example:
 
     >>> token = np.array([[7.0, 8.0]])
@@ -34,4 +37,9 @@ class ForEachSample(keras.layers.Layer):
         return ops.repeat(inputs, ops.shape(like)[0], axis=0)
 
     def compute_output_spec(self, inputs, like):
+        if inputs.shape[:1] != (1,):
+            raise ValueError(
+                "Invalid value for `inputs`. Expected a tensor of one row, shape (1, ...). "
+                f"Received: shape={tuple(inputs.shape)}"
+            )
         return keras.KerasTensor((like.shape[0], *inputs.shape[1:]), inputs.dtype)

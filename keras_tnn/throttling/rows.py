@@ -14,11 +14,15 @@ SAMPLES = 7919  # a batch that is told from any other size
 def rows_per_sample(graph: Graph) -> dict[int, int | None]:
     """For the `id` of each tensor, how many rows in a row each sample has.
 
-    None stands for tensors whose first axis holds the samples in no such order.
+    None stands for tensors whose first axis holds the samples in no such order, 0 for weights,
+    which are the same for all samples.
     """
     rows = {id(x): 1 for x in graph.inputs}
     for call in graph.calls:
-        before = {rows[id(x)] for x in call.inputs}
+        before = {rows[id(x)] for x in call.inputs} - {0}
+        if not before:  # made of weights, for all samples or for each
+            rows |= {id(x): int(bool(x.shape) and x.shape[0] is None) for x in call.outputs}
+            continue
         is_layer = isinstance(call.operation, keras.layers.Layer)
         alone = before.pop() if len(before) == 1 else None
         made = alone if is_layer or alone is None else rows_made(call, alone)

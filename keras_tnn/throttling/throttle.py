@@ -7,6 +7,7 @@ import keras
 from keras_tnn.gates import Gate
 from keras_tnn.quantities import check_count
 from keras_tnn.surgery.calls import Graph
+from keras_tnn.surgery.copies import check_not_quantized
 from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.shuffles import fold_shuffles
 from keras_tnn.surgery.steps import open_steps
@@ -261,6 +262,8 @@ def check_graph(graph: Graph, model: keras.Model, skip: set[str], granularity):
             f"Model '{model.name}' has an input named 'utilization' already. Expected a model "
             "without a dial."
         )
+    for call in graph.calls:
+        check_not_quantized(call.operation)
     check_names("skip", skip, graph, model)
     if isinstance(granularity, Mapping):
         check_names("granularity", set(granularity), graph, model)

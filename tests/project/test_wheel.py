@@ -53,5 +53,16 @@ def test_base_needs_numpy_only(wheel):
 def test_extras_and_command(wheel):
     lines = dist_info(wheel, "METADATA")
     extras = {line.split(": ")[1] for line in lines if line.startswith("Provides-Extra")}
-    assert extras == {"train", "edge", "coral", "micro", "qat", "data", "plot", "dev"}
+    assert extras == {
+        "train",
+        "edge",
+        "coral",
+        "micro",
+        "qat",
+        "data",
+        "plot",
+        "docs",
+        "detection",
+        "dev",
+    }
     assert "keras-tnn = tnn_tflite.command:main" in dist_info(wheel, "entry_points.txt")

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import keras_tnn as tnn
 from layer_kinds import NARROWS, WHOLE
@@ -35,7 +35,16 @@ def filters_left(rank, between) -> int:
 
 @pytest.mark.parametrize("name", NARROWS)
 def test_channels_are_followed(name):
-    assert filters_left(*NARROWS[name]) == 8
+    # Half of the groups open 1, 3 and 5 channels of parts that have 2, 5 and 9.
+    assert filters_left(*NARROWS[name]) == {"ops_split_three": 9}.get(name, 8)
+
+
+def test_a_broadcast_to_a_fixed_batch_is_no_place_for_gates():
+    image = keras.Input((8,))
+    x = ops.broadcast_to(layers.Dense(8)(image), (2, 8))
+    model = keras.Model(image, layers.Dense(2)(layers.Dense(8, name="behind")(x)))
+    with pytest.raises(ValueError, match="channels of 'behind': 'behind' mixes samples"):
+        tnn.throttle(model, num_groups=4)
 
 
 @pytest.mark.parametrize("name", WHOLE)

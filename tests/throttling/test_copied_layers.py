@@ -90,6 +90,8 @@ def registered(x):
 
 
 @pytest.mark.filterwarnings("ignore:No rule is known for the layers:UserWarning")
+# In front of a TimeDistributed layer a gate that reads the data multiplies by zero, and says so.
+@pytest.mark.filterwarnings("ignore:What the layers:UserWarning")
 @pytest.mark.parametrize("function", [registered, cube])
 @pytest.mark.parametrize(
     "kind",

@@ -60,10 +60,10 @@ class Selecting(Rule):
         kept, tensor = (piece.kept, piece.tensor) if there else (read, piece.align(read, call.name))
         tensor = self.take(call, tensor, np.searchsorted(kept, self.source(call)[makes]))
         sizes = [int(one.sum()) for one in by_tensor(makes, call.outputs)]
-        return cut_tensors(call, parted(tensor, sizes), makes, output)
+        return cut_tensors(call, in_parts(tensor, sizes), makes, output)
 
 
-def parted(tensor, sizes: list[int]) -> list:
+def in_parts(tensor, sizes: list[int]) -> list:
     """A tensor split along its channels, with None where nothing is left."""
     left = [size for size in sizes if size]
     if len(left) < 2:

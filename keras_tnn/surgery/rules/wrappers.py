@@ -45,7 +45,8 @@ class LayerAtStepsRule(Rule):
 
     def plain(self, call) -> tuple[Rule, Call]:
         """The rule of the layer, and the call as if it were the layer's own."""
-        inner = replace(call, operation=call.operation.layer)
+        layer = call.operation.layer
+        inner = replace(call, operation=layer, label=layer.name, kwargs={})
         return rule_of(inner), inner
 
     def applies(self, call):
@@ -61,7 +62,7 @@ class LayerAtStepsRule(Rule):
         left = indices(self.weights(call, kept))
         offset = plain.offset(inner, [piece.channels], kept)
         changes = {**plain.changes(inner, kept), **({} if offset is None else {"use_bias": True})}
-        layer, is_new = builder.make(inner.operation, changes, left, offset)
+        layer, is_new = builder.make(inner, changes, left, offset)
         name = builder.free_name(call.name)
         made = builder.call(call, layers.TimeDistributed(layer, name=name), [tensor])
         if is_new:

@@ -149,10 +149,10 @@ def test_integers_count_as_what_they_stand_for(levels):
     """Logits 0.4 (q - 100) of 1.6 and 0: 1 / (1 + e^-1.6) = 0.832."""
     scores, coarse = np.array([[104, 100]], "uint8"), Quantization(0.4, 100)
     assert Escalate([0.83] * 3).go_on(levels, integers((coarse,), scores)) is None
-    assert Escalate([0.84] * 3).go_on(levels, integers((coarse,), scores)).utilization == [0.5]
+    assert Escalate([0.84] * 3).go_on(levels, integers((coarse,), scores)).utilization == 0.5
     outputs = {"boxes": np.zeros((1, 4, 4), "float32"), "scores": scores}
     policy = Escalate([0.84] * 3, output="scores")
-    assert policy.go_on(levels, integers((None, coarse), outputs)).utilization == [0.5]
+    assert policy.go_on(levels, integers((None, coarse), outputs)).utilization == 0.5
 
 
 @pytest.mark.parametrize("quantization", [(), (None,)])

@@ -74,6 +74,8 @@ def is_picture(x: Any) -> bool:
 
 def _by_values(array: np.ndarray) -> float | None:
     """The scale of pixels, if values lie as pixels do, whole or in [0, 1]."""
+    if not array.size:  # an error of whoever reads the data
+        return None
     low, high = float(np.min(array)), float(np.max(array))
     if low < 0 or high > BYTE:
         return None
