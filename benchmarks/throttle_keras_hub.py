@@ -28,7 +28,7 @@ M, IMAGE = keras_hub.models, (64, 64, 3)
 def resnet(**changes):
     return M.ResNetBackbone(
         **{
-            "input_conv_filters": [32],
+            "input_conv_filters": [64],
             "input_conv_kernel_sizes": [7],
             "stackwise_num_filters": [64] * 4,
             "stackwise_num_blocks": [2] * 4,
@@ -120,7 +120,7 @@ def efficientnet():
         stackwise_expansion_ratios=[1, 4],
         stackwise_strides=[1, 2],
         stackwise_block_types=["v1", "v1"],
-        image_shape=IMAGE,
+        input_shape=IMAGE,
     )
 
 
