@@ -25,6 +25,8 @@ def copy_of(layer: keras.layers.Layer, changes: dict[str, Any]) -> keras.layers.
     if not layer.variables and not isinstance(layer, Gated) and changes == {"name": layer.name}:
         return layer
     check_not_quantized(layer)
+    if type(layer) is keras.layers.Identity:  # its config knows no dtype that is not a name
+        return keras.layers.Identity(name=changes["name"], dtype=layer.dtype_policy)
     try:
         with warnings.catch_warnings():  # of lambdas, which the copy takes as they are
             warnings.filterwarnings("ignore", message="The object being serialized includes")

@@ -9,44 +9,57 @@ import keras
 from keras_tnn.surgery.calls import Call, Graph, is_tensor, tensors_in
 
 SAMPLES = 7919  # a batch that is told from any other size
+ELSEWHERE = -1  # the samples are known to lie along another axis than the first
+
+Place = tuple[int, int]  # the axis of the samples, and how many rows in a row each has there
+OF_ALL = (0, 0)  # weights, which are the same for all samples
 
 
 def rows_per_sample(graph: Graph) -> dict[int, int | None]:
-    """For the `id` of each tensor, how many rows in a row each sample has.
+    """For the `id` of each tensor, how many rows of its first axis in a row each sample has.
 
-    None stands for tensors whose first axis holds the samples in no such order, 0 for weights,
-    which are the same for all samples.
+    None stands for tensors that hold the samples in no such order, `ELSEWHERE` for those that do
+    along another axis, as between a transpose and an `unstack`, and 0 for weights.
     """
-    rows = {id(x): 1 for x in graph.inputs}
+    places: dict[int, Place | None] = {id(x): (0, 1) for x in graph.inputs}
     for call in graph.calls:
-        before = {rows[id(x)] for x in call.inputs} - {0}
+        before = {places[id(x)] for x in call.inputs} - {OF_ALL}
         if not before:  # made of weights, for all samples or for each
-            rows |= {id(x): int(bool(x.shape) and x.shape[0] is None) for x in call.outputs}
-            continue
-        is_layer = isinstance(call.operation, keras.layers.Layer)
-        alone = before.pop() if len(before) == 1 else None
-        made = alone if is_layer or alone is None else rows_made(call, alone)
-        rows |= {id(x): made for x in call.outputs}
-    return rows
+            for_each = bool(call.outputs[0].shape) and call.outputs[0].shape[0] is None
+            made = (0, 1) if for_each else OF_ALL
+        else:
+            made = place_after(call, before.pop() if len(before) == 1 else None)
+        places |= {id(x): made for x in call.outputs}
+    return {key: in_front(place) for key, place in places.items()}
 
 
-def rows_made(call: Call, before: int) -> int | None:
-    """The rows for each sample after an operation of `keras.ops`."""
+def in_front(place: Place | None) -> int | None:
+    return place and (place[1] if place[0] == 0 else ELSEWHERE)
+
+
+def place_after(call: Call, before: Place | None) -> Place | None:
+    """Where the samples lie after a call, the same in all that it makes."""
+    if before is None:
+        return None
+    if isinstance(call.operation, keras.layers.Layer):
+        return before if before[0] == 0 else None
+    axis, rows = before
 
     def with_batch(x):
-        if not is_tensor(x) or not len(x.shape) or x.shape[0] is not None:
+        if not is_tensor(x) or len(x.shape) <= axis or x.shape[axis] is not None:
             return x
-        return keras.KerasTensor((before * SAMPLES, *x.shape[1:]), x.dtype)
+        shape = (*x.shape[:axis], rows * SAMPLES, *x.shape[axis + 1 :])
+        return keras.KerasTensor(shape, x.dtype)
 
     args, kwargs = keras.tree.map_structure(with_batch, (call.args, call.kwargs))
     try:
         made = tensors_in(call.operation.compute_output_spec(*args, **kwargs))
     except Exception:  # of any operation that such a batch does not suit
         return None
-    sizes = {x.shape[0] if len(x.shape) else None for x in made}
-    size = sizes.pop() if len(sizes) == 1 else None
-    if size == before * SAMPLES:
-        return before
+    found = {tuple(i for i, size in enumerate(x.shape) if size == rows * SAMPLES) for x in made}
+    if len(found) == 1 and len(axes := found.pop()) == 1:
+        return axes[0], rows
     # Only a reshape makes rows of a sample and leaves them side by side.
-    is_reshape = type(call.operation).__name__ == "Reshape"
-    return size // SAMPLES if is_reshape and size and size % SAMPLES == 0 else None
+    is_reshape = type(call.operation).__name__ == "Reshape" and axis == 0
+    size = made[0].shape[0] if is_reshape and made[0].shape else None
+    return (0, size // SAMPLES) if size and size % SAMPLES == 0 else None

@@ -12,7 +12,7 @@ from keras_tnn.surgery.channels import by_tensor
 from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.reshaping import ReshapeRule
 from keras_tnn.surgery.ties import Ties
-from keras_tnn.throttling.rows import rows_per_sample
+from keras_tnn.throttling.rows import ELSEWHERE, rows_per_sample
 
 NO_LABELS = np.array([], int)
 
@@ -190,8 +190,11 @@ def follow(graph: Graph, ties: Ties, labels: dict, makers: dict, skip: set[str])
             unknown.append(call)
         for x in call.masks:
             ties.pin(labels[id(x)])
-        first = len(ties.layer)
+        first, mixed = len(ties.layer), len(ties.mixed)
         made = rule_of(call).tie(call, inputs, ties)
+        for x in call.inputs if len(ties.mixed) > mixed else ():
+            if rows[id(x)] == ELSEWHERE:  # no place for a gate
+                ties.pin(labels[id(x)])
         labels |= zip(map(id, call.outputs), by_tensor(made, call.outputs), strict=True)
         if call.inputs:  # a `Parameter` makes nothing of them
             makers |= dict.fromkeys({*ties.layer[first:]}, call)

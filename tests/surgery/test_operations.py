@@ -72,6 +72,16 @@ def shifted_windows(x):
     return ops.roll(ops.reshape(x, (-1, 8, 8, 16)), (2, 2), axis=(1, 2))
 
 
+def stacked_in_front(x):
+    """Swin: queries, keys and values of one projection, for a moment in front of the samples."""
+    rows = ops.reshape(x, (-1, 64, 16))
+    parts = ops.reshape(layers.Dense(48)(rows), (-1, 64, 3, 2, 8))
+    query, key, value = ops.unstack(ops.transpose(parts, (2, 0, 3, 1, 4)), 3, axis=0)
+    made = ops.transpose(ops.sigmoid(query * key) * value, (0, 2, 1, 3))  # (batch, 64, 2, 8)
+    rows = rows + layers.Dense(16)(ops.reshape(made, (-1, 64, 16)))
+    return ops.reshape(rows + layers.Dense(16)(layers.Dense(32)(rows)), (-1, 8, 8, 16))
+
+
 def pyramid(x):
     """FPN: what is deep is made larger and added to what is shallow."""
     deep = layers.Conv2D(16, 3, strides=2, padding="same")(x)
@@ -131,8 +141,8 @@ def turned_slice(x):
 BLOCKS = {
     one.__name__: one
     for one in (
-        cross_stage, shuffle_unit, shifted_windows, pyramid, spatial_pyramid, focus, shortcut_a,
-        detector, pixel_shuffle, gated_unit, heads, turned_slice, shuffled,
+        cross_stage, shuffle_unit, shifted_windows, stacked_in_front, pyramid, spatial_pyramid,
+        focus, shortcut_a, detector, pixel_shuffle, gated_unit, heads, turned_slice, shuffled,
     )
 }  # fmt: skip
 
