@@ -23,7 +23,7 @@ class Selecting(Rule):
 
     def source(self, call) -> np.ndarray:
         """For each channel of all outputs, that of the input."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define `source`.")
 
     def take(self, call, tensor, places: np.ndarray):
         """Makes the call again, with these channels of what is left of the input."""
