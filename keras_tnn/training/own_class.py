@@ -73,7 +73,8 @@ def own_methods(model: keras.Model) -> set[str]:
 
 
 def from_here(cls: type) -> bool:
-    return cls.__module__.split(".")[0] in ("keras", "keras_tnn", "builtins")
+    # With torch, every Keras model is a module of torch, too.
+    return cls in keras.Model.__mro__ or cls.__module__.split(".")[0] in ("keras", "keras_tnn")
 
 
 def own_class(model: keras.Model) -> type:
