@@ -18,6 +18,7 @@ import warnings
 import keras
 import keras_hub
 import numpy as np
+from throttle_applications import randomized
 
 import keras_tnn as tnn
 import tnn_tflite
@@ -325,18 +326,6 @@ def difference(these, others) -> float:
     pairs = list(zip(these, others, strict=True))
     largest = max(np.abs(one).max() for one, _ in pairs)
     return max(np.abs(one - other.reshape(one.shape)).max() for one, other in pairs) / largest
-
-
-def randomized(model, seed: int = 0):
-    """Random biases and norms: constants that the cut must not forget."""
-    rng = np.random.default_rng(seed)
-    for weight in model.weights:
-        last = weight.path.split("/")[-1]
-        if last in ("gamma", "moving_variance"):
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-        elif last in ("beta", "bias", "moving_mean"):
-            weight.assign(rng.normal(0, 0.1, weight.shape))
-    return model
 
 
 if __name__ == "__main__":

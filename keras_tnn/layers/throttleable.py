@@ -75,12 +75,12 @@ class Throttleable(Gated):
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
 
-def document(plain: str, arguments: str, shape: str):
+def document(plain: str, arguments: str, shape: str = "", *, template: str = DOCSTRING, **words):
     """Class decorator: writes the shared docstring for one layer."""
 
     def decorate(cls):
-        cls.__doc__ = DOCSTRING.format(
-            plain=plain, name=cls.__name__, arguments=arguments, shape=shape
+        cls.__doc__ = template.format(
+            plain=plain, name=cls.__name__, arguments=arguments, shape=shape, **words
         )
         return cls
 

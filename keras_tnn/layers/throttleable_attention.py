@@ -5,10 +5,13 @@ g A V W = A (g V) W: the gate multiplies the values, and what is closed adds not
 the outputs belongs to no head. At u = 1 each is the plain Keras layer, with its weights.
 """
 
+from functools import partial
+
 import keras
 from keras import ops
 
 from keras_tnn.layers.gated import GroupedChannels, features_of, split_inputs
+from keras_tnn.layers.throttleable import document
 
 DOCSTRING = """`keras.layers.{plain}` whose heads are gated in groups.
 
@@ -132,23 +135,12 @@ class ThrottleableHeads(GroupedChannels):
         )
 
 
-def documented(plain: str, arguments: str, head: str, more: str = ""):
-    """Class decorator: writes the shared docstring for one layer."""
-
-    def decorate(cls):
-        cls.__doc__ = DOCSTRING.format(
-            plain=plain, name=cls.__name__, arguments=arguments, head=head, more=more
-        )
-        return cls
-
-    return decorate
-
-
+documented = partial(document, template=DOCSTRING, more="")
 register = keras.saving.register_keras_serializable(package="keras_tnn")
 
 
 @register
-@documented("MultiHeadAttention", "num_heads=4, key_dim=2", "head")
+@documented("MultiHeadAttention", "num_heads=4, key_dim=2", head="head")
 class ThrottleableMultiHeadAttention(ThrottleableHeads, keras.layers.MultiHeadAttention):
     @property
     def num_gated_heads(self):
@@ -159,7 +151,7 @@ class ThrottleableMultiHeadAttention(ThrottleableHeads, keras.layers.MultiHeadAt
 @documented(
     "GroupQueryAttention",
     "head_dim=2, num_query_heads=4, num_key_value_heads=2",
-    "head of the values",
+    head="head of the values",
     more="A head of keys and values\n    opens and closes with the heads of queries that share it.",
 )
 class ThrottleableGroupQueryAttention(ThrottleableHeads, keras.layers.GroupQueryAttention):
