@@ -166,6 +166,12 @@ def test_any_of_them_behind_another(names, u):
     assert_exact(network(between), (u,))
 
 
+def test_gates_reach_what_stands_in_front_of_the_samples_for_a_moment():
+    small = assert_exact(network(stacked_in_front), (0.5,))
+    units = [x.units for x in small.layers if isinstance(x, layers.Dense)]
+    assert units == [24, 8, 4, 3]  # of 48, 16, 8 and 3; the second branch is closed
+
+
 def test_every_part_of_a_split_becomes_narrower():
     small = assert_exact(network(cross_stage), (0.5,))
     (split,) = [x for x in small.operations if type(x).__name__ == "Split"]
