@@ -17,6 +17,7 @@ def ResNet(
     depth: int = 20,
     num_groups: int = 8,
     *,
+    blocks: tuple[int, int, int] | None = None,
     axis: str | Sequence[str] = "width",
     width: int = 16,
     gate: Callable[..., Gate] | Mapping[str, Callable[..., Gate]] | None = None,
@@ -47,6 +48,8 @@ def ResNet(
         input_shape: `(height, width, channels)` of an image.
         num_classes: Integer, size of the output, which is a softmax.
         depth: Integer 6n + 2: 20, 32, 44, 56, 110; 38 and 74 in wang2019.
+        blocks: three integers above 0, the blocks of each stage, in place of `depth`. With
+            (1, 1, n) the first three blocks are a ResNet-8, for the sake of early exits.
         num_groups: Integer, the cardinality D of widthwise gating; must divide `width`.
         axis: "width", "depth" or both.
         width: Integer, channels of the first stage.
@@ -60,8 +63,8 @@ def ResNet(
         `keras.Model` on the image.
 
     Raises:
-        ValueError: if `depth` is not 6n + 2, `axis` is unknown, `num_groups` does not divide, or a
-            gate that walks over blocks is asked for widths.
+        ValueError: if `depth` is not 6n + 2, `blocks` are not three counts, `axis` is unknown,
+            `num_groups` does not divide, or a gate that walks over blocks is asked for widths.
 
     Example:
 
@@ -69,24 +72,33 @@ def ResNet(
     >>> keras_tnn.materialize(model, utilization=0.3).count_params() < model.count_params()
     True
     """
-    if depth < 8 or (depth - 2) % 6:
+    if blocks is None:
+        if depth < 8 or (depth - 2) % 6:
+            raise ValueError(
+                "Invalid value for `depth`. Expected 6n + 2, such as 20 or 56. "
+                f"Received: depth={depth}"
+            )
+        blocks = ((depth - 2) // 6,) * 3
+    elif len(blocks) != 3 or any(not isinstance(n, int) or n < 1 for n in blocks):
         raise ValueError(
-            f"Invalid value for `depth`. Expected 6n + 2, such as 20 or 56. Received: depth={depth}"
+            "Invalid value for `blocks`. Expected three positive integers, one a stage. "
+            f"Received: blocks={blocks}"
         )
-    blocks = (depth - 2) // 6
     image = keras.Input(input_shape, name="image")
     utilization = utilization_input()
     gates = Placement(utilization, num_groups, gate, throttled, axis, image)
-    open_blocks = gates.open_blocks(depthwise_order((blocks,) * 3))
+    open_blocks = gates.open_blocks(depthwise_order(blocks))
     x = gates.stream(relu(normalized(image, width, 3, 1, "stem"), "stem"), "stem")
     for stage in range(3):
-        for block in range(blocks):
+        for block in range(blocks[stage]):
             label = f"stage{stage + 1}_block{block + 1}"
             filters, strides = width * 2**stage, 2 if stage and not block else 1
             branch = relu(normalized(x, filters, 3, strides, f"{label}_1"), f"{label}_1")
             branch = gates.channels(branch, f"{label}_1", features=x, shortcut=True)
             branch = normalized(branch, filters, 3, 1, f"{label}_2")
-            branch = gates.block(branch, open_blocks, stage * blocks + block, label, features=x)
+            branch = gates.block(
+                branch, open_blocks, sum(blocks[:stage]) + block, label, features=x
+            )
             if strides > 1:
                 x = normalized(x, filters, 1, strides, f"{label}_shortcut")
             x = relu(layers.Add(name=f"{label}_add")([x, branch]), label)

@@ -14,6 +14,7 @@ NETWORKS = {
         *IMAGE, 4, filters=((8, 8), (16,)), dense_units=32, batch_normalization=False, **kw
     ),
     "resnet": lambda **kw: models.ResNet(*IMAGE, depth=8, **kw),
+    "resnet_blocks": lambda **kw: models.ResNet(*IMAGE, blocks=(1, 1, 2), axis="depth", **kw),
     "resnet_depth": lambda **kw: models.ResNet(*IMAGE, depth=14, axis="depth", **kw),
     "resnet50": lambda **kw: models.ResNet50(*IMAGE, 4, width=8, blocks=(2, 1), **kw),
     "resnet50_depth": lambda **kw: models.ResNet50(

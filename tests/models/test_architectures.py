@@ -130,6 +130,8 @@ def test_other_gates_fit(build):
 @pytest.mark.parametrize(
     "build, message",
     [
+        (lambda: models.ResNet(*SHAPE, blocks=(1, 0, 2)), r"`blocks`. Expected.*\(1, 0, 2\)"),
+        (lambda: models.ResNet(*SHAPE, blocks=(2, 2)), r"`blocks`. Expected three.*\(2, 2\)"),
         (lambda: models.ResNet(*SHAPE, depth=21), r"`depth`. Expected 6n \+ 2.*depth=21"),
         (lambda: models.ResNeXt(*SHAPE, depth=30), r"`depth`. Expected 9n \+ 2.*depth=30"),
         (lambda: models.ResNet(*SHAPE, axis="height"), "`axis`. Expected 'width' or 'depth'"),
