@@ -21,7 +21,15 @@ ALLOWED |= {room: {*rooms, room} for room, rooms in OBSERVERS.items()}
 
 # The same for tnn_tflite: first what any room may use, then what a device needs to dispatch,
 # then what looks at a bundle, and last what makes one.
-SHIPS = ["children", "errors", "positive", "quantized_values", "saved_model", "sensor_files"]
+SHIPS = [
+    "forks",
+    "children",
+    "errors",
+    "positive",
+    "quantized_values",
+    "saved_model",
+    "sensor_files",
+]
 SHIPS += ["text_table", "utilization"]
 SHIPS += ["policies", "outputs", "latency", "sharing", "patterns", "bundle", "dispatch"]
 SHIPS += ["lint", "micro", "planar", "quantization", "conversion", "command"]

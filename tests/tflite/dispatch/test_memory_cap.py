@@ -76,8 +76,8 @@ def test_sessions_of_a_burst_do_not_stay(shared_bundle, images, needs):
     pool = dispatcher._network.pools[-1]
     busy = [pool._take() for _ in range(8)]  # as if eight threads were in the middle of a run
     assert used(dispatcher) > 2 * needs[1.0]
-    for session in busy:
-        pool._put_back(session)
+    while busy:
+        pool._put_back(busy.pop())
     assert used(dispatcher) <= 2 * needs[1.0]
     assert 1 <= loaded(dispatcher)[1.0] < 8
     assert dispatcher(images).shape == (5, 4)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tnn_tflite.children.process import ChildError, StartError, command, death
+from tnn_tflite.forks import renew_in_children
 
 LIMIT = 3600.0  # seconds for one request; the largest known network takes minutes
 PATIENCE = 5.0  # seconds for a child to end when it is told to
@@ -39,8 +40,11 @@ class GuardedChild:
     def __init__(self, module: str, environment: dict[str, str] | None = None) -> None:
         self._module = module
         self._environment = environment or {}
-        self._lock = threading.Lock()
         self._running: _Running | None = None
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        self._lock = threading.Lock()
 
     def start(self) -> None:
         """Starts the child if it does not run, and returns while it loads its libraries."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.exit_level import ExitLevel
 from tnn_tflite.bundle.programs import Level
+from tnn_tflite.forks import renew_in_children
 from tnn_tflite.latency.in_turn import seconds_in_turn
 from tnn_tflite.latency.table import Conditions, DeviceTable, LevelMeasurement
 from tnn_tflite.latency.table_file import TableError, read_table, table_path
@@ -42,10 +43,13 @@ class KnownLevels:
     ) -> None:
         self._bundle = bundle
         self._conditions = conditions
-        self._measuring = threading.Lock()
+        renew_in_children(self)
         self._levels: tuple[KnownLevel, ...] | None = None
         if table is not None:
             self._levels = self._with(self._read(Path(table)))
+
+    def renew(self) -> None:
+        self._measuring = threading.Lock()
 
     def __call__(
         self, needs_times: bool, calls: Callable[[], Sequence[Callable[[], object]]]

@@ -3,13 +3,23 @@
 import itertools
 import logging
 import threading
+import weakref
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 from tnn_tflite.bundle.programs import Program
+from tnn_tflite.forks import leave_to_parent, renew_in_children
 
 logger = logging.getLogger("tnn_tflite")
+
+
+class Place:
+    """What is counted of a session. It lives as long as the session, or the try to load it.
+
+    So a session is counted no longer wherever it was lost, by whatever exception: a signal's may
+    come between any two steps.
+    """
 
 
 @dataclass
@@ -20,7 +30,7 @@ class LoadedProgram:
         program: A level or the controller.
         idle: Sessions that do not run now. Its `pop` and `append` are atomic.
         content: The verified bytes of the program, None if they are not there.
-        sessions: How many sessions there are, those that run included. Only a cap counts them,
+        places: Of the sessions that there are, those that run included. Only a cap counts them,
             this and what follows, and under its lock.
         session_bytes: What one takes; the content's size until one was measured.
         last_used: When, in ticks of the cap.
@@ -30,13 +40,18 @@ class LoadedProgram:
     program: Program
     idle: deque[Any] = field(default_factory=deque)
     content: bytes | None = None
-    sessions: int = 0
+    places: weakref.WeakSet[Place] = field(default_factory=weakref.WeakSet)
     session_bytes: int = 0
     last_used: int = 0
     keeps_content: bool = False
 
     def __post_init__(self) -> None:
         self.session_bytes = self.program.bytes
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions there are."""
+        return len(self.places)
 
     @property
     def memory(self) -> int:
@@ -50,14 +65,18 @@ class LoadedProgram:
             self.idle.popleft()  # the one that was idle for longest
         except IndexError:
             return False
-        self.close_session()
+        self.release()
         return True
 
-    def close_session(self) -> None:
-        """Counts a session less; the content goes with the last."""
-        self.sessions -= 1
-        if not self.sessions and not self.keeps_content:
+    def release(self) -> None:
+        """Lets the content go if no session is left."""
+        if not self.places and not self.keeps_content:
             self.content = None
+
+    def leave(self) -> None:
+        """In a child of a fork: begins anew without the parent's sessions."""
+        leave_to_parent(list(self.idle))
+        self.idle, self.places = deque(), weakref.WeakSet()
 
 
 class MemoryCap:
@@ -73,10 +92,13 @@ class MemoryCap:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._lock = threading.Lock()  # held while memory is counted, never while a network runs
         self._programs: list[LoadedProgram] = []
         self._ticks = itertools.count(1)
         self._is_exceeded = False
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        self._lock = threading.Lock()  # held while memory is counted, never while a network runs
 
     @property
     def used(self) -> int:
@@ -92,12 +114,14 @@ class MemoryCap:
         with self._lock:
             self._programs.remove(loaded)
 
-    def admit(self, loaded: LoadedProgram) -> None:
-        """Makes room for one more session and counts it."""
+    def admit(self, loaded: LoadedProgram) -> Place:
+        """Makes room for one more session and counts it, as long as its place lives."""
         with self._lock:
             loaded.last_used = next(self._ticks)
-            loaded.sessions += 1
+            place = Place()
+            loaded.places.add(place)
             self._make_room()
+        return place
 
     def loaded(self, loaded: LoadedProgram, session_bytes: int) -> None:
         """Notes what a session needs, which is known when one is there."""
@@ -107,10 +131,11 @@ class MemoryCap:
                 self._warn_if_too_large(loaded)
             self._make_room()
 
-    def lost(self, loaded: LoadedProgram) -> None:
-        """Notes that a session is gone: it failed."""
+    def lost(self, loaded: LoadedProgram, place: Place) -> None:
+        """Notes at once that a session is gone: the traceback of what failed may keep it."""
         with self._lock:
-            loaded.close_session()
+            loaded.places.discard(place)
+            loaded.release()
 
     def returned(self, loaded: LoadedProgram) -> None:
         """Notes that a program was used; a burst of threads may have left more than the limit."""
@@ -131,6 +156,7 @@ class MemoryCap:
 
     def _make_room(self) -> None:
         for loaded in sorted(self._programs, key=lambda loaded: loaded.last_used):
+            loaded.release()
             while self.used > self.limit and loaded.drop_idle():
                 logger.info(
                     "evicted a session of %s: %d of %d bytes are used",

@@ -20,6 +20,7 @@ from tnn_tflite.dispatch.memory_cap import MemoryCap
 from tnn_tflite.dispatch.pattern_pool import PatternPool
 from tnn_tflite.dispatch.session_pool import SessionPool
 from tnn_tflite.errors import BundleError
+from tnn_tflite.forks import leave_to_parent, renew_in_children
 from tnn_tflite.patterns.pattern_file import PatternFile
 
 SIGHTINGS = 100  # samples of a pattern before it is cut
@@ -60,9 +61,14 @@ class PatternCache:
         self._branched = SessionPool(bundle, bundle.network, runtime, cap)
         self._kept: OrderedDict[bytes, PatternPool] = OrderedDict()
         self._seen: OrderedDict[bytes, int] = OrderedDict()
+        self._file: PatternFile | None = None
+        renew_in_children(self)
+
+    def renew(self) -> None:
         self._choosing = threading.Lock()  # held for microseconds, never while something runs
         self._cutting = threading.Lock()
-        self._file: PatternFile | None = None
+        leave_to_parent(self._file)  # its interpreter may be running in another thread
+        self._file = None
 
     def run(
         self, gates: np.ndarray, inputs: Sequence[np.ndarray]

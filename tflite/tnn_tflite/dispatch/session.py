@@ -9,6 +9,7 @@ import numpy as np
 from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.programs import Program, TensorSpec
 from tnn_tflite.dispatch.interpreter import Runtime
+from tnn_tflite.dispatch.memory_cap import Place
 from tnn_tflite.errors import BundleError
 
 
@@ -20,6 +21,10 @@ class Session:
         program: A level or a controller.
         content: The verified bytes of its file.
         runtime: Makes the interpreter.
+
+    Attributes:
+        is_warm: Whether it has run.
+        place: What a `MemoryCap` counts of it; it lives as long as the session.
 
     Raises:
         BundleError: If the runtime cannot run the file, or its tensors are not those that the
@@ -40,6 +45,7 @@ class Session:
         self._find_tensors(bundle, program)
         self._bundle, self._program = bundle, program
         self.is_warm = False  # until it has run once
+        self.place: Place | None = None
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Runs a batch, sample by sample.

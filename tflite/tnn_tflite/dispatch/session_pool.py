@@ -10,6 +10,7 @@ from tnn_tflite.bundle.programs import Program
 from tnn_tflite.dispatch.interpreter import Runtime
 from tnn_tflite.dispatch.memory_cap import LoadedProgram, MemoryCap
 from tnn_tflite.dispatch.session import Session
+from tnn_tflite.forks import renew_in_children
 
 
 class SessionPool:
@@ -30,11 +31,16 @@ class SessionPool:
         self._bundle = bundle
         self._program = program
         self._runtime = runtime
-        self._loading = threading.Lock()
         self._cap = cap
         self.loaded = LoadedProgram(program)
         if cap is not None:
             cap.watch(self.loaded)
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """In a child sessions are made anew: those of the parent may be running, or have threads."""
+        self._loading = threading.Lock()
+        self.loaded.leave()
 
     def keep_content(self) -> None:
         """Reads the program's file now, and never again: the bundle may get another one."""
@@ -69,7 +75,7 @@ class SessionPool:
         except BaseException:
             # A session that failed half-way is dropped, not used again.
             if self._cap is not None:
-                self._cap.lost(self.loaded)
+                self._cap.lost(self.loaded, session.place)
             raise
         self._put_back(session)
         return outputs
@@ -83,12 +89,13 @@ class SessionPool:
     def _new_session(self) -> Session:
         if self._cap is None:
             return self._load()
-        self._cap.admit(self.loaded)
+        place = self._cap.admit(self.loaded)
         try:
             session = self._load()
         except BaseException:
-            self._cap.lost(self.loaded)
+            self._cap.lost(self.loaded, place)
             raise
+        session.place = place
         self._cap.loaded(self.loaded, session.memory())
         return session
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from tnn_tflite.forks import renew_in_children
 from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 from tnn_tflite.policies.slowdown import Slowdown
 from tnn_tflite.positive import check_positive
@@ -70,11 +71,14 @@ class LatencyTarget(Policy):
         self._slowdown = Slowdown(window_seconds, clock)
         self._latest_seconds = window_seconds / 4
         self._clock = clock
-        self._lock = threading.Lock()
+        renew_in_children(self)
         self._index: int | None = None  # None until the first choice
         self._switched_at = 0.0
         self._went_up = False
         self._patience = 1  # waiting times before the next up-switch
+
+    def renew(self) -> None:
+        self._lock = threading.Lock()
 
     def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
         with self._lock:

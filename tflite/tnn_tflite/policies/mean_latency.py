@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from tnn_tflite.forks import renew_in_children
 from tnn_tflite.policies.policy import Choice, Inputs, KnownLevel, Policy
 from tnn_tflite.policies.slowdown import Slowdown
 from tnn_tflite.positive import check_positive
@@ -43,10 +44,13 @@ class MeanLatency(Policy):
         self.dwell_seconds = check_positive("dwell_seconds", dwell_seconds)
         self._slowdown = Slowdown(check_positive("window_seconds", window_seconds), clock)
         self._clock = clock
-        self._lock = threading.Lock()
+        renew_in_children(self)
         self._index: int | None = None  # None until the first choice
         self._chosen_at = 0.0
         self._debt = 0.0  # seconds
+
+    def renew(self) -> None:
+        self._lock = threading.Lock()
 
     def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
         with self._lock:

@@ -1,6 +1,5 @@
 """A reading that is renewed now and then, not at every call."""
 
-import threading
 from collections.abc import Callable
 
 
@@ -24,17 +23,15 @@ class Sampled:
         self._read = read
         self._every_seconds = every_seconds
         self._clock = clock
-        self._reading = threading.Lock()
         self._value = read()
         self._read_at = clock()
 
     def value(self) -> float | None:
         """Returns a value that is at most `every_seconds` old, or one that is just renewed."""
-        is_old = self._clock() - self._read_at >= self._every_seconds
-        if is_old and self._reading.acquire(blocking=False):
-            try:
-                self._value = self._read()
-                self._read_at = self._clock()
-            finally:
-                self._reading.release()
+        now = self._clock()
+        if now - self._read_at >= self._every_seconds:
+            # At first, so that other threads do not read as well. No lock: an exception, such as
+            # that of a signal, between taking it and `try` would leave it locked for ever.
+            self._read_at = now
+            self._value = self._read()
         return self._value
