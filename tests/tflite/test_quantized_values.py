@@ -1,6 +1,7 @@
 """Integers that stand for real numbers, there and back."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,3 +30,8 @@ def test_by_hand():
     """real = scale * (integer - zero_point)"""
     assert dequantize(np.array([130], "uint8"), Quantization(0.5, 128)).tolist() == [1.0]
     assert quantize(np.array([1.0, 1e9]), Quantization(0.5, 128), "uint8").tolist() == [130, 255]
+
+
+def test_no_integer_stands_for_nan():
+    with pytest.raises(ValueError, match="`x`. Expected numbers. Received: 1 NaN"):
+        quantize(np.array([0.0, np.nan]), Quantization(0.5, 0), "int8")

@@ -27,7 +27,7 @@ _left: list[Any] = []
 
 
 def renew_in_children(one: Renewed) -> None:
-    """Calls `one.renew()` now, and in every child that is forked before anything else runs there."""
+    """Calls `one.renew()` now, and first of all in every child that is forked."""
     one.renew()
     _known.add(one)
 

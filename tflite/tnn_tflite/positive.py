@@ -1,6 +1,5 @@
 """A number above 0, as times and sizes are."""
 
-import math
 import numbers
 import sys
 
@@ -21,7 +20,8 @@ def check_positive(name: str, value: float) -> float:
     4.0
     """
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_number or not 0.0 < value < math.inf:  # NaN fails the comparison
+    # NaN fails the comparison; an integer may be larger than any float.
+    if not is_number or not 0.0 < value <= sys.float_info.max:
         raise ValueError(
             f"Invalid value for `{name}`. Expected a finite number above 0. "
             f"Received: {name}={value!r}"

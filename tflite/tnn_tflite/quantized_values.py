@@ -20,12 +20,20 @@ def quantize(x: np.ndarray, quantization: Quantization, dtype: str) -> np.ndarra
         quantization: Of an input of the level that will run.
         dtype: The element type of that input, for example `"int8"`.
 
+    Raises:
+        ValueError: If a number is NaN, which no integer stands for.
+
     Example:
 
     >>> half = tnn_tflite.Quantization(scale=0.5, zero_point=-128)
     >>> quantize(np.array([0.0, 1.0, 999.0]), half, "int8").tolist()
     [-128, -126, 127]
     """
+    if np.isnan(x).any():
+        raise ValueError(
+            "Invalid value for `x`. Expected numbers. "
+            f"Received: {int(np.isnan(x).sum())} NaN. Clean the data before it comes here."
+        )
     limits = np.iinfo(dtype)
     integers = np.round(x / quantization.scale) + quantization.zero_point
     return np.clip(integers, limits.min, limits.max).astype(dtype)

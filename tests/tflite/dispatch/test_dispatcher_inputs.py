@@ -57,6 +57,21 @@ def test_no_array(dispatcher, x):
         dispatcher(x)
 
 
+def test_what_is_masked_is_no_data(dispatcher, images):
+    masked = np.ma.masked_invalid(np.where(images > 0.5, np.nan, images))
+    for x in (masked, masked.astype("float64"), np.ma.array(images)):
+        with pytest.raises(ValueError, match="a masked array. Fill in what is masked"):
+            dispatcher(x)
+
+
+def test_subclasses_are_no_arrays_but_what_is_mapped_from_a_file(dispatcher, images, tmp_path):
+    with pytest.raises(ValueError, match=r"Received: Own. Make one with np.asarray"):
+        dispatcher(images.view(type("Own", (np.ndarray,), {})))
+    np.save(tmp_path / "images.npy", images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    np.testing.assert_array_equal(dispatcher(mapped), dispatcher(images))
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_not_finite(dispatcher, images, value):
     images = images.copy()

@@ -121,7 +121,7 @@ def test_utilization_and_budget_together(dispatcher, images):
         dispatcher.level_for(0.5, budget_ms=4)
 
 
-@pytest.mark.parametrize("budget", [0, -1.0, float("nan"), float("inf"), "4", True])
+@pytest.mark.parametrize("budget", [0, -1.0, float("nan"), float("inf"), "4", True, 10**400])
 def test_budget_must_be_positive(dispatcher, images, budget):
     with pytest.raises(ValueError, match="`budget_ms`. Expected a finite number above 0"):
         dispatcher(images, budget_ms=budget)

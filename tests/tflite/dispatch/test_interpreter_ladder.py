@@ -101,9 +101,9 @@ def test_unknown_runtime(shared_bundle, runtime):
         Dispatcher(shared_bundle, runtime=runtime)
 
 
-@pytest.mark.parametrize("num_threads", [0, -1, 1.0, "2", None, True])
+@pytest.mark.parametrize("num_threads", [0, -1, 1.0, "2", None, True, 257, 10**6, 2**31])
 def test_num_threads(shared_bundle, num_threads):
-    with pytest.raises(ValueError, match="Invalid value for `num_threads`. Expected an integer"):
+    with pytest.raises(ValueError, match="Invalid value for `num_threads`. .*integer in .1, 256.*"):
         Dispatcher(shared_bundle, num_threads=num_threads)
 
 

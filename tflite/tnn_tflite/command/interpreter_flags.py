@@ -3,13 +3,18 @@
 from absl import flags
 
 from tnn_tflite.dispatch.dispatcher import Dispatcher
-from tnn_tflite.dispatch.interpreter import RUNTIMES
+from tnn_tflite.dispatch.interpreter import MOST_THREADS, RUNTIMES
 
 
 def define_interpreter_flags(values: flags.FlagValues) -> None:
     """Defines `--num_threads`, `--delegate` and `--runtime`."""
     flags.DEFINE_integer(
-        "num_threads", 1, "threads of the interpreter", lower_bound=1, flag_values=values
+        "num_threads",
+        1,
+        "threads of the interpreter",
+        lower_bound=1,
+        upper_bound=MOST_THREADS,
+        flag_values=values,
     )
     flags.DEFINE_string(
         "delegate", None, "file name of a TFLite delegate library", flag_values=values

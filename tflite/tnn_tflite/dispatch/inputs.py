@@ -10,6 +10,9 @@ from tnn_tflite.bundle.description import Preprocessing
 from tnn_tflite.bundle.programs import TensorSpec
 from tnn_tflite.dispatch.pixels import from_pixels
 
+# No other subclass: what is masked in an array of np.ma, for one, would count as data.
+PLAIN = (np.ndarray, np.memmap)
+
 
 class InputReader:
     """Turns `x` into one array with a batch axis for each input of the network.
@@ -41,7 +44,7 @@ class InputReader:
         Raises:
             ValueError: If an array has the wrong shape or dtype, or is not finite.
         """
-        if len(self._inputs) == 1 and isinstance(x, np.ndarray):
+        if len(self._inputs) == 1 and type(x) is np.ndarray:
             # Most calls. A large network leaves nothing of this code in the processor's caches,
             # and every line then costs microseconds.
             array, batched = self._inputs[0].read(x)
@@ -95,7 +98,7 @@ class _Input:
         self._is_float = self._dtype.kind == "f"
 
     def read(self, value: Any) -> tuple[np.ndarray, bool]:
-        if not isinstance(value, np.ndarray) or value.dtype != self._dtype:
+        if type(value) not in PLAIN or value.dtype != self._dtype:
             value = self._from_pixels(value)
         if value.shape == self._shape:
             batch, batched = value[np.newaxis], False
@@ -108,7 +111,7 @@ class _Input:
         return batch, batched
 
     def _from_pixels(self, value: Any) -> np.ndarray:
-        pixels = isinstance(value, np.ndarray) and value.dtype == np.uint8
+        pixels = type(value) in PLAIN and value.dtype == np.uint8
         if not (pixels and self._steps and self._is_float):
             raise self._wrong_type(value)
         if value.shape[-3:] != self._shape:
@@ -116,7 +119,9 @@ class _Input:
         return from_pixels(value, self._steps).astype(self._dtype)
 
     def _wrong_type(self, value: Any) -> ValueError:
-        if isinstance(value, np.ndarray):
+        if isinstance(value, np.ma.MaskedArray):
+            received = "a masked array. Fill in what is masked, with x.filled(...)"
+        elif type(value) in PLAIN:
             received = f"dtype={value.dtype}. Cast it with x.astype('{self._dtype}')"
             if value.dtype.kind in "iu" and self._is_float:
                 received += ", scaled as in training"

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 RUNTIMES = ("ai_edge_litert", "tflite_runtime", "tensorflow")
+MOST_THREADS = 256  # no device has more cores; a million crash the process that asks for them
 
 
 @dataclass
@@ -92,7 +93,7 @@ def find_runtime(
 
     Args:
         name: One of `RUNTIMES`, or None for the first that can be imported.
-        num_threads: Threads an interpreter may use, at least 1.
+        num_threads: Threads an interpreter may use, from 1 to 256.
         delegate: File name of a delegate library, for example `"libedgetpu.so.1"`.
 
     Returns:
@@ -141,9 +142,9 @@ def _check_name(name: str | None) -> None:
 
 def _check_num_threads(num_threads: int) -> None:
     is_integer = isinstance(num_threads, int) and not isinstance(num_threads, bool)
-    if not is_integer or num_threads < 1:
+    if not is_integer or not 1 <= num_threads <= MOST_THREADS:
         raise ValueError(
-            "Invalid value for `num_threads`. Expected an integer, at least 1. "
+            f"Invalid value for `num_threads`. Expected an integer in [1, {MOST_THREADS}]. "
             f"Received: num_threads={num_threads!r}"
         )
 

@@ -38,7 +38,7 @@ class SessionPool:
         renew_in_children(self)
 
     def renew(self) -> None:
-        """In a child sessions are made anew: those of the parent may be running, or have threads."""
+        """In a child sessions are made anew: the parent's may be running, or have threads."""
         self._loading = threading.Lock()
         self.loaded.leave()
 
