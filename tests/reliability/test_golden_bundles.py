@@ -1,6 +1,7 @@
 """Bundles of each version, as they lie on devices, are read and run as ever."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from golden.answers import (
     sample,
 )
 from second_reader import SecondReader
-from tnn_tflite import Dispatcher, dequantize, read_bundle
+from tnn_tflite import BundleError, Dispatcher, dequantize, read_bundle
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.dispatch.trial import try_bundle
 
@@ -108,3 +109,16 @@ def test_what_each_version_has():
 )
 def test_they_are_small(version, limit):
     assert sum(path.stat().st_size for path in (FOLDER / version).iterdir()) < limit  # bytes
+
+
+@pytest.mark.parametrize("kind", ["input", "output"])
+@pytest.mark.parametrize("key, value", [("scale", 1e6), ("zero_point", 3)])
+def test_what_integers_stand_for_is_what_the_file_says(tmp_path, kind, key, value):
+    """A forged scale would turn a right answer into a wrong one."""
+    bundle = shutil.copytree(FOLDER / "version_2", tmp_path / "bundle")
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest.pop("manifest_sha256", None)
+    manifest["levels"][-1][f"{kind}_quantization"][0][key] = value
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=r"Expected the tensors .*\* \(integer - .*in 'lev"):
+        Dispatcher(bundle).warm_up()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tnn_tflite.bundle.description import Bundle
-from tnn_tflite.bundle.programs import Program, TensorSpec
+from tnn_tflite.bundle.programs import Program, Quantization, TensorSpec
 from tnn_tflite.dispatch.interpreter import Runtime
 from tnn_tflite.dispatch.memory_cap import Place
 from tnn_tflite.errors import BundleError
@@ -105,17 +105,32 @@ class Session:
         runner = self._interpreter.get_signature_runner()
         inputs, outputs = runner.get_input_details(), runner.get_output_details()
         del runner
-        self._input_indices = _match(bundle, program, program.inputs, inputs)
-        self._output_indices = _match(bundle, program, program.outputs, outputs)
+        self._input_indices = _match(
+            bundle, program, program.inputs, program.input_quantization, inputs
+        )
+        self._output_indices = _match(
+            bundle, program, program.outputs, program.output_quantization, outputs
+        )
 
 
 def _match(
-    bundle: Bundle, program: Program, specs: Sequence[TensorSpec], details: dict[str, Any]
+    bundle: Bundle,
+    program: Program,
+    specs: Sequence[TensorSpec],
+    quantization: Sequence[Quantization | None],
+    details: dict[str, Any],
 ) -> list[int]:
     """Returns the tensor index of each spec, after checking that the file agrees with it."""
-    promised = {spec.name: ((1, *spec.shape), spec.dtype) for spec in specs}
+    promised = {
+        spec.name: ((1, *spec.shape), spec.dtype, *_stands_for(one))
+        for spec, one in zip(specs, quantization or [None] * len(specs), strict=True)
+    }
     found = {
-        name: (tuple(int(size) for size in tensor["shape"]), np.dtype(tensor["dtype"]).name)
+        name: (
+            tuple(int(size) for size in tensor["shape"]),
+            np.dtype(tensor["dtype"]).name,
+            *_stands_for(_own_quantization(tensor)),
+        )
         for name, tensor in details.items()
     }
     if found != promised:
@@ -125,6 +140,20 @@ def _match(
             received=str(found),
         )
     return [int(details[spec.name]["index"]) for spec in specs]
+
+
+def _stands_for(quantization: Quantization | None) -> tuple[str, ...]:
+    """What an integer stands for, as text; a scale to the digits that a float32 has."""
+    if quantization is None:
+        return ()
+    return (f"{np.float32(quantization.scale)} * (integer - {quantization.zero_point})",)
+
+
+def _own_quantization(tensor: dict[str, Any]) -> Quantization | None:
+    """What the file itself says of an input or output of integers."""
+    scales, points = (tensor["quantization_parameters"][key] for key in ("scales", "zero_points"))
+    is_integer = np.dtype(tensor["dtype"]).kind in "iu"
+    return Quantization(float(scales[0]), int(points[0])) if is_integer and len(scales) else None
 
 
 def _num_bytes(tensor: dict[str, Any]) -> int:
