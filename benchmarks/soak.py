@@ -1,11 +1,12 @@
 """Hours of bad luck in minutes: damaged bundles, killed writers, many threads, many calls.
 
-    python benchmarks/soak.py --mutants=10000 --kills=50 --calls=100000
+    python benchmarks/soak.py --mutants=10000 --kills=50 --calls=100000 --interrupts=100000
 
 The laws are those of `tests/reliability`, which runs some hundreds of each. It prints what became
 of the mutants of float32 and int8 bundles, in files and in one file, damaged (hashes as they were)
 and sealed (hashes made anew, as an attacker would); how many kills left an old or a new bundle; and
-memory and answers under 16 threads. It ends with status 1 if a law was broken.
+memory and answers under 16 threads; what calls left behind that a signal interrupted; and whether
+children of a process that loads levels answer. It ends with status 1 if a law was broken.
 """
 
 import os
@@ -37,6 +38,8 @@ MUTANTS = flags.DEFINE_integer("mutants", 10_000, "damaged bundles of all kinds"
 KILLS = flags.DEFINE_integer("kills", 50, "killed writers of ready contents")
 CONVERSIONS = flags.DEFINE_integer("conversions", 5, "killed whole conversions")
 CALLS = flags.DEFINE_integer("calls", 100_000, "calls from 16 threads")
+INTERRUPTS = flags.DEFINE_integer("interrupts", 10_000, "signals in calls")
+CHILDREN = flags.DEFINE_integer("children", 1000, "forks while levels are loaded")
 THREADS = 16
 
 
@@ -49,6 +52,8 @@ def main(_) -> int:
         broken += kill_writers(folder / "kill", KILLS.value)
         broken += kill_conversions(folder / "convert", CONVERSIONS.value)
         broken += call(bundles["float32"], CALLS.value) if CALLS.value else 0
+        broken += tell("interrupting.py", "0 miscounted, 0 wrong", bundles, INTERRUPTS.value)
+        broken += tell("forking.py", "0 wrong, 0 hung", bundles, 2, CHILDREN.value)
     print(f"\nlaws broken: {broken}")
     return 1 if broken else 0
 
@@ -198,6 +203,18 @@ def call(bundle: Path, count: int) -> int:
     grown = resident_bytes() - warm
     print(f"{count} calls from {THREADS} threads, {len(wrong)} wrong answers, {seconds:.0f} s")
     return len(wrong) + (grown > 20e6)  # allocators keep some; a leak of 1 kB a call is 90 MB
+
+
+def tell(program: str, law: str, bundles: dict[str, Path], *counts: int) -> int:
+    """Runs a program of `tests/reliability` on a bundle, and tells whether its law held."""
+    told = subprocess.run(
+        [sys.executable, RELIABILITY / program, bundles["float32"], *map(str, counts)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+    ).stdout
+    print(f"\n{told}", end="", flush=True)
+    return law not in told
 
 
 def run_threads(work: Callable[[int, int], None], calls: int) -> None:

@@ -40,7 +40,8 @@ class LoadedProgram:
     program: Program
     idle: deque[Any] = field(default_factory=deque)
     content: bytes | None = None
-    places: weakref.WeakSet[Place] = field(default_factory=weakref.WeakSet)
+    # No `WeakSet`: its bookkeeping is Python that a signal's exception may end half-way.
+    places: list[weakref.ref[Place]] = field(default_factory=list)
     session_bytes: int = 0
     last_used: int = 0
     keeps_content: bool = False
@@ -51,7 +52,15 @@ class LoadedProgram:
     @property
     def sessions(self) -> int:
         """How many sessions there are."""
-        return len(self.places)
+        return sum(place() is not None for place in self.places)
+
+    def add(self, place: Place) -> None:
+        """Counts a session more, and forgets those that are gone."""
+        self.places = [one for one in self.places if one() is not None] + [weakref.ref(place)]
+
+    def remove(self, place: Place) -> None:
+        """Counts a session no longer, though the traceback of what failed may keep it."""
+        self.places = [one for one in self.places if one() not in (None, place)]
 
     @property
     def memory(self) -> int:
@@ -70,13 +79,13 @@ class LoadedProgram:
 
     def release(self) -> None:
         """Lets the content go if no session is left."""
-        if not self.places and not self.keeps_content:
+        if not self.sessions and not self.keeps_content:
             self.content = None
 
     def leave(self) -> None:
         """In a child of a fork: begins anew without the parent's sessions."""
         leave_to_parent(list(self.idle))
-        self.idle, self.places = deque(), weakref.WeakSet()
+        self.idle, self.places = deque(), []
 
 
 class MemoryCap:
@@ -119,7 +128,7 @@ class MemoryCap:
         with self._lock:
             loaded.last_used = next(self._ticks)
             place = Place()
-            loaded.places.add(place)
+            loaded.add(place)
             self._make_room()
         return place
 
@@ -132,9 +141,9 @@ class MemoryCap:
             self._make_room()
 
     def lost(self, loaded: LoadedProgram, place: Place) -> None:
-        """Notes at once that a session is gone: the traceback of what failed may keep it."""
+        """Notes that a session is gone: it failed."""
         with self._lock:
-            loaded.places.discard(place)
+            loaded.remove(place)
             loaded.release()
 
     def returned(self, loaded: LoadedProgram) -> None:
