@@ -137,7 +137,7 @@ class LearnedGate(Gate):
         """Adds ones for the groups that are always open: `(batch, num_groups)`."""
         if self.free_groups == self.num_groups:
             return values
-        places = np.full(self.num_groups, self.free_groups)  # that of the one
+        places = np.full(self.num_groups, self.free_groups, "int32")  # that of the one
         places[self.free] = np.arange(self.free_groups)
         one = ops.ones((ops.shape(values)[0], 1), "float32")
         return ops.take(ops.concatenate([values, one], axis=-1), places, axis=-1)

@@ -86,6 +86,7 @@ class Gated(keras.layers.Layer):
         """Gates `(batch or 1, groups)` as `(batch or 1, 1, ..., 1, channels)`, for the features."""
         groups = self.groups_of(features.shape[-1]) % (self.num_groups + 1)  # -1 is the last
         gates = ops.concatenate([gates, ops.ones_like(gates[:, :1])], axis=-1)
+        groups = groups.astype("int32")  # tflite-micro gathers by no other integers
         gates = ops.take(ops.cast(gates, features.dtype), groups, axis=-1)
         return ops.reshape(gates, (-1, *(1,) * (len(features.shape) - 2), len(groups)))
 

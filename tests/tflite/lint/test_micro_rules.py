@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -51,7 +52,14 @@ def test_what_runs_is_clean(name):
     assert opens(content)
 
 
+def gathered(positions):
+    return tflite_file(lambda x: tf.gather(x, positions, axis=-1), quantization=None)
+
+
+GOOD["positions of 32 bits"] = lambda: gathered(np.array([2, 0], "int32"))
+
 BAD = {
+    "positions of 64 bits": (lambda: gathered(np.array([2, 0], "int64")), "positions"),
     "an unknown operator": (lambda: tflite_file(tf.nn.gelu, quantization=None), "operator"),
     "weights in half": (lambda: convolutions_file(quantization="float16"), "types"),
     "floats times integers": (

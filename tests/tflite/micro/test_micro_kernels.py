@@ -14,7 +14,9 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from keras import layers
 from tflite_micro.python.tflite_micro import runtime
 
-from tnn_tflite.lint import read_operator_graph
+import keras_tnn as tnn
+import tnn_tflite
+from tnn_tflite.lint import TARGETS, lint_graphs, read_operator_graph
 
 ARENA = 1_000_000  # bytes, more than any network here needs
 SAMPLES = 50
@@ -40,7 +42,7 @@ def on_tflite_micro(content, samples):
         interpreter.set_input(x, 0)
         interpreter.invoke()
         outputs.append(interpreter.get_output(0).copy())
-    return np.array(outputs).astype(int)
+    return integers_or_floats(outputs)
 
 
 def on_litert(content, samples, resolver):
@@ -51,7 +53,12 @@ def on_litert(content, samples, resolver):
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
         interpreter.invoke()
         outputs.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
-    return np.array(outputs).astype(int)
+    return integers_or_floats(outputs)
+
+
+def integers_or_floats(outputs):
+    outputs = np.array(outputs)
+    return outputs if outputs.dtype.kind == "f" else outputs.astype(int)
 
 
 def random_samples(shape):
@@ -96,6 +103,38 @@ def test_an_operator_is_bit_equal_to_the_reference_and_one_step_from_xnnpack(nam
     np.testing.assert_array_equal(outputs, on_litert(content, samples, OpResolverType.BUILTIN_REF))
     difference = np.abs(outputs - on_litert(content, samples, OpResolverType.AUTO))
     assert difference.max() <= (0 if name in EXACT else 1)
+
+
+@pytest.fixture(scope="module")
+def skipping():
+    """A network whose gates read the sample, and random samples."""
+    keras.utils.set_random_seed(0)
+    size = {"filters": ((8,), (16,)), "dense_units": None}
+    plain = tnn.models.VGG((8, 8, 2), 4, throttled=False, **size)
+    model = tnn.throttle(plain, num_groups=4, axes=("width",), gate=tnn.gates.DataDependent)
+    return model, np.random.default_rng(0).normal(size=(SAMPLES, 8, 8, 2)).astype("float32")
+
+
+@pytest.mark.parametrize("kind", [None, "int8"])
+def test_what_skips_by_the_sample_runs_there_too(skipping, kind, tmp_path):
+    model, samples = skipping
+    integers = {"quantization": "int8", "representative_data": samples, "inference_type": kind}
+    data = {"calibration_data": samples, **(integers if kind else {})}
+    bundle = tnn_tflite.convert(model, tmp_path / "b", levels=(1.0,), verbose=False, **data)
+    content = bundle.read_level(bundle.levels[0])
+    graph = read_operator_graph(content)
+    assert "IF" in {operator.name for operator in graph.operators}
+    assert not [f for f in lint_graphs({1.0: graph}, TARGETS["micro"]) if f.fails]
+    if kind == "int8":
+        (into,) = bundle.levels[0].input_quantization
+        samples = tnn_tflite.quantize(samples, into, "int8")
+    found, expected = (
+        run(content, samples[:, np.newaxis], *more)
+        for run, more in ((on_tflite_micro, ()), (on_litert, (OpResolverType.BUILTIN_REF,)))
+    )
+    # Integers next to a tie, see above. Floats are added in another order: 1e-6 below 1.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1 if kind else 1e-6)
+    assert (found == expected).mean() > 0.95 or not kind
 
 
 def test_a_dense_layer_differs_next_to_ties_only():

@@ -43,6 +43,13 @@ def one_kind_of_number(operator: Operator) -> str | None:
     )
 
 
+def gathers_by_int32(operator: Operator) -> str | None:
+    if operator.name in ("GATHER", "GATHER_ND") and operator.inputs[1].type != "INT32":
+        kind = operator.inputs[1].type.lower()
+        return f"Its positions are {kind}. tflite-micro gathers by int32 alone: cast them."
+    return None
+
+
 def runs_in_integers(operator: Operator) -> str | None:
     if operator.name not in ("QUANTIZE", "DEQUANTIZE") and "FLOAT32" in {
         tensor.type for tensor in operator.outputs
@@ -55,6 +62,7 @@ RULES = (
     OperatorRule("operator", RESOLVER, is_registered),
     OperatorRule("types", KERNELS, known_types),
     OperatorRule("hybrid", KERNELS, one_kind_of_number),
+    OperatorRule("positions", KERNELS, gathers_by_int32),
     OperatorRule("static-shapes", PLANNING, static_shapes),
     OperatorRule("float32", KERNELS, runs_in_integers, fails=False),
 )
