@@ -9,8 +9,8 @@
  *   parameters: number, bytes: number, sha256: string, inputs: Tensor[], outputs: Tensor[] }} Program
  * @typedef {{ scale: number[], offset: number[], colours: string, resize: string }} Preprocessing
  * @typedef {{ place: string, formatVersion: number, layout: string,
- *   shared: { file: string, bytes: number, sha256: string } | null, levels: Program[],
- *   controller: Program | null, inputs: Tensor[], outputs: Tensor[],
+ *   shared: { file: string, bytes: number, sha256: string } | null, programs: Program[],
+ *   levels: Program[], controllers: Program[], controller: Program | null, inputs: Tensor[], outputs: Tensor[],
  *   labels: Map<string, string[]>, preprocessing: Map<string, Preprocessing> }} Bundle
  */
 

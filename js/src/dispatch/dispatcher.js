@@ -46,10 +46,9 @@ export class Dispatcher {
    * Opens a bundle. A level is read, checked and compiled when it is first needed.
    *
    * @param {Source} source Where its files are: `fromUrl(...)`, or in Node `fromFolder(...)`.
-   * @param {object} options
-   * @param {string | URL} options.wasm The folder `wasm/` of @litertjs/core.
-   * @param {Policy | null} [options.policy] Chooses the level of calls that name no utilization.
-   *   Null leaves them to the bundle's controller, and where there is none runs them at u = 1.
+   * @param {{ wasm: string | URL, policy?: Policy | null }} options `wasm`: the folder of that name
+   *   in @litertjs/core. `policy`: chooses the level of calls that name no utilization; null leaves
+   *   them to the bundle's controller, and where there is none runs them at u = 1.
    * @returns {Promise<Dispatcher>}
    */
   static async open(source, { wasm, policy = null }) {
@@ -72,6 +71,13 @@ export class Dispatcher {
   /** What comes out of each level. */
   get outputs() {
     return this.#bundle.outputs;
+  }
+
+  /** Bytes of all files of the bundle but the manifest. */
+  get bytes() {
+    const { programs, levels, shared } = this.#bundle;
+    const own = shared ? programs.filter((program) => !levels.includes(program)) : programs;
+    return own.reduce((sum, { bytes }) => sum + bytes, shared?.bytes ?? 0);
   }
 
   /** The names of the classes by the name of the output; empty where the bundle has none. */

@@ -6,7 +6,7 @@ import { resize } from "./resize.js";
 /** @typedef {import("./resize.js").Picture} Picture */
 
 /**
- * @param {unknown} value
+ * @param {any} value
  * @returns {value is Picture}
  */
 export function isPicture(value) {
@@ -34,17 +34,20 @@ export function pixelsOf({ data, width, height }, [rows, columns, channels], how
 
 function inGrey(data, channels) {
   if (channels === 1) return Uint8Array.from(data);
-  return Uint8Array.from({ length: data.length / channels }, (_, i) => {
-    const [red, green, blue] = data.subarray(i * channels, i * channels + 3);
-    return (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16; // as Pillow
-  });
+  const grey = new Uint8Array(data.length / channels);
+  for (let i = 0, at = 0; i < grey.length; i++, at += channels) {
+    const sum = 19595 * data[at] + 38470 * data[at + 1] + 7471 * data[at + 2];
+    grey[i] = (sum + 0x8000) >> 16; // as Pillow
+  }
+  return grey;
 }
 
 function inColour(data, channels) {
   if (channels === 3) return Uint8Array.from(data);
-  const pixels = data.length / channels;
-  return Uint8Array.from({ length: 3 * pixels }, (_, i) => {
-    const [pixel, colour] = [Math.floor(i / 3), i % 3];
-    return data[pixel * channels + (channels === 1 ? 0 : colour)];
-  });
+  const colours = new Uint8Array((3 * data.length) / channels);
+  for (let i = 0; i < colours.length; i++) {
+    const colour = channels === 1 ? 0 : i % 3;
+    colours[i] = data[Math.floor(i / 3) * channels + colour];
+  }
+  return colours;
 }

@@ -14,9 +14,11 @@ export function fromPixels(pixels, { scale, offset, colours }) {
   const channels = scale.length;
   const scales = Float32Array.from(scale);
   const offsets = Float32Array.from(offset);
-  return Float32Array.from({ length: pixels.length }, (_, i) => {
+  const numbers = new Float32Array(pixels.length);
+  for (let i = 0; i < pixels.length; i++) {
     const channel = i % channels;
     const place = colours === "BGR" ? i + channels - 1 - 2 * channel : i;
-    return Math.fround(scales[channel] * pixels[place]) + offsets[channel];
-  });
+    numbers[i] = Math.fround(scales[channel] * pixels[place]) + offsets[channel];
+  }
+  return numbers;
 }

@@ -25,10 +25,12 @@ const ARRAYS = { int8: Int8Array, uint8: Uint8Array, int16: Int16Array, int32: I
 export function quantize(x, { scale, zeroPoint }, dtype) {
   const [lowest, highest] = LIMITS[dtype];
   const step = Math.fround(scale); // in float32 as in Python, so that ties are the same
-  return ARRAYS[dtype].from(x, (real) => {
-    const integer = roundToEven(Math.fround(real / step)) + zeroPoint;
-    return Math.min(Math.max(integer, lowest), highest);
-  });
+  const integers = new ARRAYS[dtype](x.length);
+  for (let i = 0; i < x.length; i++) {
+    const integer = roundToEven(Math.fround(x[i] / step)) + zeroPoint;
+    integers[i] = Math.min(Math.max(integer, lowest), highest);
+  }
+  return integers;
 }
 
 /**
@@ -39,7 +41,9 @@ export function quantize(x, { scale, zeroPoint }, dtype) {
  * @returns {Float32Array}
  */
 export function dequantize(q, { scale, zeroPoint }) {
-  return Float32Array.from(q, (integer) => scale * (integer - zeroPoint));
+  const reals = new Float32Array(q.length);
+  for (let i = 0; i < q.length; i++) reals[i] = scale * (q[i] - zeroPoint);
+  return reals;
 }
 
 /** The nearest integer, of two the even one. */

@@ -66,8 +66,10 @@ function along(pixels, height, width, channels, pieces) {
     for (const { first, shares } of pieces) {
       const begin = (row * width + first) * channels;
       for (let channel = 0; channel < channels; channel++) {
-        let sum = 2 ** (BITS - 1);
-        shares.forEach((share, i) => (sum += share * pixels[begin + i * channels + channel]));
+        let sum = 2 ** (BITS - 1); // may be above 2 ** 31: no shifts
+        for (let i = 0; i < shares.length; i++) {
+          sum += shares[i] * pixels[begin + i * channels + channel];
+        }
         result[at++] = Math.min(Math.floor(sum / 2 ** BITS), 255);
       }
     }

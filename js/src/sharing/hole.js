@@ -22,7 +22,7 @@ const LARGEST_RANK = 8;
 /**
  * Reads the holes of a level, which stand in seven columns, and checks what needs no other sizes.
  *
- * @param {unknown} columns What JSON kept.
+ * @param {any} columns What JSON kept.
  * @returns {Hole[]} In the order of the level's file.
  * @throws {Error} If they are no holes.
  */
