@@ -8,6 +8,7 @@ It writes js/demo/bundle, which the page runs, and digits of the test set to loo
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ BUNDLE = Path(__file__).parents[1] / "js" / "demo" / "bundle"
 LEVELS = (0.125, 0.25, 0.5, 0.75, 1.0)
 
 
-def main(epochs: int = 10, copies: int = 5, out: Path = BUNDLE) -> None:
+def main(
+    epochs: int = 10, copies: int = 5, levels: Sequence[float] = LEVELS, out: Path = BUNDLE
+) -> None:
     import keras
 
     import keras_tnn as tnn
@@ -32,13 +35,13 @@ def main(epochs: int = 10, copies: int = 5, out: Path = BUNDLE) -> None:
     model.compile(
         keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
     )
-    sandwich = tnn.callbacks.SandwichRule(LEVELS, random_levels=1, distillation=True)
+    sandwich = tnn.callbacks.SandwichRule(levels, random_levels=1, distillation=True)
     model.fit(x, y, batch_size=64, epochs=epochs, callbacks=[sandwich], verbose=2)
 
     tnn_tflite.convert(
         model,
         out,
-        LEVELS,
+        levels,
         calibration_data=x[:2000],
         quantization="int8",
         representative_data=x[::16],

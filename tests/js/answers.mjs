@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 
 const [, , packageUrl] = process.argv;
-const { openFolder } = await import(packageUrl);
+const { LatencyTarget, openFolder } = await import(packageUrl);
 const ARRAYS = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
 
 function decoded({ dtype, data, width, height }) {
@@ -32,8 +32,9 @@ async function attempt(work) {
   }
 }
 
-async function opened({ bundle, calls }) {
-  const dispatcher = await openFolder(bundle);
+async function opened({ bundle, calls, target }) {
+  const policy = target === undefined ? null : new LatencyTarget(target);
+  const dispatcher = await openFolder(bundle, { policy });
   const { labels, levels } = dispatcher;
   const answers = [];
   for (const call of calls ?? []) answers.push(await attempt(() => answer(dispatcher, call)));

@@ -109,3 +109,20 @@ def test_what_is_closed_behind_an_if_is_skipped_as_in_python(tmp_path):
     np.testing.assert_allclose(answers, expected, rtol=1e-5, atol=1e-5)
     operators = read_operator_graph(dispatcher.bundle.read_level(dispatcher.levels[0])).operators
     assert "IF" in {operator.name for operator in operators}
+
+
+def test_several_inputs_and_outputs(tmp_path):
+    """One of whole numbers, by name in any order."""
+    a, b = keras.Input((3,), name="a"), keras.Input((2,), name="b", dtype="int32")
+    x = keras.layers.Concatenate()([a, keras.ops.cast(b, "float32")])
+    outputs = [keras.layers.Dense(2, name="sums")(x), keras.layers.Dense(3, name="parts")(x)]
+    network = keras.Model([a, b], outputs)
+    tnn_tflite.convert({1.0: network}, tmp_path / "bundle", verbose=False)
+    x = {"b": np.array([3, -4], "int32"), "a": np.array([0.5, 1, 2], "float32")}
+    call = {"inputs": {name: encoded(one) for name, one in x.items()}}
+    (found,) = ask([{"bundle": str(tmp_path / "bundle"), "calls": [call]}])
+    expected = Dispatcher(tmp_path / "bundle")(x)
+    outputs = found["answers"][0]["outputs"]
+    assert {*outputs} == {*expected} == {"sums", "parts"}
+    for name, one in expected.items():
+        np.testing.assert_allclose(outputs[name]["data"], one, rtol=1e-5, atol=1e-5)

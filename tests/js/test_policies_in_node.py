@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from dispatcher_in_node import PACKAGE, call, in_node
+from dispatcher_in_node import GOLDEN, PACKAGE, ask, call, encoded, in_node
 from latency_trace import LOADS, TRACE
 from tnn_tflite.dispatch.result import Result
 from tnn_tflite.policies import KnownLevel, LatencyTarget
@@ -53,3 +53,14 @@ def test_the_trace_has_switches_both_ways():
 def test_arguments_that_cannot_be_right(arguments, message):
     (found,) = call([["index.js", "LatencyTarget", *arguments]])
     assert message in found["error"]
+
+
+def test_a_target_leads_a_bundle():
+    """The levels are measured first: none fits into a nanosecond, and all into an hour."""
+    calls = [{"x": encoded(np.zeros(16, "float32"))}] * 2
+    bundle = str(GOLDEN / "version_1")
+    low, high = ask([{"bundle": bundle, "target": ms, "calls": calls} for ms in (1e-6, 3.6e6)])
+    assert [answer["utilization"] for answer in low["answers"]] == [0.5, 0.5]
+    assert [answer["utilization"] for answer in high["answers"]] == [1.0, 1.0]
+    assert all(answer["isWarm"] for answer in high["answers"])
+    assert "the target is 3600000.000 ms and the device" in high["answers"][0]["reason"]

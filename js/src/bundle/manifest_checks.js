@@ -54,6 +54,10 @@ function checkController({ controllers, levels, inputs, outputs }, check) {
     const answers = outputs.map((one) => ({ ...one, name: ANSWER }));
     const isAnswer = others.length === 0 || sameTensors(others, answers);
     check(isAnswer, `no other output of the controller than '${ANSWER}'`, shown(others));
+    // The answer is handed out as that of the lowest level.
+    const scales = (tensors) => JSON.stringify(tensors.map((one) => one.quantization));
+    const isAlike = others.length === 0 || scales(others) === scales(outputs);
+    check(isAlike, `'${ANSWER}' with the quantization of the lowest level`, scales(others));
   }
 }
 

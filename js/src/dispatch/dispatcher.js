@@ -21,7 +21,7 @@ import { Fixed } from "../policies/fixed.js";
 import { levelIndex } from "../utilization.js";
 import { asInput, inputReader, zeros } from "./inputs.js";
 import { checkTypes, loadRuntime } from "./litert.js";
-import { medianMilliseconds } from "./milliseconds.js";
+import { median, millisecondsInTurn } from "./milliseconds.js";
 import { Session } from "./session.js";
 
 export class Dispatcher {
@@ -90,7 +90,8 @@ export class Dispatcher {
    *
    * @param {any} x For an input of floats a Float32Array; a picture (`ImageData`, or its like) or
    *   the pixels, bytes, where the bundle says how they are scaled. For one of integers these, or
-   *   the real numbers that they stand for. Several inputs come as an object by name.
+   *   the real numbers that they stand for. Several inputs come as an object by name. Not to be
+   *   changed before the answer is there.
    * @param {object} [options]
    * @param {number} [options.utilization] How much of the network may run, in (0, 1]. Left out,
    *   the policy chooses.
@@ -158,7 +159,7 @@ export class Dispatcher {
   /** Of equal levels the lower one; a controller that answers, too, has the lowest one's answer. */
   async #choiceOf(controller, inputs) {
     const { outputs, wasWarm } = await this.#answer(controller, inputs);
-    const index = outputs[CHOICE].indexOf(Math.max(...outputs[CHOICE]));
+    const index = outputs[CHOICE].reduce((best, one, i, all) => (one > all[best] ? i : best), 0);
     const hasAnswer = index === 0 && ANSWER in outputs;
     return {
       index,
@@ -201,6 +202,6 @@ export class Dispatcher {
     const inputs = this.#readInputs(zeros(this.inputs));
     const calls = this.levels.map((level) => () => this.#answer(level, inputs));
     for (const call of calls) await call();
-    return medianMilliseconds(calls);
+    return (await millisecondsInTurn(calls)).map(median);
   }
 }

@@ -14,12 +14,24 @@ import { loadRuntime } from "../dispatch/litert.js";
 /** The folder `wasm/` of @litertjs/core. */
 export const WASM = fileURLToPath(new URL("../wasm/", import.meta.resolve("@litertjs/core")));
 
-/** Loads LiteRT.js if it is not loaded yet. */
-export async function loadInNode() {
+/** @type {Promise<void> | null} */
+let loading = null;
+
+/**
+ * Loads LiteRT.js if it is not loaded yet.
+ *
+ * @returns {Promise<void>}
+ */
+export function loadInNode() {
+  loading ??= asInAWorker(() => loadRuntime(WASM.endsWith(sep) ? WASM : WASM + sep));
+  return loading;
+}
+
+async function asInAWorker(load) {
   const before = { self: globalThis.self, importScripts: globalThis.importScripts };
   Object.assign(globalThis, { self: globalThis, importScripts: runScript });
   try {
-    await loadRuntime(WASM.endsWith(sep) ? WASM : WASM + sep);
+    await load();
   } finally {
     for (const [name, value] of Object.entries(before)) {
       if (value === undefined) delete globalThis[name];
