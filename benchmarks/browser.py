@@ -5,9 +5,9 @@
 
 The README's six convolutions on 32x32 images, with random weights, in float32 and in int8 behind
 float inputs: one image a call, on one thread, through the dispatcher of each language. The levels
-take turns, in 200 rounds or 3 seconds: in each the second of two calls is timed or, where a browser's
-clock ticks too rarely, the mean of as many as fill 20 ticks. A tenth of the rounds are faster than
-what is printed, so that other work on the machine counts little.
+take turns, in 200 rounds or 3 seconds: in each the second of two calls is timed or, where a
+browser's clock ticks too rarely, the mean of as many as fill 20 ticks. A tenth of the rounds are
+faster than what is printed, so that other work on the machine counts little.
 """
 
 import functools
