@@ -27,3 +27,15 @@ export class BundleError extends Error {
 export function invalidValue(name, expected, received) {
   return new RangeError(`Invalid value for \`${name}\`. Expected ${expected}. Received: ${received}`);
 }
+
+/**
+ * Returns a number after checking that it is finite and above 0.
+ *
+ * @param {string} name The argument.
+ * @param {unknown} value
+ * @returns {number}
+ */
+export function checkPositive(name, value) {
+  if (typeof value === "number" && Number.isFinite(value) && value > 0) return value;
+  throw invalidValue(name, "a finite number above 0", String(value));
+}

@@ -3,7 +3,7 @@
 import { invalidValue } from "./errors.js";
 
 // A float32 0.7 is 1.2e-8 below the float64 0.7 of a level, and still means that level.
-const ROUNDING = 1e-6;
+export const ROUNDING = 1e-6;
 
 /**
  * Tells whether a value is a number in (0, 1].

@@ -62,14 +62,22 @@ export interface Policy {
   /** Whether `choose` reads `milliseconds`: the levels are then measured, once, in some seconds. */
   needsTimes?: boolean;
   choose(levels: KnownLevel[]): Choice;
+  /** Sees what a level answered: null keeps it, a choice of a higher level runs that one. */
+  goOn?(levels: KnownLevel[], answer: Answer): Choice | null;
   observe?(result: Result): void;
 }
 
-export interface Result {
+/** What a level gave. */
+export interface Answer {
   /** An array for each output, by name. */
   outputs: Record<string, Numbers>;
   level: Level;
   utilization: number;
+}
+
+export interface Result extends Answer {
+  /** Those that ran, in order; none where a controller answered. */
+  levels: Level[];
   /** Time of the call; reading and compiling the level is in it at its first use. */
   milliseconds: number;
   expectedMilliseconds: number | null;
@@ -94,7 +102,7 @@ export class Dispatcher {
   readonly labels: Record<string, string[]>;
   run(
     x: Numbers | Uint8ClampedArray | Picture | Record<string, Numbers | Picture>,
-    options?: { utilization?: number },
+    options?: { utilization?: number; budgetMs?: number },
   ): Promise<Result>;
   warmUp(): Promise<void>;
   close(): Promise<void>;
@@ -107,6 +115,29 @@ export function fromUrl(url: string | URL): Source;
 export class Fixed implements Policy {
   constructor(utilization: number);
   choose(levels?: KnownLevel[]): Choice;
+}
+
+/** The highest level whose measured latency fits into a budget. */
+export class LatencyBudget implements Policy {
+  constructor(milliseconds: number);
+  readonly needsTimes: true;
+  choose(levels: KnownLevel[]): Choice;
+}
+
+/** A low level answers, and where it is not sure the next one does. */
+export class Escalate implements Policy {
+  constructor(
+    /** In [0, 1], one for each level but the last; or for each of them a list by class. */
+    thresholds: (number | number[])[],
+    options?: {
+      levels?: number[] | null;
+      measure?: "probability" | "margin";
+      temperature?: number;
+      output?: string | null;
+    },
+  );
+  choose(levels: KnownLevel[]): Choice;
+  goOn(levels: KnownLevel[], answer: Answer): Choice | null;
 }
 
 /** The highest level whose mean latency stays below a target, on the device as it is now. */

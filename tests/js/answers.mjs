@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 
 const [, , packageUrl] = process.argv;
-const { LatencyTarget, openFolder } = await import(packageUrl);
+const { Escalate, LatencyTarget, openFolder } = await import(packageUrl);
 const ARRAYS = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
 
 function decoded({ dtype, data, width, height }) {
@@ -11,11 +11,16 @@ function decoded({ dtype, data, width, height }) {
   return width === undefined ? array : { data: array, width, height };
 }
 
-async function answer(dispatcher, { x, utilization, inputs }) {
+function policyOf({ target, thresholds, options }) {
+  if (thresholds !== undefined) return new Escalate(thresholds, options);
+  return target === undefined ? null : new LatencyTarget(target);
+}
+
+async function answer(dispatcher, { x, utilization, budgetMs, inputs }) {
   const given = inputs
     ? Object.fromEntries(Object.entries(inputs).map(([name, one]) => [name, decoded(one)]))
     : decoded(x);
-  const result = await dispatcher.run(given, { utilization });
+  const result = await dispatcher.run(given, { utilization, budgetMs });
   const outputs = Object.entries(result.outputs).map(([name, array]) => [
     name,
     { dtype: array.constructor.name, data: Array.from(array) },
@@ -32,9 +37,8 @@ async function attempt(work) {
   }
 }
 
-async function opened({ bundle, calls, target }) {
-  const policy = target === undefined ? null : new LatencyTarget(target);
-  const dispatcher = await openFolder(bundle, { policy });
+async function opened({ bundle, calls, ...question }) {
+  const dispatcher = await openFolder(bundle, { policy: policyOf(question) });
   const { labels, levels } = dispatcher;
   const answers = [];
   for (const call of calls ?? []) answers.push(await attempt(() => answer(dispatcher, call)));

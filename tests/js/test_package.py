@@ -27,6 +27,23 @@ def test_types_have_the_names_of_the_package():
     assert sorted(declared("index.d.ts") + declared("node.d.ts")) == sorted(names["node"])
 
 
+# A folder of src/ may import itself and those before it; files beside them come first.
+ROOMS = ["", "policies", "sharing", "bundle", "dispatch", "node"]
+
+
+def test_a_room_imports_only_rooms_before_it():
+    source = PACKAGE / "src"
+    for path in source.rglob("*.js"):
+        if path.stem == "index":
+            continue
+        room = path.parent.relative_to(source).as_posix().removeprefix(".")
+        for found in re.findall(r'^import .*"(\.[^"]+)";', path.read_text(), re.MULTILINE):
+            other = (path.parent / found).resolve()
+            assert other.is_file(), f"{path}: {found}"
+            theirs = other.parent.relative_to(source).as_posix().removeprefix(".")
+            assert ROOMS.index(theirs) <= ROOMS.index(room), f"{path}: {found}"
+
+
 def test_what_it_needs_is_pinned_and_comes_from_anywhere():
     package = json.loads((PACKAGE / "package.json").read_text())
     (version,) = package["dependencies"].values()

@@ -10,7 +10,7 @@ from tnn_tflite import Preprocessing, Quantization, quantize, top_classes
 from tnn_tflite.dispatch.pixels import from_pixels
 from tnn_tflite.utilization import level_index
 
-QUANTIZED = "dispatch/quantized_values.js"
+QUANTIZED = "quantized_values.js"
 
 
 def test_real_numbers_become_the_same_integers():

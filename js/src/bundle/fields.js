@@ -7,7 +7,7 @@ const DTYPES = ["float32", "float16", "int8", "uint8", "int16", "int32", "int64"
 
 export class Fields {
   /**
-   * @param {unknown} record What the parser gave; expected to be an object.
+   * @param {any} record What the parser gave; expected to be an object.
    * @param {string} place Where the bundle is, for errors.
    * @param {string} [path] Where the object stands in the manifest, for example `levels[2]`.
    */

@@ -5,39 +5,39 @@
  * @typedef {{ place: string, read(file: string, limit: number): Promise<Uint8Array> }} Source
  * @typedef {{ utilization: number, macs: number, parameters: number, bytes: number,
  *   milliseconds: number | null }} KnownLevel What a policy knows of a level.
- * @typedef {{ needsTimes?: boolean,
- *   choose(levels: KnownLevel[]): { utilization: number, reason: string },
+ * @typedef {{ utilization: number, reason: string }} Choice
+ * @typedef {{ needsTimes?: boolean, choose(levels: KnownLevel[]): Choice,
+ *   goOn?(levels: KnownLevel[], answer: Answer): Choice | null,
  *   observe?(result: Result): void }} Policy
+ * @typedef {{ outputs: Record<string, any>, level: Program, utilization: number }} Answer
  * @typedef {{ outputs: Record<string, any>, level: Program, utilization: number,
- *   milliseconds: number, expectedMilliseconds: number | null, reason: string, isWarm: boolean,
- *   macs: number }} Result
+ *   levels: Program[], milliseconds: number, expectedMilliseconds: number | null, reason: string,
+ *   isWarm: boolean, macs: number }} Result
  */
 
 import { readManifest } from "../bundle/manifest.js";
-import { contentReader } from "../bundle/program_content.js";
-import { ANSWER, CHOICE } from "../bundle/roles.js";
 import { invalidValue } from "../errors.js";
 import { Fixed } from "../policies/fixed.js";
-import { levelIndex } from "../utilization.js";
-import { asInput, inputReader, zeros } from "./inputs.js";
+import { LatencyBudget } from "../policies/latency_budget.js";
+import { checkUtilization, levelIndex } from "../utilization.js";
+import { controllersChoice } from "./controller.js";
+import { inputReader, zeros } from "./inputs.js";
 import { checkTypes, loadRuntime } from "./litert.js";
 import { median, millisecondsInTurn } from "./milliseconds.js";
-import { Session } from "./session.js";
+import { Programs } from "./programs.js";
 
 export class Dispatcher {
   #bundle;
-  #readContent;
+  #programs;
   #readInputs;
   #policy;
-  #sessions = /** @type {Map<Program, Promise<Session>>} */ (new Map());
-  #ran = /** @type {Set<Program>} */ (new Set());
   #milliseconds = /** @type {Promise<number[]> | null} */ (null);
   #last = /** @type {Promise<unknown>} */ (Promise.resolve());
 
   /** Use `Dispatcher.open`. */
   constructor(source, bundle, policy) {
     this.#bundle = bundle;
-    this.#readContent = contentReader(source, bundle);
+    this.#programs = new Programs(source, bundle);
     this.#readInputs = inputReader(bundle);
     this.#policy = policy;
   }
@@ -86,22 +86,23 @@ export class Dispatcher {
   }
 
   /**
-   * Runs the highest level that is not above `utilization`, for one sample.
+   * Runs one sample at the highest level that is not above `utilization`, or that fits a budget.
    *
    * @param {any} x For an input of floats a Float32Array; a picture (`ImageData`, or its like) or
    *   the pixels, bytes, where the bundle says how they are scaled. For one of integers these, or
    *   the real numbers that they stand for. Several inputs come as an object by name. Not to be
    *   changed before the answer is there.
    * @param {object} [options]
-   * @param {number} [options.utilization] How much of the network may run, in (0, 1]. Left out,
-   *   the policy chooses.
+   * @param {number} [options.utilization] How much of the network may run, in (0, 1].
+   * @param {number} [options.budgetMs] What the call may take in milliseconds; the levels are
+   *   measured first, once. With neither of them the policy chooses.
    * @returns {Promise<Result>} `outputs` has an array for each output by name, integers as they
    *   are: `dequantize` makes real numbers of them.
    * @throws {RangeError} If an argument is not valid.
    */
-  run(x, { utilization } = {}) {
+  run(x, { utilization, budgetMs } = {}) {
     // One at a time: the next call's time shall not be in this one's.
-    const result = this.#last.then(() => this.#run(x, utilization));
+    const result = this.#last.then(() => this.#run(x, this.#policyFor(utilization, budgetMs)));
     this.#last = result.catch(() => {});
     return result;
   }
@@ -116,82 +117,74 @@ export class Dispatcher {
   /** Gives the memory of all levels back. */
   async close() {
     await this.#last;
-    const sessions = await Promise.allSettled(this.#sessions.values());
-    sessions.forEach(({ value }) => value?.delete());
-    this.#sessions.clear();
-    this.#ran.clear();
+    await this.#programs.delete();
   }
 
-  async #run(x, utilization) {
-    const policy = utilization === undefined ? this.#policy : new Fixed(utilization);
+  #policyFor(utilization, budgetMs) {
+    if (budgetMs === undefined) return utilization === undefined ? this.#policy : new Fixed(utilization);
+    if (utilization === undefined) return new LatencyBudget(budgetMs);
+    const received = `utilization=${utilization}, budgetMs=${budgetMs}`;
+    throw invalidValue("budgetMs", "either `utilization` or `budgetMs`", received);
+  }
+
+  async #run(x, policy) {
     const known = await this.#knownLevels(policy?.needsTimes ?? false); // not a part of the call
     const start = performance.now();
     const inputs = this.#readInputs(x);
-    const { index, reason, answer, macs, isWarm } = await this.#choose(policy, known, inputs);
-    const level = this.levels[index];
-    const found = answer === null ? await this.#answer(level, inputs) : { outputs: answer };
+    const choice = await this.#choose(policy, known, inputs);
+    const ran = [];
+    const reasons = [choice.reason];
+    let index = this.#indexOf(choice);
+    let isWarm = choice.isWarm ?? true;
+    let outputs = choice.answer ?? null;
+    while (outputs === null) {
+      const level = this.levels[index];
+      const found = await this.#programs.run(level, inputs);
+      ran.push(index);
+      isWarm &&= found.wasWarm;
+      const answer = { outputs: found.outputs, level, utilization: level.utilization };
+      const next = policy?.goOn?.(known, answer) ?? null;
+      if (next === null) {
+        outputs = found.outputs;
+      } else {
+        reasons.push(next.reason);
+        index = higher(index, this.#indexOf(next), this.levels);
+      }
+    }
     const result = {
-      outputs: found.outputs,
-      level,
-      utilization: level.utilization,
+      outputs,
+      level: this.levels[index],
+      utilization: this.levels[index].utilization,
+      levels: ran.map((one) => this.levels[one]),
       milliseconds: performance.now() - start,
-      expectedMilliseconds: known[index].milliseconds,
-      reason,
-      isWarm: isWarm && (found.wasWarm ?? true),
-      macs: macs + (answer === null ? level.macs : 0),
+      expectedMilliseconds:
+        known[0].milliseconds && ran.reduce((sum, one) => sum + known[one].milliseconds, 0),
+      reason: reasons.join("; "),
+      isWarm,
+      macs: ran.reduce((sum, one) => sum + this.levels[one].macs, choice.macs ?? 0),
     };
     if (policy !== null && policy === this.#policy) policy.observe?.(result);
     return result;
   }
 
   async #choose(policy, known, inputs) {
-    const controller = this.#bundle.controller;
-    if (policy === null && controller !== null) return this.#choiceOf(controller, inputs);
-    const choice = (policy ?? new Fixed(1)).choose(known);
-    if (choice instanceof Promise) {
-      throw invalidValue("policy", "a choice from `choose` at once", "a promise");
-    }
+    if (policy !== null) return policy.choose(known);
+    if (this.#bundle.controller === null) return new Fixed(1).choose();
+    return controllersChoice(this.#programs, this.#bundle, inputs);
+  }
+
+  #indexOf({ utilization }) {
     const utilizations = this.levels.map((level) => level.utilization);
-    const index = levelIndex(utilizations, new Fixed(choice.utilization).utilization);
-    return { index, reason: choice.reason, answer: null, macs: 0, isWarm: true };
-  }
-
-  /** Of equal levels the lower one; a controller that answers, too, has the lowest one's answer. */
-  async #choiceOf(controller, inputs) {
-    const { outputs, wasWarm } = await this.#answer(controller, inputs);
-    const index = outputs[CHOICE].reduce((best, one, i, all) => (one > all[best] ? i : best), 0);
-    const hasAnswer = index === 0 && ANSWER in outputs;
-    return {
-      index,
-      reason: `the controller chose u=${this.levels[index].utilization}`,
-      answer: hasAnswer ? { [this.outputs[0].name]: outputs[ANSWER] } : null,
-      macs: controller.macs,
-      isWarm: wasWarm,
-    };
-  }
-
-  async #answer(program, inputs) {
-    const session = await this.#session(program);
-    const arrays = inputs.map((read, i) => asInput(read, program.inputs[i]));
-    const wasWarm = this.#ran.has(program);
-    const outputs = await session.run(arrays);
-    this.#ran.add(program);
-    return { outputs, wasWarm };
-  }
-
-  #session(program) {
-    if (!this.#sessions.has(program)) {
-      const opened = this.#readContent(program).then((content) =>
-        Session.open(program, content, this.#bundle.place),
-      );
-      this.#sessions.set(program, opened);
-      opened.catch(() => this.#sessions.delete(program)); // a network may be back next time
-    }
-    return this.#sessions.get(program);
+    return levelIndex(utilizations, checkUtilization(utilization));
   }
 
   async #knownLevels(needsTimes) {
-    if (needsTimes) this.#milliseconds ??= this.#measured();
+    if (needsTimes) {
+      this.#milliseconds ??= this.#measured().catch((error) => {
+        this.#milliseconds = null; // a network may be back at the next call
+        throw error;
+      });
+    }
     const times = await this.#milliseconds;
     return this.levels.map(({ utilization, macs, parameters, bytes }, i) => {
       return { utilization, macs, parameters, bytes, milliseconds: times?.[i] ?? null };
@@ -200,8 +193,15 @@ export class Dispatcher {
 
   async #measured() {
     const inputs = this.#readInputs(zeros(this.inputs));
-    const calls = this.levels.map((level) => () => this.#answer(level, inputs));
+    const calls = this.levels.map((level) => () => this.#programs.run(level, inputs));
     for (const call of calls) await call();
     return (await millisecondsInTurn(calls)).map(median);
   }
+}
+
+function higher(index, next, levels) {
+  if (next > index) return next;
+  const name = (one) => `level u=${levels[one].utilization}`;
+  const expected = `a policy that goes on from ${name(index)} to go to a higher level`;
+  throw invalidValue("utilization", expected, name(next));
 }

@@ -3,7 +3,7 @@
 import { invalidValue } from "../errors.js";
 import { isPicture, pixelsOf } from "./picture.js";
 import { fromPixels } from "./pixels.js";
-import { quantize } from "./quantized_values.js";
+import { quantize } from "../quantized_values.js";
 
 const ARRAYS = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
 

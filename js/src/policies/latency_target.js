@@ -1,6 +1,6 @@
 /** A closed loop that keeps the latency below a target while the load of the device changes. */
 
-import { invalidValue } from "../errors.js";
+import { checkPositive, invalidValue } from "../errors.js";
 import { Slowdown } from "./slowdown.js";
 
 const REGRET = 1.5; // waiting times; an up-switch that is undone within so many was a mistake
@@ -43,9 +43,6 @@ export class LatencyTarget {
       clock = () => performance.now() / 1000,
     } = {},
   ) {
-    if (!Number.isFinite(milliseconds) || milliseconds <= 0) {
-      throw invalidValue("milliseconds", "a finite number above 0", String(milliseconds));
-    }
     if (!(hysteresis >= 0 && hysteresis < 1)) {
       throw invalidValue("hysteresis", "a share in [0, 1)", String(hysteresis));
     }
@@ -53,7 +50,7 @@ export class LatencyTarget {
       const received = `windowSeconds=${windowSeconds}, dwellSeconds=${dwellSeconds}`;
       throw invalidValue("windowSeconds", "0 < windowSeconds <= dwellSeconds", received);
     }
-    this.milliseconds = milliseconds;
+    this.milliseconds = checkPositive("milliseconds", milliseconds);
     this.hysteresis = hysteresis;
     this.dwellSeconds = dwellSeconds;
     this.#slowdown = new Slowdown(windowSeconds, clock);

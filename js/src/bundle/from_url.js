@@ -1,11 +1,11 @@
 /** The files of a bundle on a server. */
 
-import { BundleError } from "./errors.js";
-import { plainName } from "./bundle/plain_name.js";
+import { BundleError } from "../errors.js";
+import { plainName } from "./plain_name.js";
 
 /**
  * @param {string | URL} url Of the bundle's folder; relative to the page.
- * @returns {import("./dispatch/dispatcher.js").Source}
+ * @returns {import("../dispatch/dispatcher.js").Source}
  */
 export function fromUrl(url) {
   const folder = new URL(url, globalThis.document?.baseURI);

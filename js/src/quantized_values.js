@@ -4,7 +4,7 @@
  *     real = scale * (integer - zeroPoint)
  */
 
-/** @typedef {import("../bundle/manifest.js").Quantization} Quantization */
+/** @typedef {import("./bundle/manifest.js").Quantization} Quantization */
 
 const LIMITS = {
   int8: [-128, 127],
