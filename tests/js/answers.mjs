@@ -37,8 +37,9 @@ async function attempt(work) {
   }
 }
 
-async function opened({ bundle, calls, ...question }) {
+async function opened({ bundle, calls, warmUp, ...question }) {
   const dispatcher = await openFolder(bundle, { policy: policyOf(question) });
+  if (warmUp) await dispatcher.warmUp();
   const { labels, levels } = dispatcher;
   const answers = [];
   for (const call of calls ?? []) answers.push(await attempt(() => answer(dispatcher, call)));

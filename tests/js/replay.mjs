@@ -4,10 +4,14 @@ import { readFileSync } from "node:fs";
 
 const [, , source, file] = process.argv;
 const { LatencyTarget } = await import(new URL("policies/latency_target.js", source));
-const { target, levels, calls } = JSON.parse(readFileSync(file, "utf-8"));
+const { target, window, levels, calls } = JSON.parse(readFileSync(file, "utf-8"));
 
 let now = 0;
-const policy = new LatencyTarget(target, { clock: () => now });
+const policy = new LatencyTarget(target, {
+  dwellSeconds: window,
+  windowSeconds: window,
+  clock: () => now,
+});
 const chosen = calls.map(([start, utilization, milliseconds]) => {
   now = start;
   const choice = policy.choose(levels);

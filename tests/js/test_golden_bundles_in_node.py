@@ -25,6 +25,13 @@ def test_versions_answer_as_ever(version):
         np.testing.assert_allclose(decoded(answer), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_warm_levels_are_told():
+    questions = [{"bundle": str(GOLDEN / "version_3"), "calls": calls(X, 1.0, 1.0)}]
+    cold, warm = ask([*questions, {**questions[0], "warmUp": True}])
+    assert [answer["isWarm"] for answer in cold["answers"]] == [False, True]
+    assert [answer["isWarm"] for answer in warm["answers"]] == [True, True]
+
+
 def test_labels():
     (found,) = ask([{"bundle": str(GOLDEN / "version_3")}])
     assert found["labels"] == {"scores": ["cat", "dog", "emu"]}
@@ -42,6 +49,12 @@ def test_the_controller_chooses_as_ever():
     manifest = json.loads((GOLDEN / "version_3_controller" / "manifest.json").read_text())
     macs = {program["name"]: program["macs"] for program in manifest["programs"]}
     assert (low, high) == (macs["controller"], macs["controller"] + macs["u1.0"])
+
+
+def test_of_equal_levels_the_lower_one_is_chosen():
+    call = {"x": encoded(np.zeros(16, "float32"))}
+    (found,) = ask([{"bundle": str(GOLDEN / "version_3_controller"), "calls": [call]}])
+    assert found["answers"][0]["utilization"] == 0.5
 
 
 def test_what_cannot_run_is_an_error():

@@ -13,6 +13,7 @@ import pytest
 from dispatcher_in_node import GOLDEN, ask, call, encoded
 
 CALL = {"x": encoded(np.zeros(16, "float32")), "utilization": 0.5}
+CALL_OF_POLICY = {"x": CALL["x"]}
 
 
 def level(manifest):
@@ -154,6 +155,22 @@ OTHERS = {
     "no file": "a readable file 'levels.tflite'",
     "no manifest": "a readable file 'manifest.json'",
 }
+
+
+def test_no_array_is_made_as_large_as_a_lie(tmp_path):
+    """The shapes of the file are compared first."""
+    bundle = shutil.copytree(GOLDEN / "version_3_controller", tmp_path / "bundle")
+    with_lie(bundle, lambda m: [one["inputs"][0].update(shape=[2**50]) for one in m["programs"]])
+    warm, measured = ask(
+        [
+            {"bundle": str(bundle), "warmUp": True},
+            {"bundle": str(bundle), "target": 1, "calls": [CALL_OF_POLICY]},
+        ]
+    )
+    for error in (warm["error"], measured["answers"][0]["error"]):
+        assert "BundleError" in error and "Expected inputs of 'u0.5'" in error
+
+
 # A hole as the seven columns have it, with one thing changed.
 GOOD = [[0], ["int8"], [[2, 3]], ["base"], [8], [[[4, 3], [[[1, 2]], None]]], [["int8", [2, 1]]]]
 HOLES = [

@@ -14,13 +14,17 @@ QUANTIZED = "quantized_values.js"
 
 
 def test_real_numbers_become_the_same_integers():
-    """Those that lie in the middle of two steps, too."""
-    form = Quantization(scale=0.1, zero_point=-3)
-    x = np.concatenate([np.arange(-40, 40) * np.float32(0.05), [1e9, -1e9]]).astype("float32")
-    javascript = {"scale": form.scale, "zeroPoint": form.zero_point}
-    for dtype in ("int8", "uint8", "int16"):
-        (found,) = call([[QUANTIZED, "quantize", {"float32": x.tolist()}, javascript, dtype]])
-        assert found == quantize(x, form, dtype).tolist()
+    """Those that lie in the middle of two steps, too, for scales that float32 rounds."""
+    calls, expected = [], []
+    for scale in (0.1, *np.random.default_rng(0).uniform(0.003, 0.3, 20).tolist()):
+        form = Quantization(scale=scale, zero_point=-3)
+        middles = np.arange(-40.5, 40) * np.float32(scale)
+        x = np.concatenate([middles, middles * 0.7, [1e9, -1e9]]).astype("float32")
+        javascript = {"scale": form.scale, "zeroPoint": form.zero_point}
+        for dtype in ("int8", "uint8", "int16"):
+            calls.append([QUANTIZED, "quantize", {"float32": x.tolist()}, javascript, dtype])
+            expected.append(quantize(x, form, dtype).tolist())
+    assert call(calls) == expected
 
 
 def test_utilizations_have_the_same_levels():

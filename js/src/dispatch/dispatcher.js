@@ -109,8 +109,9 @@ export class Dispatcher {
 
   /** Loads all levels and runs each once, so that no later call waits for a file. */
   async warmUp() {
-    for (const { utilization } of this.levels) {
-      await this.run(zeros(this.inputs), { utilization });
+    for (const level of this.levels) {
+      await this.#programs.open(level); // before arrays are made as large as it says
+      await this.run(zeros(this.inputs), { utilization: level.utilization });
     }
   }
 
@@ -192,6 +193,7 @@ export class Dispatcher {
   }
 
   async #measured() {
+    for (const level of this.levels) await this.#programs.open(level);
     const inputs = this.#readInputs(zeros(this.inputs));
     const calls = this.levels.map((level) => () => this.#programs.run(level, inputs));
     for (const call of calls) await call();

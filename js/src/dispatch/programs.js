@@ -22,6 +22,23 @@ export class Programs {
   }
 
   /**
+   * Reads, checks and compiles a program, so that its shapes are known to be those of the manifest.
+   *
+   * @param {Program} program
+   * @returns {Promise<Session>}
+   */
+  open(program) {
+    if (!this.#sessions.has(program)) {
+      const opened = this.#read(program).then((content) =>
+        Session.open(program, content, this.#place),
+      );
+      this.#sessions.set(program, opened);
+      opened.catch(() => this.#sessions.delete(program)); // a network may be back next time
+    }
+    return this.#sessions.get(program);
+  }
+
+  /**
    * Runs a program on one sample.
    *
    * @param {Program} program
@@ -30,7 +47,7 @@ export class Programs {
    *   whether it had run before.
    */
   async run(program, inputs) {
-    const session = await this.#session(program);
+    const session = await this.open(program);
     const arrays = inputs.map((read, i) => asInput(read, program.inputs[i]));
     const wasWarm = this.#ran.has(program);
     const outputs = await session.run(arrays);
@@ -48,16 +65,5 @@ export class Programs {
     }
     this.#sessions.clear();
     this.#ran.clear();
-  }
-
-  #session(program) {
-    if (!this.#sessions.has(program)) {
-      const opened = this.#read(program).then((content) =>
-        Session.open(program, content, this.#place),
-      );
-      this.#sessions.set(program, opened);
-      opened.catch(() => this.#sessions.delete(program)); // a network may be back next time
-    }
-    return this.#sessions.get(program);
   }
 }
