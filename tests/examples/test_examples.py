@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from absl import flags
 
+from tnn_tflite import read_bundle
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {path.stem: path for path in (ROOT / "examples").glob("*.py")}
 
@@ -27,8 +29,20 @@ def load(name):
 
 
 def test_each_example_is_tested():
-    tested = {"cifar10", "clips", "detection", "own_network", "quickstart", "throttle_pretrained"}
+    tested = {"browser", "cifar10", "clips", "detection", "own_network", "quickstart"}
+    tested |= {"throttle_pretrained"}
     assert set(EXAMPLES) == tested
+
+
+def test_browser_writes_what_the_demo_shows(tmp_path, capsys):
+    pytest.importorskip("PIL")
+    load("browser").main(epochs=1, copies=1, levels=(0.25, 1.0), out=tmp_path / "bundle")
+    assert len(re.findall(r"^u=.* MACs .* right$", capsys.readouterr().out, re.MULTILINE)) == 2
+    shown = ROOT / "js" / "demo"
+    assert (tmp_path / "examples.json").read_text() == (shown / "examples.json").read_text()
+    made, tracked = (read_bundle(folder / "bundle") for folder in (tmp_path, shown))
+    assert (made.inputs, made.outputs, made.layout) == (tracked.inputs, tracked.outputs, "single")
+    assert (made.labels, made.preprocessing) == (tracked.labels, tracked.preprocessing)
 
 
 def test_own_network_runs(tmp_path, monkeypatch, capsys):

@@ -42,7 +42,7 @@ def faulty(tmp_path_factory):
     return bundle_of(directory, levels, TensorSpec("image", (8, 8, 4), "int8"))
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", sorted({*TARGETS} - {"web"}))  # which takes no int8 at its ends
 def test_a_clean_bundle(clean, target, capsys):
     assert main([str(clean), f"--target={target}"]) == 0
     printed = capsys.readouterr().out
@@ -84,9 +84,9 @@ def test_an_order_of_other_levels(clean, order):
 
 
 def test_wrong_arguments(clean, tmp_path):
-    with pytest.raises(ValueError, match="Expected one of coral, micro, xnnpack"):
+    with pytest.raises(ValueError, match="Expected one of coral, micro, web, xnnpack"):
         lint(clean, "tpu")
-    with pytest.raises(ValueError, match="Expected --target, one of coral, micro, xnnpack"):
+    with pytest.raises(ValueError, match="Expected --target, one of coral, micro, web, xnnpack"):
         main([str(clean)])
     with pytest.raises(ValueError, match="Invalid value for --order. Expected numbers"):
         main([str(clean), "--target=coral", "--order=half"])

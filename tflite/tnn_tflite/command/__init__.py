@@ -17,7 +17,7 @@ SUBCOMMANDS = {
     "levels": "print the levels of a bundle and what each costs",
     "run": "run a bundle on an image at one utilization",
     "calibrate": "measure what each level takes on this device, for budgets",
-    "lint": "check a bundle against the rules of coral, micro or xnnpack",
+    "lint": "check a bundle against the rules of coral, micro, web or xnnpack",
     "micro": "write a bundle as C++ sources for microcontrollers",
 }
 

@@ -1,8 +1,8 @@
 """Checks a bundle against the published rules of a target, without the target's own tools.
 
---target=coral knows the Edge TPU's compiler, micro knows tflite-micro, xnnpack the fast kernels
-of CPUs. Prints level, place and name of the operator, the rule, and what to do. The exit status
-is 1 if a level fails and 0 if there are no findings, or notes only.
+--target=coral knows the Edge TPU's compiler, micro knows tflite-micro, web LiteRT.js in browsers,
+xnnpack the fast kernels of CPUs. Prints level, place and name of the operator, the rule, and what
+to do. The exit status is 1 if a level fails and 0 if there are no findings, or notes only.
 
     keras-tnn lint bundle --target=coral --order=0.5,1,0.25
 """

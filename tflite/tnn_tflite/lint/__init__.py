@@ -1,9 +1,9 @@
 """What a device would say about a bundle, before one is at hand.
 
 `lint` reads the TFLite file of every level and checks it against the published rules of a target:
-`coral` (Edge TPU), `micro` (tflite-micro) or `xnnpack` (fast kernels on CPUs). A rule is a small
-function from an operator to advice; a target is a list of rules. Each names the document it is
-from. What only the device's own tools can tell is said at the end of every report.
+`coral` (Edge TPU), `micro` (tflite-micro), `web` (LiteRT.js) or `xnnpack` (fast kernels on CPUs). A
+rule is a small function from an operator to advice; a target is a list of rules. Each names the
+document it is from. What only the device's own tools can tell is said at the end of every report.
 """
 
 from tnn_tflite.lint.linter import TARGETS, Report, lint, lint_graphs

@@ -12,11 +12,12 @@ from tnn_tflite.lint.micro import MICRO
 from tnn_tflite.lint.operator_graph import read_operator_graph
 from tnn_tflite.lint.operator_rule import Finding
 from tnn_tflite.lint.target import Graphs, Target, programs_of
+from tnn_tflite.lint.web import WEB
 from tnn_tflite.lint.xnnpack import XNNPACK
 from tnn_tflite.text_table import aligned
 from tnn_tflite.utilization import check_utilization
 
-TARGETS = {target.name: target for target in (CORAL, MICRO, XNNPACK)}
+TARGETS = {target.name: target for target in (CORAL, MICRO, WEB, XNNPACK)}
 HEADINGS = ("u", "operator", "name", "rule", "", "what to do")
 
 
@@ -63,7 +64,7 @@ def lint(directory: str | os.PathLike, target: str, order: Sequence[float] | Non
 
     Args:
         directory: The bundle.
-        target: `"coral"`, `"micro"` or `"xnnpack"`.
+        target: `"coral"`, `"micro"`, `"web"` or `"xnnpack"`.
         order: The utilizations of all levels, the most used first. By default they rise: then
             the most levels fit into a small memory. A controller runs in every call, so it is
             before them.
