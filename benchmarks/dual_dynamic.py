@@ -2,15 +2,14 @@
 
     python benchmarks/dual_dynamic.py --data cifar10.npz --out dual_dynamic_run
 
-The form of Tables II and III and of Fig. 9, in minutes, on images of 16x16. A trained ResNet gets
-recurrent layer gates and channel gates (MGL2S), learns to skip nothing and then, epoch by epoch,
-more, until a given share of its MACs is left; then it gets exits that are trained with all of it.
-Half of the loss is distillation from the network without gates. Beside it stand ResNets of each
-budget, trained alone, and trained on for as many epochs; and the same network with layer gates or
-channel gates only, at the same MACs. Shares are those of the network without gates, and what
-gates cost is in them. Settings were chosen on held-out training images; the test images are
-looked at with `--test` only. A stopped run goes on where it stopped; `--data` and `--out` are
-those of learned_gates.py.
+The form of Tables II and III and of Fig. 9, in minutes, on images of 16x16. A ResNet is trained
+with exits from the start. Then it gets recurrent layer gates, channel gates or both (MGL2S), which
+learn to skip nothing and then, epoch by epoch, more, until a given share of its MACs is left, while
+exits and network are trained on; half of that loss is distillation from what its exits said before.
+Beside it stand ResNets of each budget, trained alone for as many epochs. Shares are those of the
+network without gates, and what gates cost is in them. Settings were chosen on held-out training
+images; the test images are looked at with `--test` only. A stopped run goes on where it stopped;
+`--data` and `--out` are those of learned_gates.py.
 """
 
 import pathlib
@@ -26,26 +25,26 @@ from two_phases import Small, cosine, halved, stage
 
 import keras_tnn as tnn
 import tnn_tflite
+from keras_tnn.models.normalized import normalized, relu
 
-DEPTH = flags.DEFINE_integer("depth", 26, "Of the ResNet that gets gates, 6n + 2.")
+BLOCKS = flags.DEFINE_list("blocks", ["2", "4", "7"], "Blocks of each stage of the base.")
+PLACES = flags.DEFINE_list(
+    "exits", ["1_block1", "2_block2", "3_block1", "3_block3", "3_block5"], "Stages and blocks."
+)
 TWINS = flags.DEFINE_list("twins", ["8", "14", "20", "26"], "Depths of the networks beside it.")
-ALONE = flags.DEFINE_integer("network_epochs", 14, "Epochs of each network without gates.")
+PLAIN = flags.DEFINE_integer("base_epochs", 12, "Epochs of network and exits without gates.")
 STEPS = flags.DEFINE_integer("gates_alone_steps", 100, "Steps of gates alone, to skip nothing.")
-GATED = flags.DEFINE_integer("gated_epochs", 4, "Epochs of gates and network, to the target.")
-EXITS = flags.DEFINE_integer("exit_epochs", 3, "Epochs of exits, gates and network.")
-MACS = flags.DEFINE_float("macs", 0.6, "Share of the MACs that gates leave.")
-DUAL = flags.DEFINE_float("dual_macs", 0.5, "Share that they leave of the network with exits.")
-DUAL_GATES = flags.DEFINE_enum("dual_gates", "MGL2S", ["MGL2S", "layers"], "Those under exits.")
-WEIGHT = flags.DEFINE_float("early_weight", 0.5, "Of the loss of each early exit; 1 in Eq. 4.")
+GATED = flags.DEFINE_integer("skipping_epochs", 9, "Epochs of gates, network and exits.")
+ALONE = flags.DEFINE_integer("network_epochs", 14, "First epochs of each network alone.")
+MACS = flags.DEFINE_float("macs", 0.7, "Share of the MACs that gates leave.")
+WEIGHT = flags.DEFINE_float("early_weight", 0.3, "Of the loss of an early exit; 1 in Eq. 4.")
 ALPHA = flags.DEFINE_float("alpha", 0.2, "Of the resource loss; the paper's is for 50,000 steps.")
 GROUPS = flags.DEFINE_integer("channel_groups", 4, "Groups of channels a block.")
 FILTERS = flags.DEFINE_integer("filters", 8, "Channels of a channel gate's convolution.")
 RATE = flags.DEFINE_float("rate", 1.5e-3, "Learning rate of what is trained on.")
 TIMED = flags.DEFINE_integer("timed", 2000, "Images that are timed.")
 TEST = flags.DEFINE_bool("test", False, "Whether the test images are looked at.")
-STAGES = flags.DEFINE_list(
-    "stages", ["twins", "MGL2S", "DDI", "layers", "channels", "longer"], "What is run."
-)
+STAGES = flags.DEFINE_list("stages", ["layers", "MGL2S", "channels"], "What is run.")
 HELD_OUT = 5000  # training images that settings are chosen on
 AXES = {"MGL2S": ("depth", "width"), "layers": ("depth",), "channels": ("width",)}
 network = partial(tnn.models.ResNet, (16, 16, 3), 10)
@@ -60,26 +59,51 @@ class Taught(Small):
 
     def __getitem__(self, index):
         x, y = super().__getitem__(index)
-        return x, (keras.utils.to_categorical(y, 10) + self.teacher.predict_on_batch(x)) / 2
+        answers = np.mean(self.teacher.predict_on_batch(x), axis=0)  # of its exits
+        return x, (keras.utils.to_categorical(y, 10) + answers) / 2
 
 
-def fit(model, images, epochs: int, rate: float, callbacks=(), **compiled):
+def fit(model, images, epochs: int, rate: float, callbacks=()):
     labels = "" if isinstance(images, Taught) else "sparse_"
     optimizer = cosine(rate, epochs * len(images))
-    # Without XLA, which takes a third more time for these convolutions on a CPU.
     loss = f"{labels}categorical_crossentropy"
-    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False, **compiled)
+    # Without XLA, which takes a third more time for these convolutions on a CPU.
+    options = {"loss": loss, "metrics": ["accuracy"], "jit_compile": False}
+    if names := getattr(model, "exit_names", None):
+        options["loss_weights"] = [1.0, *[WEIGHT.value] * (len(names) - 2), 1.0]
+    model.compile(optimizer, **options)
     model.fit(images, epochs=epochs, callbacks=[*callbacks], verbose=2)
 
 
 def alone(depth: int, x, y) -> keras.Model:
+    """A network by itself, trained and, as the other is, trained on."""
     model = network(depth=depth, throttled=False)
     fit(model, Small(x, y, 0), ALONE.value, 3e-3)
+    fit(model, Small(x, y, 4), PLAIN.value + GATED.value - ALONE.value, RATE.value)
     return model
 
 
-def longer(model, x, y) -> keras.Model:
-    fit(model, Small(x, y, 4), GATED.value + EXITS.value, RATE.value)
+def head(features, name: str):
+    """Residual blocks down to the map of the last stage, so that an exit is a whole ResNet."""
+    x = features
+    while x.shape[1] > 4:
+        channels = 2 * x.shape[-1]
+        label = f"{name}_{channels}"
+        branch = relu(normalized(x, channels, 3, 2, f"{label}_1"), f"{label}_1")
+        branch = normalized(branch, channels, 3, 1, f"{label}_2")
+        x = normalized(x, channels, 1, 2, f"{label}_shortcut")
+        x = relu(layers.Add(name=f"{label}_add")([x, branch]), label)
+    return layers.Dense(10, activation="softmax", name=name)(layers.GlobalAveragePooling2D()(x))
+
+
+def with_exits(model) -> keras.Model:
+    return tnn.add_exits(model, at=[f"stage{place}_relu" for place in PLACES.value], head=head)
+
+
+def base(x, y) -> keras.Model:
+    blocks = tuple(int(count) for count in BLOCKS.value)
+    model = with_exits(network(blocks=blocks, throttled=False))
+    fit(model, Small(x, y, 0), PLAIN.value, 3e-3)
     return model
 
 
@@ -100,59 +124,29 @@ def skipped_at(model, share: float) -> float:
     """
     cost = tnn.cost.gated_macs(model)
     all_open = float(np.squeeze(cost(np.ones((1, sum(g.gate.num_groups for g in cost.sites))))))
-    exits = getattr(model, "exit_costs", None)
-    heads = all_open - exits()[model.exit_names[-1]] if exits else 0
+    heads = all_open - model.exit_costs()[model.exit_names[-1]]
     plain = cost.ungated - heads
     print(f"plain {plain:,.0f} MACs, gates {all_open - cost.ungated:,.0f}, heads {heads:,.0f}")
     return 1 - (share * plain + heads) / all_open
 
 
-def to_macs(model, share: float, start: float | None = None) -> keras.callbacks.Callback:
-    """Towards a share of the MACs, which from `start` on is reached for the last two epochs."""
-    target = skipped_at(model, share)
-    rises = {} if start is None else {"start": start, "step": (target - start) / (GATED.value - 2)}
-    return tnn.callbacks.SkippingRatio(target, ALPHA.value, **rises)
+def skipping(trained, axes: tuple[str, ...], x, y) -> keras.Model:
+    """Gates alone to zero skipping, then all to the target (IV-A), which the last 4 epochs have.
 
-
-def skipping(base, axes: tuple[str, ...], x, y) -> keras.Model:
-    """Gates alone to zero skipping, then gates and network to the target (IV-A)."""
-    gated = network(depth=DEPTH.value, axis=axes, gate=gates(axes), num_groups=GROUPS.value)
-    model = tnn.surgery.copy_weights(base, gated)
+    What the first exit needs has no gates: it costs what the smallest network alone does.
+    """
+    plain = trained.up_to(trained.exit_names[-1])
+    first = [one.name for one in plain.layers if one.name.startswith(("stem", "stage1_block1_"))]
+    gated = tnn.throttle(plain, GROUPS.value, axes, gate=gates(axes), skip=first)
+    model = tnn.surgery.copy_weights(trained, with_exits(gated))
     model.freeze_data_path()
     few = STEPS.value * BATCH
     fit(model, Small(x[:few], y[:few], 1), 1, 3e-3, [tnn.callbacks.SkippingRatio(0.0, ALPHA.value)])
     model.freeze_data_path(False)
-    risen = to_macs(model, MACS.value, start=0.1)
-    fit(model, Taught(base, x, y, 2), GATED.value, RATE.value, [risen])
-    return model
-
-
-def head(features, name: str):
-    """The paper's branch classifier, without a convolution where the map is as coarse as the last.
-
-    So the exits of the last stage cost what the network's own classifier does.
-    """
-    x = features
-    while x.shape[1] > 4:
-        x = layers.MaxPooling2D(2)(x)
-        x = layers.Conv2D(min(64, 2 * x.shape[-1]), 3, padding="same", use_bias=False)(x)
-        x = layers.ReLU()(layers.BatchNormalization()(x))
-    return layers.Dense(10, activation="softmax", name=name)(layers.GlobalAveragePooling2D()(x))
-
-
-def dual(start, base, x, y) -> keras.Model:
-    """Exits on top of the trained gates, end to end."""
-    model = tnn.add_exits(start, head=head)
-    weights = [WEIGHT.value] * (len(model.exit_names) - 1) + [1.0]
-    taught = Taught(base, x, y, 3)
-    fit(
-        model,
-        taught,
-        EXITS.value,
-        RATE.value,
-        [to_macs(model, DUAL.value)],
-        loss_weights=weights,
-    )
+    target = skipped_at(model, MACS.value)
+    rises = {"start": 0.1, "step": (target - 0.1) / (GATED.value - 4)}
+    ratio = tnn.callbacks.SkippingRatio(target, ALPHA.value, **rises)
+    fit(model, Taught(trained, x, y, 2), GATED.value, RATE.value, [ratio])
     return model
 
 
@@ -207,26 +201,16 @@ def main(argv):
     seen = (halved(x_test), y_test) if TEST.value else held
     twins = {f"alone{n}": stage(f"alone{n}", partial(alone, int(n), *train)) for n in TWINS.value}
     budgets = accuracies(twins, *seen)
-    base = twins[f"alone{DEPTH.value}"]
+    trained = stage("base", partial(base, *train))
+    print(f"without gates\n{tnn.evaluate_exits(trained, *seen)}", flush=True)
+    data = {"calibration_data": halved(train[0][:2000])}
     for name in STAGES.value:
-        if name == "longer":
-            after = {
-                f"longer{n}": stage(f"longer{n}", partial(longer, twins[f"alone{n}"], *train))
-                for n in TWINS.value
-            }
-            accuracies(after, *seen)
-        elif name == "DDI":
-            under = DUAL_GATES.value
-            gated = stage(under, partial(skipping, base, AXES[under], *train))
-            ddi = stage(f"DDI_{under}", partial(dual, gated, base, *train))
-            print(tnn.evaluate_exits(ddi, *seen))
-            print(against_twins(ddi, budgets, *seen), flush=True)
-        elif name == "time":
-            gated = stage("MGL2S", partial(skipping, base, AXES["MGL2S"], *train))
-            print(on_device(gated, base, seen[0]), flush=True)
-        else:
-            model = stage(name, partial(skipping, base, AXES[name], *train))
-            print(name, tnn.analysis.evaluate_gating(model, *seen, (0.5,), verbose=False))
+        model = stage(name, partial(skipping, trained, AXES[name], *train))
+        print(f"{name}\n{tnn.evaluate_exits(model, *seen, **data)}")
+        print(against_twins(model, budgets, *seen), flush=True)
+        if TIMED.value:
+            last = trained.exit_names[-1]
+            print(on_device(model.up_to(last), trained.up_to(last), seen[0]), flush=True)
 
 
 if __name__ == "__main__":
