@@ -48,9 +48,13 @@ class BudgetTable(MetricTable):
         return draw_budgets(self, metric)
 
     def __str__(self) -> str:
+        return aligned(self.lines())
+
+    def lines(self) -> list[list[str]]:
+        """The cells that are printed, the header first."""
         timed = ["ms"] if self.rows[0].milliseconds is not None else []
         names = ["budget", "usage", "MACs", "share", "largest", "policies"]
-        return aligned([[*names, *timed, *self.metric_names], *map(self.cells, self.rows)])
+        return [[*names, *timed, *self.metric_names], *map(self.cells, self.rows)]
 
     def cells(self, row: BudgetRow) -> list[str]:
         timed = [] if row.milliseconds is None else [f"{row.milliseconds:.3f}"]

@@ -7,6 +7,7 @@ import keras
 
 from keras_tnn.analysis.level_table import LevelRow, LevelTable
 from keras_tnn.analysis.open_groups import count_open_groups
+from keras_tnn.analysis.progress_bar import progress_bar
 from keras_tnn.cost import EnergyModel, energy, layer_costs
 from keras_tnn.surgery import copy_weights, materialize
 from keras_tnn.training.statistics import warn_without_calibration
@@ -26,7 +27,7 @@ def evaluate_levels(
     batch_size: int | None = None,
     energy_model: EnergyModel | None = None,
     measure: Callable[[keras.Model, Any, Any], Mapping[str, float]] | None = None,
-    verbose: bool = True,
+    verbose: bool | None = None,
 ) -> LevelTable:
     """Cuts each level out of a throttled model and evaluates it with the model's own metrics.
 
@@ -46,7 +47,8 @@ def evaluate_levels(
             `keras_tnn.cost.EnergyModel()`, a float32 accelerator in 45 nm.
         measure: from a level, `x` and `y` its metrics by name, in place of the compiled ones: for
             what is not a mean over batches, such as the mean average precision of a detector.
-        verbose: whether to show a progress bar over the levels.
+        verbose: whether to show a progress bar over the levels. None on a terminal or in a
+            notebook only.
 
     Returns:
         `LevelTable`: per level u, groups, MACs, parameters, energy and metrics.
@@ -76,7 +78,7 @@ def evaluate_levels(
     if calibration_data is None:
         warn_without_calibration(model)
     twin = None if vanilla is None else with_weights_of(vanilla, model)
-    progress = keras.utils.Progbar(len(levels), unit_name="level", verbose=int(verbose))
+    bar = progress_bar(len(levels), "level", verbose)
 
     def metrics_of(network: keras.Model) -> dict[str, float]:
         if measure:
@@ -105,7 +107,7 @@ def evaluate_levels(
                 energy=energy(costs, energy_model),
             )
         )
-        progress.add(1)
+        bar.add(1)
     return LevelTable(tuple(rows))
 
 

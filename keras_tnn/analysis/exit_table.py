@@ -53,9 +53,13 @@ class ExitTable(MetricTable):
         return draw_exits(self, metric)
 
     def __str__(self) -> str:
+        return aligned(self.lines(), left=1)
+
+    def lines(self) -> list[list[str]]:
+        """The cells that are printed, the header first."""
         level = [] if self.rows[0].utilization is None else ["u"]
         header = ["exit", *level, "MACs", "share", "energy", *self.metric_names]
-        return aligned([header, *map(self.cells, self.rows)], left=1)
+        return [header, *map(self.cells, self.rows)]
 
     def cells(self, row: ExitRow) -> list[str]:
         return [

@@ -1,6 +1,15 @@
 """The figure of a level table: what a metric costs, in utilization and in MACs."""
 
+from collections.abc import Mapping, Sequence
+
 from keras_tnn.analysis.canvas import BLUE, RUST, blank_figure, in_thousands, tidy
+
+COSTS = {
+    "utilization": "utilization u",
+    "macs": "multiply-accumulates per sample (MACs)",
+    "milliseconds": "milliseconds per sample",
+    "bytes": "bytes of the file",
+}
 
 
 def draw_levels(table, metric: str):
@@ -26,6 +35,37 @@ def draw_levels(table, metric: str):
     in_thousands(against_macs.xaxis)
     if table.has_vanilla:
         against_u.legend(frameon=False, loc="best", reverse=True)
+    return figure
+
+
+def draw_columns(columns: Mapping[str, Sequence[float]], metric: str):
+    """Draws a metric against all that it costs, each in axes of its own.
+
+    Args:
+        columns: `table.to_dict()` of levels, with "utilization" and some of `COSTS`.
+        metric: name of a column, and of its curve.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+        ValueError: if there is no such column, or none of costs.
+    """
+    costs = [name for name in COSTS if name in columns]
+    if metric not in columns or not costs:
+        raise ValueError(
+            f"Invalid value for `metric`. Expected a column beside some of {', '.join(COSTS)}. "
+            f"Received: metric={metric!r}, columns {', '.join(columns)}"
+        )
+    figure = blank_figure(4.5 * len(costs), 3.6)
+    for axes, cost in zip(
+        figure.subplots(1, len(costs), sharey=True, squeeze=False)[0], costs, strict=True
+    ):
+        axes.plot(columns[cost], columns[metric], "o-", color=BLUE, clip_on=False)
+        axes.set(xlabel=COSTS[cost])
+        tidy(axes)
+    figure.axes[0].set_ylabel(metric.replace("_", " "))
     return figure
 
 

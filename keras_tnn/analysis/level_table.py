@@ -1,6 +1,7 @@
 """The level table: one row a level, printed, summed up or drawn."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from keras_tnn.analysis.metric_table import MetricTable
 from keras_tnn.cost.text_table import aligned, with_unit
@@ -112,8 +113,17 @@ class LevelTable(MetricTable):
 
         return draw_levels(self, metric)
 
+    def record(self, row: LevelRow) -> dict[str, Any]:
+        found = super().record(row)
+        vanilla = found.pop("vanilla_metrics") or {}
+        return {**found, **{f"vanilla_{name}": value for name, value in vanilla.items()}}
+
     def __str__(self) -> str:
-        return aligned([self.header(), *(self.cells(row) for row in self.rows)])
+        return aligned(self.lines())
+
+    def lines(self) -> list[list[str]]:
+        """The cells that are printed, the header first."""
+        return [self.header(), *(self.cells(row) for row in self.rows)]
 
     def header(self) -> list[str]:
         names = list(self.metric_names)

@@ -1,10 +1,22 @@
 """What tables of metrics share: finding a metric in the rows, and drawing it."""
 
+from dataclasses import fields
 from os import PathLike
+from typing import Any
+
+from keras_tnn.cost.result_table import ResultTable
 
 
-class MetricTable:
-    """Base of tables whose `rows` have `metrics`. A subclass writes `draw`."""
+class MetricTable(ResultTable):
+    """Base of tables whose `rows` have `metrics`. A subclass writes `draw` and `lines`."""
+
+    def records(self) -> list[dict[str, Any]]:
+        """Each row's attributes by name, with a value for each metric in the place of `metrics`."""
+        return [self.record(row) for row in self.rows]
+
+    def record(self, row) -> dict[str, Any]:
+        found = {field.name: getattr(row, field.name) for field in fields(row)}
+        return {**found, **found.pop("metrics")}
 
     @property
     def metric_names(self) -> tuple[str, ...]:

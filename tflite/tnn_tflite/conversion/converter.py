@@ -22,6 +22,7 @@ from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
 from tnn_tflite.conversion.patterns import check_policy, pattern_content
 from tnn_tflite.conversion.pictures import known_inputs, preprocessing_of
 from tnn_tflite.conversion.segments import check_alone, convert_segments, has_exits
+from tnn_tflite.progress import clear_line, progress
 from tnn_tflite.quantization.aware_training import AwareTraining
 from tnn_tflite.quantization.input_means import input_means
 from tnn_tflite.quantization.plan import FLOAT, Plan, check_mode, plan_for
@@ -273,11 +274,13 @@ def _at_one_level(
 def _converted(
     levels: Sequence[float], make: Callable[[float], Cut], plan: Plan, verbose: bool
 ) -> Iterator[ConvertedLevel]:
-    for number, utilization in enumerate(levels, start=1):
+    bar = progress(levels, "levels", None if verbose else False, wait=0)
+    for number, utilization in enumerate(bar, start=1):
         start = time.perf_counter()
         level = make(utilization)
         content = level_content(level.model, float(utilization), plan, level.slices)
         if verbose:
+            clear_line()
             print(_progress(content, f"{number}/{len(levels)}", time.perf_counter() - start))
         yield content
 

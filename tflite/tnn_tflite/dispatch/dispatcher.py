@@ -305,6 +305,11 @@ class Dispatcher:
         return self._bundle.points
 
     @property
+    def known_levels(self) -> tuple[KnownLevel, ...]:
+        """The levels with what the device's table, which `calibrate` stored, says of them."""
+        return self._known_levels(False, self._warm_calls)
+
+    @property
     def controller(self) -> Controller | None:
         """The bundle's own controller, the policy of calls that name nothing; None without one."""
         return self._controller
