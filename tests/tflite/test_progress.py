@@ -2,7 +2,7 @@
 
 import io
 
-from tnn_tflite.progress import progress
+from tnn_tflite.progress import with_bar
 
 
 class Terminal(io.StringIO):
@@ -11,14 +11,14 @@ class Terminal(io.StringIO):
 
 
 def test_quiet_where_nobody_watches(capsys):
-    assert list(progress([1, 2, 3], "levels", wait=0)) == [1, 2, 3]
+    assert list(with_bar([1, 2, 3], "levels", wait=0)) == [1, 2, 3]
     assert capsys.readouterr().err == ""
 
 
 def test_a_terminal_shows_it_and_is_clean_in_the_end(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    assert list(progress(range(4), "levels", wait=0)) == [0, 1, 2, 3]
+    assert list(with_bar(range(4), "levels", wait=0)) == [0, 1, 2, 3]
     written = terminal.getvalue()
     assert "0/4 levels" in written
     assert written.endswith("\r\x1b[K")
@@ -27,5 +27,5 @@ def test_a_terminal_shows_it_and_is_clean_in_the_end(monkeypatch):
 def test_quick_tasks_need_no_bar(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    list(progress(range(4), "levels"))
+    list(with_bar(range(4), "levels"))
     assert terminal.getvalue() == ""

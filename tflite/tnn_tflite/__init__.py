@@ -5,8 +5,8 @@ all, and a `manifest.json`. `Dispatcher` opens a bundle, picks the level for a u
 or a policy, and runs it.
 
 Importing this package and dispatching need numpy and one TFLite interpreter.
-Only `convert`, `replace_controller` and `compare` import Keras and TensorFlow, when they are
-called.
+Only `convert`, `replace_controller`, `compare` and `load_model` import Keras and TensorFlow, when
+they are called.
 """
 
 from tnn_tflite import policies
@@ -17,6 +17,7 @@ from tnn_tflite.bundle.programs import Edge, Level, Program, Quantization, Tenso
 from tnn_tflite.conversion.comparison import ComparedLevel, Comparison, compare
 from tnn_tflite.conversion.controller import replace_controller
 from tnn_tflite.conversion.converter import convert
+from tnn_tflite.conversion.model_file import load_model
 from tnn_tflite.dispatch.bundle_table import BundleRow, BundleTable
 from tnn_tflite.dispatch.calibrate import calibrate
 from tnn_tflite.dispatch.compare_bundles import BundleComparison, BundlePair, compare_bundles
@@ -64,6 +65,7 @@ __all__ = [
     "decoded_boxes",
     "detected_objects",
     "evaluate_bundle",
+    "load_model",
     "policies",
     "quantize",
     "read_bundle",

@@ -13,7 +13,7 @@ WIDTH = 24  # characters of the bar
 Item = TypeVar("Item")
 
 
-def progress(
+def with_bar(
     items: Iterable[Item], unit: str, verbose: bool | None = None, wait: float = WAIT
 ) -> Iterator[Item]:
     """Yields the items, with a bar on standard error.
@@ -26,7 +26,7 @@ def progress(
 
     Example:
 
-    >>> list(progress([1, 2], "levels"))
+    >>> list(with_bar([1, 2], "levels"))
     [1, 2]
     """
     shown = sys.stderr.isatty() if verbose is None else verbose

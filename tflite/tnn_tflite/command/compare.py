@@ -16,9 +16,9 @@ from absl import flags
 
 from tnn_tflite.command.arguments import Arguments
 from tnn_tflite.command.interpreter_flags import define_interpreter_flags, open_dispatcher
-from tnn_tflite.command.model_file import is_bundle, load_model
 from tnn_tflite.command.sample_file import as_numbers, read_array
 from tnn_tflite.conversion.comparison import compare
+from tnn_tflite.conversion.model_file import is_bundle, load_model
 from tnn_tflite.dispatch.compare_bundles import compare_bundles
 from tnn_tflite.result_table import ResultTable, checked_suffix
 

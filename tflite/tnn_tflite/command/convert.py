@@ -16,10 +16,10 @@ from absl import flags
 
 from tnn_tflite.bundle.description import LAYOUTS
 from tnn_tflite.command.arguments import Arguments
-from tnn_tflite.command.model_file import load_model
 from tnn_tflite.command.sample_file import read_array
 from tnn_tflite.command.utilizations import utilizations
 from tnn_tflite.conversion.converter import LEVELS, convert
+from tnn_tflite.conversion.model_file import load_model
 
 
 def main(argv: Sequence[str]) -> None:

@@ -16,10 +16,10 @@ from absl import flags
 
 from tnn_tflite.command.arguments import Arguments
 from tnn_tflite.command.interpreter_flags import define_interpreter_flags, open_dispatcher
-from tnn_tflite.command.model_file import is_bundle, load_model
 from tnn_tflite.command.sample_file import as_numbers, read_array, read_labelled
 from tnn_tflite.command.utilizations import utilizations
 from tnn_tflite.conversion.converter import LEVELS
+from tnn_tflite.conversion.model_file import is_bundle, load_model
 from tnn_tflite.dispatch.evaluate_bundle import evaluate_bundle
 from tnn_tflite.result_table import ResultTable, checked_suffix
 

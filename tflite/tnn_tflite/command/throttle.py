@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from tnn_tflite.command.arguments import Arguments
-from tnn_tflite.command.model_file import load_model
+from tnn_tflite.conversion.model_file import load_model
 
 AXES = ("width", "depth")
 

@@ -16,12 +16,12 @@ from tnn_tflite.conversion.layer_errors import is_quantized, layer_errors
 from tnn_tflite.dispatch.dispatcher import Dispatcher
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.dispatch.on_samples import (
-    check_labels,
+    check_classes,
     has_class_scores,
+    hit_rate,
     relative_error,
     run_on_samples,
     samples_of,
-    share_of,
 )
 from tnn_tflite.row_table import RowTable
 
@@ -130,7 +130,7 @@ def compare(
         )
     _check_levels(model, dispatcher)
     samples, outputs = samples_of(x, dispatcher.bundle.inputs), dispatcher.bundle.outputs
-    check_labels(y, len(samples), outputs)
+    check_classes(y, len(samples), outputs)
     scores = has_class_scores(outputs)
     asked = (
         LEVELS if isinstance(model, Mapping) else tuple(u.utilization for u in dispatcher.levels)
@@ -145,9 +145,9 @@ def compare(
             ComparedLevel(
                 utilization=level.utilization,
                 macs=level.macs,
-                agreement=share_of(keras_class == run.classes) if scores else None,
+                agreement=hit_rate(keras_class == run.classes) if scores else None,
                 output_error=max(map(relative_error, run.outputs, expected)),
-                keras_accuracy=None if y is None else share_of(keras_class == y),
+                keras_accuracy=None if y is None else hit_rate(keras_class == y),
                 tflite_accuracy=run.accuracy(y),
                 bytes=level.bytes,
                 milliseconds=run.milliseconds,

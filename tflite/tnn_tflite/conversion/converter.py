@@ -22,7 +22,7 @@ from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
 from tnn_tflite.conversion.patterns import check_policy, pattern_content
 from tnn_tflite.conversion.pictures import known_inputs, preprocessing_of
 from tnn_tflite.conversion.segments import check_alone, convert_segments, has_exits
-from tnn_tflite.progress import clear_line, progress
+from tnn_tflite.progress import clear_line, with_bar
 from tnn_tflite.quantization.aware_training import AwareTraining
 from tnn_tflite.quantization.input_means import input_means
 from tnn_tflite.quantization.plan import FLOAT, Plan, check_mode, plan_for
@@ -61,7 +61,7 @@ def convert(
     appears when it is complete: an error or a crash on the way leaves an older bundle in place.
 
     A model whose gates read the data decides for each sample, and its file skips what is closed
-    (`keras_tnn.surgery.conditional`). It has one level, `levels=(1.0,)`, unless its gates read u,
+    (`keras_tnn.surgery.conditional`). It has one level, (1.0,), unless its gates read u,
     too, as a `BudgetPolicy` does: then each level is the network at one budget.
 
     Args:
@@ -70,7 +70,8 @@ def convert(
             each target that a network was pruned to.
         directory: Where the bundle shall stand. A new or empty folder, or an older bundle,
             which is replaced.
-        levels: Utilizations in (0, 1], rising. Not for a mapping, which has them.
+        levels: Utilizations in (0, 1], rising. Not for a mapping, which has them. Where no gate
+            reads u, by default the only one there is.
         calibration_data: About a thousand training inputs, by which the batch-norm statistics
             of each level are estimated anew: an array, a list or dictionary of arrays, or a
             dataset of batches. Levels need it unless every sample drew its own utilization in
@@ -221,11 +222,14 @@ def _levels_of(
     from keras_tnn.utilization import check_levels
 
     _check_model(model)
-    levels = check_levels(levels)
-    _check_calibration_data(calibration_data, len(levels))
     gates = keras_tnn.surgery.gates_of(model)
     reads_data = any(gate.data_dependent for gate in gates)
-    if gates and not any("utilization" in gate.reads for gate in gates):
+    has_one_level = gates and not any("utilization" in gate.reads for gate in gates)
+    if has_one_level and levels is LEVELS:
+        levels = (1.0,)
+    levels = check_levels(levels)
+    _check_calibration_data(calibration_data, len(levels))
+    if has_one_level:
         _check_one_level(model, levels, reads_data)
     if reads_data:
 
@@ -274,7 +278,7 @@ def _at_one_level(
 def _converted(
     levels: Sequence[float], make: Callable[[float], Cut], plan: Plan, verbose: bool
 ) -> Iterator[ConvertedLevel]:
-    bar = progress(levels, "levels", None if verbose else False, wait=0)
+    bar = with_bar(levels, "levels", None if verbose else False, wait=0)
     for number, utilization in enumerate(bar, start=1):
         start = time.perf_counter()
         level = make(utilization)
@@ -335,7 +339,7 @@ def _check_model(model: keras.Model) -> None:
     if not isinstance(model, keras.Model):
         raise ValueError(
             "Invalid value for `model`. Expected a keras.Model; load a saved one with "
-            f"keras.saving.load_model. Received: {type(model).__name__}"
+            f"tnn_tflite.load_model. Received: {type(model).__name__}"
         )
 
 

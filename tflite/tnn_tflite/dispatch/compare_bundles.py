@@ -5,12 +5,12 @@ from typing import Any
 
 from tnn_tflite.dispatch.dispatcher import Dispatcher
 from tnn_tflite.dispatch.on_samples import (
-    check_labels,
+    check_classes,
     has_class_scores,
+    hit_rate,
     relative_error,
     run_on_samples,
     samples_of,
-    share_of,
 )
 from tnn_tflite.row_table import RowTable
 
@@ -99,7 +99,7 @@ def compare_bundles(
             f"Received: {list(others)}"
         )
     samples, outputs = samples_of(x, first.bundle.inputs), first.bundle.outputs
-    check_labels(y, len(samples), outputs)
+    check_classes(y, len(samples), outputs)
     runs, other_runs = (
         dict(zip(known, run_on_samples(bundle, samples, verbose), strict=True))
         for bundle, known in ((first, levels), (second, others))
@@ -107,7 +107,7 @@ def compare_bundles(
     rows = []
     for u in common:
         run, other = runs[u], other_runs[u]
-        same = share_of(run.classes == other.classes) if has_class_scores(outputs) else None
+        same = hit_rate(run.classes == other.classes) if has_class_scores(outputs) else None
         rows.append(
             BundlePair(
                 utilization=u,

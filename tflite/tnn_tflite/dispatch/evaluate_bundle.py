@@ -4,7 +4,7 @@ from typing import Any
 
 from tnn_tflite.dispatch.bundle_table import BundleTable
 from tnn_tflite.dispatch.dispatcher import Dispatcher
-from tnn_tflite.dispatch.on_samples import check_labels, run_on_samples, samples_of
+from tnn_tflite.dispatch.on_samples import check_classes, run_on_samples, samples_of
 
 
 def evaluate_bundle(
@@ -34,7 +34,7 @@ def evaluate_bundle(
     ```
     """
     samples, outputs = samples_of(x, dispatcher.bundle.inputs), dispatcher.bundle.outputs
-    check_labels(y, len(samples), outputs)
+    check_classes(y, len(samples), outputs)
     runs = run_on_samples(dispatcher, samples, verbose)
     return BundleTable.of(dispatcher.levels).measured(
         milliseconds=[run.milliseconds for run in runs], accuracy=[run.accuracy(y) for run in runs]

@@ -11,7 +11,7 @@ import numpy as np
 from tnn_tflite.bundle.exit_level import ExitLevel
 from tnn_tflite.bundle.programs import Level, TensorSpec
 from tnn_tflite.dispatch.dispatcher import Dispatcher
-from tnn_tflite.progress import progress
+from tnn_tflite.progress import with_bar
 from tnn_tflite.quantized_values import dequantize, quantize
 
 
@@ -39,7 +39,7 @@ class LevelRun:
 
     def accuracy(self, y: Any) -> float | None:
         """The share of the samples whose class is right; None without labels."""
-        return None if y is None else share_of(self.classes == np.asarray(y))
+        return None if y is None else hit_rate(self.classes == np.asarray(y))
 
 
 def samples_of(x: Any, specs: Sequence[TensorSpec]) -> list[list[np.ndarray]]:
@@ -77,7 +77,7 @@ def run_on_samples(
     dispatcher.warm_up()
     outputs: list[list] = [[] for _ in dispatcher.levels]
     seconds: list[list[float]] = [[] for _ in dispatcher.levels]
-    for sample in progress(samples, "samples", verbose):
+    for sample in with_bar(samples, "samples", verbose):
         for i, level in enumerate(dispatcher.levels):
             inputs = list(_as_level_takes(sample, level, dispatcher))
             start = time.perf_counter()
@@ -95,7 +95,7 @@ def has_class_scores(outputs: Sequence[TensorSpec]) -> bool:
     return len(outputs) == 1 and len(outputs[0].shape) == 1 and outputs[0].shape[0] > 1
 
 
-def check_labels(y: Any, count: int, outputs: Sequence[TensorSpec]) -> None:
+def check_classes(y: Any, count: int, outputs: Sequence[TensorSpec]) -> None:
     """Checks the classes of samples, or None.
 
     Raises:
@@ -119,7 +119,7 @@ def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     return difference / float(np.abs(expected).max() or 1.0)
 
 
-def share_of(hits: np.ndarray) -> float:
+def hit_rate(hits: np.ndarray) -> float:
     """Returns the share of what is true, in [0, 1]."""
     return float(np.mean(hits))
 

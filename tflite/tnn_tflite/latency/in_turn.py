@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tnn_tflite.progress import progress
+from tnn_tflite.progress import with_bar
 
 
 def seconds_in_turn(
@@ -33,7 +33,7 @@ def seconds_in_turn(
     """
     begin = time.perf_counter()
     rows: list[list[float]] = []
-    for _ in progress(range(rounds), "rounds", verbose):
+    for _ in with_bar(range(rounds), "rounds", verbose):
         if len(rows) >= least_rounds and time.perf_counter() - begin > at_most_seconds:
             break
         rows.append([_second_run(call) for call in calls])

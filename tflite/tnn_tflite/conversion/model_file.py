@@ -10,15 +10,23 @@ if TYPE_CHECKING:
     import keras
 
 
-def load_model(path: str) -> keras.Model:
-    """Loads a .keras file.
+def load_model(path: str | os.PathLike) -> keras.Model:
+    """Loads a `.keras` file with layers of keras_tnn.
+
+    `keras.saving.load_model` does the same after `import keras_tnn`, which registers the layers.
 
     Args:
-        path: Its name.
+        path: Name of the file.
 
     Raises:
         OSError: If there is no such file.
         ValueError: If Keras cannot load it.
+
+    Example:
+
+    ```python
+    tnn_tflite.convert(tnn_tflite.load_model("net.keras"), "bundle")
+    ```
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notices about CPU and GPU
     import keras
