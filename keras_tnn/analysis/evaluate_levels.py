@@ -9,6 +9,7 @@ from keras_tnn.analysis.level_table import LevelRow, LevelTable
 from keras_tnn.analysis.open_groups import count_open_groups
 from keras_tnn.analysis.progress_bar import progress_bar
 from keras_tnn.cost import EnergyModel, energy, layer_costs
+from keras_tnn.cost.rising import warn_of_falling_costs
 from keras_tnn.surgery import copy_weights, materialize
 from keras_tnn.training.statistics import warn_without_calibration
 from keras_tnn.utilization import check_levels
@@ -56,6 +57,9 @@ def evaluate_levels(
     Raises:
         ValueError: if `levels` are invalid, the model is not compiled or not throttled, `x` can
             be read only once, or `vanilla` has other weights than `model`.
+
+    Warns:
+        UserWarning: if the cost of the levels falls as u rises.
 
     Example:
 
@@ -108,6 +112,7 @@ def evaluate_levels(
             )
         )
         bar.add(1)
+    warn_of_falling_costs(levels, [row.macs for row in rows])
     return LevelTable(tuple(rows))
 
 

@@ -121,6 +121,9 @@ def convert(
             model whose gates do not depend on utilization is asked for several levels, or if
             TFLite cannot run one of its layers.
 
+    Warns:
+        UserWarning: If the cost of the levels falls as u rises.
+
     Example:
 
     ```python
@@ -169,7 +172,12 @@ def convert(
     if controller is not None:  # it fits to the first level, or the others need not be made
         low, converted = peek(converted)
         program = controller_content(controller, low, len(levels), plan)
-    return write_levels(directory, converted, layout, labels, program, pictures)
+    bundle = write_levels(directory, converted, layout, labels, program, pictures)
+
+    from keras_tnn.cost.rising import warn_of_falling_costs
+
+    warn_of_falling_costs(levels, [level.macs for level in bundle.levels])
+    return bundle
 
 
 def write_levels(
