@@ -41,11 +41,11 @@ class BudgetTable(MetricTable):
 
     rows: tuple[BudgetRow, ...]
 
-    def draw(self, metric: str):
+    def draw(self, metric: str, ax=None):
         """The figure of `plot`: the metric and what it takes, against the budget."""
         from keras_tnn.analysis.budget_figure import draw_budgets
 
-        return draw_budgets(self, metric)
+        return draw_budgets(self, metric, ax)
 
     def __str__(self) -> str:
         return aligned(self.lines())

@@ -79,11 +79,12 @@ class ChoicesTable(ResultTable):
             *(f"{share:.3f}" for share in distribution),
         ]
 
-    def plot(self, path: str | PathLike | None = None):
+    def plot(self, path: str | PathLike | None = None, *, ax=None):
         """Accuracy against mean MACs (liu2022, Fig. 8a).
 
         Args:
             path: where to save the figure; the ending says the format. Not saved if None.
+            ax: axes of yours to draw on.
 
         Returns:
             A `matplotlib.figure.Figure`.
@@ -94,11 +95,11 @@ class ChoicesTable(ResultTable):
         from keras_tnn.analysis.canvas import saved
         from keras_tnn.analysis.choices_figures import choices_figure
 
-        return saved(choices_figure(self), path)
+        return saved(choices_figure(self, ax), path)
 
-    def plot_levels(self, path: str | PathLike | None = None):
+    def plot_levels(self, path: str | PathLike | None = None, *, ax=None):
         """Which levels answered, beside the oracle's (liu2022, Fig. 8b); as `plot` otherwise."""
         from keras_tnn.analysis.canvas import saved
         from keras_tnn.analysis.choices_figures import levels_figure
 
-        return saved(levels_figure(self), path)
+        return saved(levels_figure(self, ax), path)

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_tnn.analysis.evaluate_levels import samples_in
 from keras_tnn.analysis.gating_table import GatingRow, GatingTable
 from keras_tnn.analysis.progress_bar import progress_bar
 from keras_tnn.cost.gated_cost import GatedCost
@@ -105,7 +106,7 @@ def evaluate_gating(
         found = [[evaluate(way) for _ in range(n)] for way, n in zip(ways, repeats, strict=True)]
     whole = share.cost.ungated if share else None
     rows = tuple(summary(way, of_way, whole) for way, of_way in zip(ways, found, strict=True))
-    return GatingTable(rows, unknown_cost)
+    return GatingTable(rows, unknown_cost, samples_in(x))
 
 
 def check_model(model):

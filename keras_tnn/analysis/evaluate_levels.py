@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_tnn.analysis.level_table import LevelRow, LevelTable
 from keras_tnn.analysis.open_groups import count_open_groups
@@ -113,7 +114,21 @@ def evaluate_levels(
         )
         bar.add(1)
     warn_of_falling_costs(levels, [row.macs for row in rows])
-    return LevelTable(tuple(rows))
+    return LevelTable(tuple(rows), samples_in(x), chance_of(model, y))
+
+
+def samples_in(x: Any) -> int | None:
+    """How many samples arrays hold; None for what is read batch by batch."""
+    first = keras.tree.flatten(x)[0]
+    return int(first.shape[0]) if getattr(first, "shape", ()) else None
+
+
+def chance_of(model: keras.Model, y: Any) -> float | None:
+    """The accuracy of guessing where `y` holds a class for each sample of a classifier."""
+    output, labels = model.outputs[0], np.asarray(y) if isinstance(y, np.ndarray | list) else None
+    integers = labels is not None and labels.dtype.kind in "iu" and labels.size == len(labels)
+    several = len(model.outputs) == 1 and len(output.shape) == 2 and (output.shape[-1] or 0) > 1
+    return 1 / output.shape[-1] if integers and several else None
 
 
 def measures_of(model: keras.Model) -> dict:

@@ -46,11 +46,11 @@ class ExitTable(MetricTable):
             found[row.utilization] = (*found.get(row.utilization, ()), row)
         return found
 
-    def draw(self, metric: str):
+    def draw(self, metric: str, ax=None):
         """The figure of `plot`: against MACs, a curve a level."""
         from keras_tnn.analysis.exit_figure import draw_exits
 
-        return draw_exits(self, metric)
+        return draw_exits(self, metric, ax)
 
     def __str__(self) -> str:
         return aligned(self.lines(), left=1)

@@ -41,16 +41,18 @@ class GatingTable(MetricTable):
     Attributes:
         rows: tuple of `GatingRow`.
         unknown_cost: why there are no MACs, or None where there are.
+        samples: how many the metrics are of, or None where that is not known.
     """
 
     rows: tuple[GatingRow, ...]
     unknown_cost: str | None = None
+    samples: int | None = None
 
-    def draw(self, metric: str):
+    def draw(self, metric: str, ax=None):
         """The figure of `plot`, as `keras_tnn.analysis.gating_figure`."""
         from keras_tnn.analysis.gate_figures import gating_figure
 
-        return gating_figure(self, metric)
+        return gating_figure(self, metric, ax)
 
     def record(self, row: GatingRow) -> dict[str, Any]:
         found = super().record(row)

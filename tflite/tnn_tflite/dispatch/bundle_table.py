@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tnn_tflite.bundle.exit_level import ExitLevel
 from tnn_tflite.bundle.programs import Level, Program
@@ -57,10 +58,26 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class BundleTable(RowTable):
-    """Rows for rising utilizations, then a controller. `print(table)` shows them."""
+    """Rows for rising utilizations, then a controller. `print(table)` shows them.
+
+    `keras_tnn.analysis.level_figure(table, "accuracy")` draws it, where Keras is.
+
+    Attributes:
+        rows: tuple of `BundleRow`.
+        samples: how many the accuracy is of, or None.
+        chance: the accuracy of guessing, 1 / classes, or None.
+    """
 
     columns = COLUMNS
     rows: tuple[BundleRow, ...]
+    samples: int | None = None
+    chance: float | None = None
+
+    def records(self) -> list[dict[str, Any]]:
+        """Each row's attributes by name, and what is known of all."""
+        about = {"samples": self.samples, "chance": self.chance}
+        known = {name: value for name, value in about.items() if value is not None}
+        return [{**record, **known} for record in super().records()]
 
     @classmethod
     def of(cls, programs: Sequence[Program | ExitLevel]) -> BundleTable:

@@ -1,5 +1,6 @@
 """A bundle on test data, as it runs on this device: accuracy, time and bytes of each level."""
 
+from dataclasses import replace
 from typing import Any
 
 from tnn_tflite.dispatch.bundle_table import BundleTable
@@ -36,6 +37,8 @@ def evaluate_bundle(
     samples, outputs = samples_of(x, dispatcher.bundle.inputs), dispatcher.bundle.outputs
     check_classes(y, len(samples), outputs)
     runs = run_on_samples(dispatcher, samples, verbose)
-    return BundleTable.of(dispatcher.levels).measured(
+    table = BundleTable.of(dispatcher.levels).measured(
         milliseconds=[run.milliseconds for run in runs], accuracy=[run.accuracy(y) for run in runs]
     )
+    chance = None if y is None else 1 / outputs[0].shape[0]
+    return replace(table, samples=len(samples), chance=chance)
