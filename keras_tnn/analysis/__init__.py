@@ -15,6 +15,7 @@ from keras_tnn.analysis.exit_table import ExitRow, ExitTable
 from keras_tnn.analysis.feature_figure import feature_figure
 from keras_tnn.analysis.gate_figures import gate_histogram, gate_timeline, gating_figure
 from keras_tnn.analysis.gating_table import GatingRow, GatingTable
+from keras_tnn.analysis.level_figure import level_figure
 from keras_tnn.analysis.level_table import LevelRow, LevelTable
 from keras_tnn.analysis.outcomes import Outcomes, level_outcomes
 from keras_tnn.analysis.skipping_figures import easy_hard_figure, skipping_figure
@@ -47,6 +48,7 @@ __all__ = [
     "gate_histogram",
     "gate_timeline",
     "gating_figure",
+    "level_figure",
     "level_outcomes",
     "oracle",
     "skipping_figure",

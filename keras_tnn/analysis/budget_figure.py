@@ -3,22 +3,28 @@
 from keras_tnn.analysis.canvas import BLUE, GREY, blank_figure, in_thousands, tidy
 
 
-def draw_budgets(table, metric: str):
+def draw_budgets(table, metric: str, ax=None):
     """Draws a budget table as chen2020 (Figures 3 and 4): a chart for each thing that is taken.
 
     Args:
         table: `keras_tnn.analysis.BudgetTable`.
         metric: name of one of its metrics, a line in every chart.
+        ax: None, as there are several charts.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
         ImportError: if matplotlib is not installed.
+        ValueError: if `ax` is given.
     """
     taken = {"usage": "open components", "macs": "MACs", "policies": "unique policies"}
     if table.rows[0].milliseconds is not None:
         taken["milliseconds"] = "inference time, ms"
+    if ax is not None:
+        raise ValueError(
+            f"Invalid value for `ax`. Expected None for {len(taken)} panels. Received: ax={ax!r}"
+        )
     figure = blank_figure(3.6 * len(taken), 3.4)
     figure.get_layout_engine().set(wspace=0.06)  # between the scale of one and the name of the next
     budgets = [row.budget for row in table.rows]

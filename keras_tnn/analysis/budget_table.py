@@ -41,16 +41,20 @@ class BudgetTable(MetricTable):
 
     rows: tuple[BudgetRow, ...]
 
-    def draw(self, metric: str):
+    def draw(self, metric: str, ax=None):
         """The figure of `plot`: the metric and what it takes, against the budget."""
         from keras_tnn.analysis.budget_figure import draw_budgets
 
-        return draw_budgets(self, metric)
+        return draw_budgets(self, metric, ax)
 
     def __str__(self) -> str:
+        return aligned(self.lines())
+
+    def lines(self) -> list[list[str]]:
+        """The cells that are printed, the header first."""
         timed = ["ms"] if self.rows[0].milliseconds is not None else []
         names = ["budget", "usage", "MACs", "share", "largest", "policies"]
-        return aligned([[*names, *timed, *self.metric_names], *map(self.cells, self.rows)])
+        return [[*names, *timed, *self.metric_names], *map(self.cells, self.rows)]
 
     def cells(self, row: BudgetRow) -> list[str]:
         timed = [] if row.milliseconds is None else [f"{row.milliseconds:.3f}"]

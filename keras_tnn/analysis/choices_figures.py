@@ -5,14 +5,13 @@ from os import PathLike
 
 import numpy as np
 
-from keras_tnn.analysis.canvas import BLUE, GREY, RUST, blank_figure, saved, tidy
+from keras_tnn.analysis.canvas import BLUE, GREY, RUST, blank_figure, panels, saved, tidy
 from keras_tnn.analysis.outcomes import Outcomes
 
 
-def choices_figure(table):
+def choices_figure(table, ax=None):
     """A `ChoicesTable`: accuracy against mean MACs (Fig. 8a)."""
-    figure = blank_figure(6, 4)
-    axes = figure.subplots()
+    figure, (axes,) = panels(1, ax, 6, 4)
     outcomes = table.outcomes
     axes.plot(outcomes.shares, outcomes.accuracy, "o-", color=GREY, label="fixed u")
     for u, x, y in zip(outcomes.levels, outcomes.shares, outcomes.accuracy, strict=True):
@@ -32,10 +31,9 @@ def choices_figure(table):
     return figure
 
 
-def levels_figure(table):
+def levels_figure(table, ax=None):
     """A `ChoicesTable`: the share of samples that each level answered (Fig. 8b)."""
-    figure = blank_figure(6, 3.4)
-    axes = figure.subplots()
+    figure, (axes,) = panels(1, ax, 6, 3.4)
     levels = table.outcomes.levels
     shown = [*table.controllers, table.oracle]
     width = 0.8 / len(shown)

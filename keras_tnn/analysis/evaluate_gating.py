@@ -8,7 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_tnn.analysis.evaluate_levels import samples_in
 from keras_tnn.analysis.gating_table import GatingRow, GatingTable
+from keras_tnn.analysis.progress_bar import progress_bar
 from keras_tnn.cost.gated_cost import GatedCost
 from keras_tnn.gates import AlwaysOn, Ensemble, Stochastic, Threshold
 from keras_tnn.gates.inference import Inference
@@ -30,7 +32,7 @@ def evaluate_gating(
     utilization: float = 1.0,
     calibration_data: Any = None,
     batch_size: int | None = None,
-    verbose: bool = True,
+    verbose: bool | None = None,
 ) -> GatingTable:
     """Evaluates a model by every way in which its learned gates may decide.
 
@@ -50,7 +52,8 @@ def evaluate_gating(
             for each way, as `keras_tnn.surgery.recalibrate` takes them; afterwards they are as
             before.
         batch_size: samples a batch, as for `keras.Model.evaluate`.
-        verbose: whether to show a progress bar over the evaluations.
+        verbose: whether to show a progress bar over the evaluations. None on a terminal or in a
+            notebook only.
 
     Returns:
         `GatingTable`: per way MACs, activation rate, polarization and metrics.
@@ -83,7 +86,7 @@ def evaluate_gating(
     ways = [*map(Threshold, thresholds), Stochastic(), AlwaysOn(), Ensemble(runs)]
     share, unknown_cost = share_of(model)
     repeats = [runs if isinstance(way, Stochastic) else 1 for way in ways]
-    progress = keras.utils.Progbar(sum(repeats), unit_name="evaluation", verbose=int(verbose))
+    bar = progress_bar(sum(repeats), "evaluation", verbose)
 
     def evaluate(way: Inference) -> dict[str, float]:
         found = model.evaluate(
@@ -96,14 +99,14 @@ def evaluate_gating(
             gating=way,
             calibration_data=calibration_data,
         )
-        progress.add(1)
+        bar.add(1)
         return {**found, "share": spent(way, found["share"], share.cost)} if share else found
 
     with counting(model, share):
         found = [[evaluate(way) for _ in range(n)] for way, n in zip(ways, repeats, strict=True)]
     whole = share.cost.ungated if share else None
     rows = tuple(summary(way, of_way, whole) for way, of_way in zip(ways, found, strict=True))
-    return GatingTable(rows, unknown_cost)
+    return GatingTable(rows, unknown_cost, samples_in(x))
 
 
 def check_model(model):

@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_tnn.analysis.level_table import LevelRow, LevelTable
 from keras_tnn.analysis.open_groups import count_open_groups
+from keras_tnn.analysis.progress_bar import progress_bar
 from keras_tnn.cost import EnergyModel, energy, layer_costs
+from keras_tnn.cost.rising import warn_of_falling_costs
 from keras_tnn.surgery import copy_weights, materialize
 from keras_tnn.training.statistics import warn_without_calibration
 from keras_tnn.utilization import check_levels
@@ -26,7 +29,7 @@ def evaluate_levels(
     batch_size: int | None = None,
     energy_model: EnergyModel | None = None,
     measure: Callable[[keras.Model, Any, Any], Mapping[str, float]] | None = None,
-    verbose: bool = True,
+    verbose: bool | None = None,
 ) -> LevelTable:
     """Cuts each level out of a throttled model and evaluates it with the model's own metrics.
 
@@ -46,7 +49,8 @@ def evaluate_levels(
             `keras_tnn.cost.EnergyModel()`, a float32 accelerator in 45 nm.
         measure: from a level, `x` and `y` its metrics by name, in place of the compiled ones: for
             what is not a mean over batches, such as the mean average precision of a detector.
-        verbose: whether to show a progress bar over the levels.
+        verbose: whether to show a progress bar over the levels. None on a terminal or in a
+            notebook only.
 
     Returns:
         `LevelTable`: per level u, groups, MACs, parameters, energy and metrics.
@@ -54,6 +58,9 @@ def evaluate_levels(
     Raises:
         ValueError: if `levels` are invalid, the model is not compiled or not throttled, `x` can
             be read only once, or `vanilla` has other weights than `model`.
+
+    Warns:
+        UserWarning: if the cost of the levels falls as u rises.
 
     Example:
 
@@ -76,7 +83,7 @@ def evaluate_levels(
     if calibration_data is None:
         warn_without_calibration(model)
     twin = None if vanilla is None else with_weights_of(vanilla, model)
-    progress = keras.utils.Progbar(len(levels), unit_name="level", verbose=int(verbose))
+    bar = progress_bar(len(levels), "level", verbose)
 
     def metrics_of(network: keras.Model) -> dict[str, float]:
         if measure:
@@ -105,8 +112,23 @@ def evaluate_levels(
                 energy=energy(costs, energy_model),
             )
         )
-        progress.add(1)
-    return LevelTable(tuple(rows))
+        bar.add(1)
+    warn_of_falling_costs(levels, [row.macs for row in rows])
+    return LevelTable(tuple(rows), samples_in(x), chance_of(model, y))
+
+
+def samples_in(x: Any) -> int | None:
+    """How many samples arrays hold; None for what is read batch by batch."""
+    first = keras.tree.flatten(x)[0]
+    return int(first.shape[0]) if getattr(first, "shape", ()) else None
+
+
+def chance_of(model: keras.Model, y: Any) -> float | None:
+    """The accuracy of guessing where `y` holds a class for each sample of a classifier."""
+    output, labels = model.outputs[0], np.asarray(y) if isinstance(y, np.ndarray | list) else None
+    integers = labels is not None and labels.dtype.kind in "iu" and labels.size == len(labels)
+    several = len(model.outputs) == 1 and len(output.shape) == 2 and (output.shape[-1] or 0) > 1
+    return 1 / output.shape[-1] if integers and several else None
 
 
 def measures_of(model: keras.Model) -> dict:

@@ -46,16 +46,20 @@ class ExitTable(MetricTable):
             found[row.utilization] = (*found.get(row.utilization, ()), row)
         return found
 
-    def draw(self, metric: str):
+    def draw(self, metric: str, ax=None):
         """The figure of `plot`: against MACs, a curve a level."""
         from keras_tnn.analysis.exit_figure import draw_exits
 
-        return draw_exits(self, metric)
+        return draw_exits(self, metric, ax)
 
     def __str__(self) -> str:
+        return aligned(self.lines(), left=1)
+
+    def lines(self) -> list[list[str]]:
+        """The cells that are printed, the header first."""
         level = [] if self.rows[0].utilization is None else ["u"]
         header = ["exit", *level, "MACs", "share", "energy", *self.metric_names]
-        return aligned([header, *map(self.cells, self.rows)], left=1)
+        return [header, *map(self.cells, self.rows)]
 
     def cells(self, row: ExitRow) -> list[str]:
         return [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from keras_tnn.analysis.canvas import BLUE, GREY, RUST, blank_figure, in_thousands, tidy
+from keras_tnn.analysis.canvas import BLUE, GREY, RUST, blank_figure, logarithmic, panels, tidy
 from keras_tnn.cost.text_table import with_unit
 from keras_tnn.gates import AlwaysOn, Ensemble, Stochastic, Threshold
 from keras_tnn.training import ThrottledModel
@@ -136,7 +136,7 @@ def rates_of(history) -> Sequence[Rates]:
     return epochs
 
 
-def gating_figure(table: GatingTable, metric: str | None = None):
+def gating_figure(table: GatingTable, metric: str | None = None, ax=None):
     """Draws a metric against MACs for each way of inference (herrmann2019, Figure 10).
 
     Thresholds are a curve with tau beside each point. An ensemble is a line across: its MACs,
@@ -146,6 +146,8 @@ def gating_figure(table: GatingTable, metric: str | None = None):
     Args:
         table: what `evaluate_gating` returned.
         metric: name of one of its metrics. Defaults to the first that is not the loss.
+        ax: axes of yours to draw on, such as those of `level_figure(table, ax=ax)`: the axis of
+            MACs is the same.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -163,8 +165,7 @@ def gating_figure(table: GatingTable, metric: str | None = None):
     """
     metric = metric or table.metric_names[0]
     table.values(metric)  # the metric is known
-    figure = blank_figure(6.4, 4)
-    axes = figure.subplots()
+    figure, (axes,) = panels(1, ax, 6.4, 4)
 
     def rows(kind: type) -> list:
         return [row for row in table.rows if isinstance(row.gating, kind)]
@@ -176,7 +177,8 @@ def gating_figure(table: GatingTable, metric: str | None = None):
     if thresholds := rows(Threshold):
         axes.plot(*zip(*map(place, thresholds), strict=True), "o-", color=BLUE, label="threshold τ")
         for point, text in threshold_labels(thresholds, place).items():
-            axes.annotate(text, point, (-5, 5), textcoords="offset points", ha="right", fontsize=8)
+            where = {"textcoords": "offset points", "ha": "right"}
+            axes.annotate(text, point, (-5, 5), fontsize=8, color=BLUE, **where)
     for row in rows(Stochastic):
         error = row.deviations[metric] if row.deviations else None
         axes.errorbar(*place(row), error, fmt="s", color=RUST, capsize=3, label="stochastic")
@@ -189,9 +191,11 @@ def gating_figure(table: GatingTable, metric: str | None = None):
     unknown = table.unknown_cost is not None
     axes.set(xlabel="activation rate" if unknown else "multiply-accumulates per sample (MACs)")
     axes.set(ylabel=metric.replace("_", " "))
-    axes.margins(x=0.08)  # room for the first tau
+    axes.margins(x=0.1)  # room for the first tau
     if not unknown:
-        in_thousands(axes.xaxis)
+        logarithmic(axes)
+    if table.samples and not axes.get_title(loc="left"):
+        axes.set_title(f"{table.samples:,} samples", fontsize=9, loc="left")
     axes.legend(frameon=False, fontsize=8)
     tidy(axes)
     return figure

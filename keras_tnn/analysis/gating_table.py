@@ -1,6 +1,7 @@
 """The gating table: one row for each way to run a model with learned gates."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from keras_tnn.analysis.metric_table import MetricTable
 from keras_tnn.cost.text_table import aligned, with_unit
@@ -40,24 +41,35 @@ class GatingTable(MetricTable):
     Attributes:
         rows: tuple of `GatingRow`.
         unknown_cost: why there are no MACs, or None where there are.
+        samples: how many the metrics are of, or None where that is not known.
     """
 
     rows: tuple[GatingRow, ...]
     unknown_cost: str | None = None
+    samples: int | None = None
 
-    def draw(self, metric: str):
+    def draw(self, metric: str, ax=None):
         """The figure of `plot`, as `keras_tnn.analysis.gating_figure`."""
         from keras_tnn.analysis.gate_figures import gating_figure
 
-        return gating_figure(self, metric)
+        return gating_figure(self, metric, ax)
 
-    def __str__(self) -> str:
+    def record(self, row: GatingRow) -> dict[str, Any]:
+        found = super().record(row)
+        deviations = found.pop("deviations") or {}
+        spread = {f"deviation_of_{name}": value for name, value in deviations.items()}
+        return {**found, "gating": str(row.gating), **spread}
+
+    def lines(self) -> list[list[str]]:
+        """The cells that are printed, the header first."""
         # Means stand below each other: what has no deviation gets its room.
         room = " " * len(self.deviation(0.0)) if any(row.deviations for row in self.rows) else ""
         names = [name + room for name in self.metric_names]
         header = ["gates", "MACs", "share", "activation", "polarization", *names]
-        text = aligned([header, *(self.cells(row, room) for row in self.rows)], left=1)
-        lines = [line.rstrip() for line in text.splitlines()]
+        return [header, *(self.cells(row, room) for row in self.rows)]
+
+    def __str__(self) -> str:
+        lines = [line.rstrip() for line in aligned(self.lines(), left=1).splitlines()]
         reason = [f"MACs: {self.unknown_cost}"] if self.unknown_cost else []
         return "\n".join([*lines, *reason])
 

@@ -1,6 +1,8 @@
 """The level table: one row a level, printed, summed up or drawn."""
 
 from dataclasses import dataclass
+from os import PathLike
+from typing import Any
 
 from keras_tnn.analysis.metric_table import MetricTable
 from keras_tnn.cost.text_table import aligned, with_unit
@@ -45,9 +47,13 @@ class LevelTable(MetricTable):
 
     Attributes:
         rows: tuple of `LevelRow`.
+        samples: how many the metrics are of, or None where that is not known.
+        chance: the accuracy of guessing, 1 / classes; None where nothing is classified.
     """
 
     rows: tuple[LevelRow, ...]
+    samples: int | None = None
+    chance: float | None = None
 
     @property
     def has_vanilla(self) -> bool:
@@ -106,14 +112,41 @@ class LevelTable(MetricTable):
         steps = zip(u, u[1:], values, values[1:], strict=False)
         return sum((b - a) * (y + z) / 2 for a, b, y, z in steps) / (u[-1] - u[0])
 
-    def draw(self, metric: str):
-        """The figure of `plot`: against u and against MACs, the vanilla network's beside it."""
-        from keras_tnn.analysis.level_figure import draw_levels
+    def plot(
+        self, path: str | PathLike | None = None, metric: str | None = None, *, ax=None, **options
+    ):
+        """Draws a metric against u and MACs, as `keras_tnn.analysis.level_figure`.
 
-        return draw_levels(self, metric)
+        Args:
+            path: where to save the figure; the ending says the format. Not saved if None.
+            metric: its name. Defaults to the first that is not the loss.
+            ax: axes of yours to draw on, against MACs.
+            options: `against`, `baseline`, `data` and `label` of `level_figure`.
+
+        Returns:
+            A `matplotlib.figure.Figure`.
+
+        Raises:
+            ImportError: if matplotlib is not installed.
+            ValueError: if there is no such metric.
+        """
+        from keras_tnn.analysis.level_figure import level_figure
+
+        return level_figure(self, self.known(metric), path, ax=ax, **options)
+
+    def record(self, row: LevelRow) -> dict[str, Any]:
+        found = super().record(row)
+        vanilla = found.pop("vanilla_metrics") or {}
+        about = {"samples": self.samples, "chance": self.chance}
+        about = {name: value for name, value in about.items() if value is not None}
+        return {**found, **{f"vanilla_{name}": value for name, value in vanilla.items()}, **about}
 
     def __str__(self) -> str:
-        return aligned([self.header(), *(self.cells(row) for row in self.rows)])
+        return aligned(self.lines())
+
+    def lines(self) -> list[list[str]]:
+        """The cells that are printed, the header first."""
+        return [self.header(), *(self.cells(row) for row in self.rows)]
 
     def header(self) -> list[str]:
         names = list(self.metric_names)

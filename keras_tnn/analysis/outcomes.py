@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_tnn.analysis.pairs import pairs_of
+from keras_tnn.analysis.progress_bar import progress_bar
 from keras_tnn.cost import EnergyModel, energy, layer_costs
 from keras_tnn.losses import class_probabilities
 from keras_tnn.losses.class_probabilities import certainty_of_answers, class_numbers
@@ -124,7 +125,7 @@ def level_outcomes(
     calibration_data: Any = None,
     batch_size: int = 256,
     energy_model: EnergyModel | None = None,
-    verbose: bool = True,
+    verbose: bool | None = None,
 ) -> Outcomes:
     """Cuts each level out of a throttled classifier and keeps its answers for each sample.
 
@@ -139,7 +140,8 @@ def level_outcomes(
             estimated anew, as `materialize` takes them.
         batch_size: samples that are held at once, where `x` is arrays.
         energy_model: as for `evaluate_levels`.
-        verbose: whether to show a progress bar over the batches.
+        verbose: whether to show a progress bar over the batches. None on a terminal or in a
+            notebook only.
 
     Returns:
         `Outcomes`.
@@ -160,11 +162,11 @@ def level_outcomes(
     """
     judged = LevelNetworks(model, levels, calibration_data)
     answers, labels = [], []
-    progress = keras.utils.Progbar(None, unit_name="batch", verbose=int(verbose))
+    bar = progress_bar(None, "batch", verbose)
     for inputs, truth in pairs_of(x, y, batch_size):
         answers.append(judged.probabilities(inputs))
         labels.append(judged.classes(truth))
-        progress.add(1)
+        bar.add(1)
     if not labels:
         raise ValueError("Invalid value for `x`. Expected batches (x, y). Received none.")
     costs = [layer_costs(network) for network in judged.networks]

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_tnn.callbacks.trains_gates import TrainsGates
+from keras_tnn.callbacks.way import Way, warn_if_too_short
 from keras_tnn.losses.activation import BatchActivationLoss
 from keras_tnn.losses.complexity import complexity_maker
 from keras_tnn.losses.complexity_penalty import DistanceComplexity
@@ -118,6 +119,10 @@ class BatchActivation(TrainsGates):
             self.update,
             self.baseline,
         )
+
+        end = f"the target comes down to {self.target:g}"
+        way = Way(max(0.0, self.start - self.target), self.step, self.every, end)
+        warn_if_too_short(type(self).__name__, way, self.params.get("epochs"))
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)

@@ -2,6 +2,7 @@
 
 from keras_tnn.callbacks.distributions import check_low
 from keras_tnn.callbacks.utilization_callback import UtilizationCallback
+from keras_tnn.callbacks.way import Way
 from keras_tnn.quantities import check_count
 from keras_tnn.utilization import check_one
 
@@ -23,6 +24,10 @@ class AnnealedUtilization(UtilizationCallback):
     Raises:
         ValueError: if an argument is out of range.
 
+    Warns:
+        UserWarning: at the start of a `fit` whose epochs end before the schedule does; it names a
+            step that fits.
+
     Example:
 
     >>> schedule = AnnealedUtilization(step=0.25)
@@ -41,6 +46,12 @@ class AnnealedUtilization(UtilizationCallback):
         fallen = self.start - self.step * (epoch // self.every)
         return max(self.low, round(fallen, 6)), 1.0
 
+    def way(self):
+        whole = max(0.0, self.start - self.low)
+        # Where t is one step above its end, what is left to draw is no more than that step.
+        length = max(whole - self.step, min(self.step, whole))
+        return Way(length, self.step, self.every, f"t comes down to {self.low:g}")
+
 
 class UtilizationCurriculum(UtilizationCallback):
     """u starts low and rises: easier tasks and fewer parameters first (liu2022, Algorithm 1).
@@ -55,6 +66,10 @@ class UtilizationCurriculum(UtilizationCallback):
 
     Raises:
         ValueError: if an argument is out of range.
+
+    Warns:
+        UserWarning: at the start of a `fit` whose epochs end before the schedule does; it names a
+            step that fits.
 
     Example:
 
@@ -72,3 +87,6 @@ class UtilizationCurriculum(UtilizationCallback):
     def range_at(self, epoch):
         u = min(1.0, round(self.start + self.step * (epoch // self.every), 6))
         return u, u
+
+    def way(self):
+        return Way(1.0 - self.start, self.step, self.every, "u comes up to 1")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from keras_tnn.callbacks.trains_gates import TrainsGates
+from keras_tnn.callbacks.way import Way, warn_if_too_short
 from keras_tnn.layers import ResidualGate
 from keras_tnn.losses.complexity import complexity_maker
 from keras_tnn.quantities import check_count, check_not_negative, check_share
@@ -93,6 +94,10 @@ class SkippingRatio(TrainsGates):
         model.objective = SkippingObjective(
             self.complexity(model), self.alpha, blocks or len(model.gate_calls)
         )
+
+        end = f"the ratio comes up to {self.target:g}"
+        way = Way(max(0.0, self.target - self.start), self.step, self.every, end)
+        warn_if_too_short(type(self).__name__, way, self.params.get("epochs"))
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)

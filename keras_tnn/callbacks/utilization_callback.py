@@ -1,6 +1,7 @@
 """The base of all callbacks that set how training draws utilization."""
 
 from keras_tnn.callbacks.logged import Logged
+from keras_tnn.callbacks.way import Way, warn_if_too_short
 from keras_tnn.training import PerBatch, PerSample, Regime, ThrottledModel, UniformDraw
 
 REGIMES = {"sample": PerSample, "batch": PerBatch}
@@ -14,7 +15,8 @@ class UtilizationCallback(Logged):
     The range of u is logged with every batch and epoch; list this callback before
     `keras.callbacks.TensorBoard` for the logs to reach it.
 
-    A subclass writes `make_regime` and, if the range of u moves, `range_at`.
+    A subclass writes `make_regime` and, if the range of u moves, `range_at` and `way`, by which a
+    run that is too short for it is told.
 
     Args:
         per: "sample" (every sample draws its own u, groups are masked) or "batch" (a batch
@@ -42,6 +44,10 @@ class UtilizationCallback(Logged):
         """Lowest and highest u that the epoch draws."""
         return 0.0, 1.0
 
+    def way(self) -> Way | None:
+        """From the first range to the last, where it moves step by step."""
+        return None
+
     def on_train_begin(self, logs=None):
         if not isinstance(self.model, ThrottledModel):
             raise ValueError(
@@ -49,6 +55,8 @@ class UtilizationCallback(Logged):
                 f"Received: {type(self.model).__name__}"
             )
         self.model.regime = self.make_regime()
+        if self.way() is not None:
+            warn_if_too_short(type(self).__name__, self.way(), self.params.get("epochs"))
 
     def on_epoch_begin(self, epoch, logs=None):
         self.range = self.range_at(epoch)

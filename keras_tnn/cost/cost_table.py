@@ -1,16 +1,14 @@
 """The cost table: one row a call of a layer, with totals; printed, or written as JSON."""
 
-import contextlib
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from typing import Any
 
 import keras
 
 from keras_tnn.cost.energy import EnergyModel
 from keras_tnn.cost.layer_costs import LayerCost, layer_costs, sum_of
+from keras_tnn.cost.result_table import ResultTable
 from keras_tnn.cost.text_table import aligned, with_unit
 from keras_tnn.utilization import has_dial
 
@@ -20,7 +18,7 @@ FLOPS_WITH_POOLING = "2 x MACs and 2 for each value that pooling writes (liu2022
 
 
 @dataclass(frozen=True)
-class CostTable:
+class CostTable(ResultTable):
     """Costs of a model, or of one of its levels, for a batch of one. `print(table)` shows them.
 
     Attributes:
@@ -52,13 +50,20 @@ class CostTable:
 
     def __str__(self) -> str:
         level = "" if self.utilization is None else f" at u = {self.utilization:g}"
-        lines = [[*HEADER, "energy"], *(self.cells(row) for row in (*self.rows, self.total))]
         with_pooling = with_unit(self.total.flops_with_pooling)
         return (
-            f"{self.name}{level}, batch of one\n{aligned(lines, left=2)}\n"
+            f"{self.name}{level}, batch of one\n{aligned(self.lines(), left=2)}\n"
             f"FLOPs: {FLOPS}. With pooling (liu2022, Table 3): {with_pooling}. "
             "Energy: wang2019, Eq. 6."
         )
+
+    def lines(self) -> list[list[str]]:
+        """The cells that are printed, the header first and the total last."""
+        return [[*HEADER, "energy"], *(self.cells(row) for row in (*self.rows, self.total))]
+
+    def records(self) -> list[dict[str, Any]]:
+        """The numbers of each row, in units of one, bytes and Joules; without the total."""
+        return [self.numbers(row) for row in self.rows]
 
     def cells(self, row: LayerCost) -> list[str]:
         return [
@@ -97,25 +102,6 @@ class CostTable:
             "flops_with_pooling": row.flops_with_pooling,
             "energy": self.energy_model.energy(row),
         }
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Writes `to_json()` to a file: the whole of it, or nothing.
-
-        Args:
-            path: the file; replaced if it exists, in one step.
-
-        Raises:
-            OSError: if the folder is missing or cannot be written.
-        """
-        path = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                file.write(self.to_json())
-            os.replace(temporary, path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):  # it now has its name
-                os.unlink(temporary)
 
 
 def cost_table(

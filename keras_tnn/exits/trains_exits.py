@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_tnn.quantities import check_not_negative
+from keras_tnn.training.keras_file import SavesKerasFile
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Measures:
     weighted_metrics: Any
 
 
-class TrainsExits(keras.Model):
+class TrainsExits(SavesKerasFile):
     """The part of a model with exits that compiles, and hands labels to all exits."""
 
     def compile(

@@ -38,7 +38,7 @@ def read_throttled_graph(model: keras.Model) -> Graph:
         raise ValueError(
             f"Model '{model.name}' has no throttled layer. Expected a model with an input named "
             "'utilization' that feeds at least one layer of keras_tnn.layers, for example "
-            "keras_tnn.models.VGG(...)."
+            "keras_tnn.models.VGG(...). `keras_tnn.throttle(model)` gives a dial to a trained one."
         )
     return graph
 

@@ -101,9 +101,19 @@ class GatedCopy:
             return new
         gates, groups = self.nodes.for_channels(self.width.behind[id(old)])
         gates = self.for_rows(gates, old)
-        name = self.unused(f"{call.name}_gate")
+        name = self.unused(f"{self.gated(call, old)}_gate")
         gate = ChannelGate(**arguments(gates, groups), dtype=new.dtype, name=name)
         return gate([new, gates])
+
+    def gated(self, call: Call, old) -> str:
+        """The layer whose channels a gate closes, though it stands behind an activation or pooling.
+
+        Where several make them together, as in a residual stream, the layer that it stands behind.
+        """
+        numbers = set(self.width.behind[id(old)])
+        families = [one for one in self.width.families if not numbers.isdisjoint(one.numbers)]
+        makers = [maker for one in families for maker in one.makers]
+        return makers[0].name if len(makers) == 1 else call.name
 
     def normalization(self, call: Call, read: list, builder: Builder) -> tuple:
         """The layer normalisation of a call, as one that knows which channels are open."""

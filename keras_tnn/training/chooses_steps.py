@@ -1,13 +1,12 @@
 """A model's training steps: what a regime chooses for each, compiled when it first occurs."""
 
-import keras
-
 from keras_tnn.training.gate_objective import Objective
+from keras_tnn.training.keras_file import SavesKerasFile
 from keras_tnn.training.regimes import PerSample, Regime
 from keras_tnn.training.step import CHOSEN, Step, StepOfChoice, open_step
 
 
-class ChoosesSteps(keras.Model):
+class ChoosesSteps(SavesKerasFile):
     """The part of a `ThrottledModel` that says what a training step computes."""
 
     def __init__(self, *args, **kwargs):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_tnn
 from keras_tnn import ThrottledModel, materialize
 from keras_tnn.analysis import evaluate_levels
 from keras_tnn.cost import EnergyModel, count_macs, energy
@@ -216,3 +217,21 @@ def test_vanilla_is_calibrated_like_the_model(data):
     )
     for row in table.rows:  # the same weights, cut and calibrated in the same way
         assert row.vanilla_metrics == pytest.approx(row.metrics, abs=1e-6)
+
+
+def test_a_cost_that_falls_is_told():
+    """A gate of u that opens below u = 1/2 and closes above it."""
+    image = keras.Input((4, 4, 3))
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="conv")(image)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    plain = keras.Model(image, keras.layers.Dense(2)(x))
+    model = keras_tnn.throttle(plain, num_groups=2, gate=keras_tnn.gates.Blind)
+    (gate,) = model.learned_gates
+    gate.hidden.kernel.assign(np.ones((1, 32)))  # relu(u)
+    gate.output_logits.kernel.assign(np.full((32, 1), -1.0))  # the other group is always open
+    gate.output_logits.bias.assign([16.0])
+    model.compile(loss="mse")
+    x, y = np.zeros((2, 4, 4, 3)), np.zeros((2, 2))
+    with pytest.warns(UserWarning, match="u=1 takes 220 after 440 at u=0.25 multiply-acc"):
+        table = keras_tnn.evaluate_levels(model, x, y, (0.25, 1.0))
+    assert [row.macs for row in table.rows] == [4 * 27 * 4 + 4 * 2, 4 * 27 * 2 + 2 * 2]

@@ -73,7 +73,7 @@ def test_killed_run_goes_on_as_if_never_killed(gate, tmp_path):
 
     def train(*more):
         model = network(gate, keras.optimizers.SGD(0.05, momentum=0.9))
-        towards = BatchActivation(0.4, start=0.8, step=0.1, every=1, moving="mean", weight=5.0)
+        towards = BatchActivation(0.4, start=0.7, step=0.1, every=1, moving="mean", weight=5.0)
         model.fit(x, y, epochs=4, verbose=0, shuffle=False, callbacks=[towards, *more])
         return [w.numpy() for w in model.weights]
 

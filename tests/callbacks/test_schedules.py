@@ -30,7 +30,7 @@ ALL = {
     "discrete_batch": lambda: callbacks.DiscreteUtilization((0.25, 1.0), per="batch"),
     "fixed": lambda: callbacks.FixedUtilization(0.5),
     "annealed": lambda: callbacks.AnnealedUtilization(step=0.5),
-    "curriculum": lambda: callbacks.UtilizationCurriculum(start=0.25, step=0.25, every=1),
+    "curriculum": lambda: callbacks.UtilizationCurriculum(start=0.5, step=0.5, every=1),
     "sandwich": lambda: callbacks.SandwichRule(random_levels=2),
     "distilled": lambda: callbacks.SandwichRule(distillation=True),
 }
@@ -54,7 +54,7 @@ def test_logs_the_range_of_utilization():
     for name, low, high in (
         ("uniform", [0.1] * 3, [1.0] * 3),
         ("annealed", [1.0, 0.5, 0.0], [1.0] * 3),
-        ("curriculum", [0.25, 0.5, 0.75], [0.25, 0.5, 0.75]),
+        ("curriculum", [0.5, 1.0, 1.0], [0.5, 1.0, 1.0]),
         ("sandwich", [0.25] * 3, [1.0] * 3),
     ):
         logs = model.fit(x, y, epochs=3, verbose=0, callbacks=[ALL[name]()]).history
@@ -175,3 +175,57 @@ def test_every_epoch_draws_anew_and_the_same_when_it_is_repeated():
         rule.on_epoch_begin(epoch)
         draws.append(np.array(UniformDraw().sample(rule.model, 8)).tolist())
     assert draws[0] == draws[2] != draws[1]
+
+
+ANNEALED, RISING = callbacks.AnnealedUtilization, callbacks.UtilizationCurriculum
+
+
+@pytest.mark.parametrize(
+    ("schedule", "epochs", "told"),
+    [
+        (
+            ANNEALED(step=0.05),
+            1,
+            "at least epochs=20 with step=0.05, every=1. Received",
+        ),
+        (
+            ANNEALED(step=0.05),
+            5,
+            "at least epochs=20 .* or step=0.238 with epochs=5",
+        ),
+        (ANNEALED(step=1.0), 1, "at least epochs=2 with step=1"),
+        (
+            RISING(0.1, 0.1, 2),
+            10,
+            "epochs=19 .* or step=0.225 with epochs=10",
+        ),
+        (
+            RISING(0.5, 0.5, 1),
+            1,
+            "u comes up to 1. Expected at least epochs=2",
+        ),
+    ],
+)
+def test_a_run_that_is_too_short_is_told(schedule, epochs, told):
+    schedule.set_model(network())
+    schedule.set_params({"epochs": epochs})
+    with pytest.warns(UserWarning, match=told):
+        schedule.on_train_begin()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "epochs"),
+    [
+        (ANNEALED(step=0.05), 20),  # t is 0.05 in the last
+        (ANNEALED(step=0.238), 5),  # the step that the warning named
+        (ANNEALED(start=0.5, low=0.5), 1),
+        (RISING(0.1, 0.1, 2), 19),
+        (RISING(0.1, 0.225, 2), 10),
+        (RISING(1.0), 1),
+    ],
+)
+def test_a_run_that_is_long_enough(schedule, epochs):
+    schedule.set_model(network())
+    schedule.set_params({"epochs": epochs})
+    schedule.on_train_begin()  # warnings are errors here
+    assert schedule.range_at(epochs - 1)[0] == pytest.approx(schedule.range_at(99)[0], abs=0.0501)

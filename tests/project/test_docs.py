@@ -53,10 +53,15 @@ def test_the_transformer_of_the_docs_is_cut():
 @pytest.mark.filterwarnings("ignore:The model has batch normalization:UserWarning")
 def test_the_guide_to_learned_gates_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(0)
     names = {}
     for code in re.findall(r"```python\n(.*?)```", (DOCS / "gates.md").read_text(), re.DOTALL):
         exec(code, names)
-    assert tnn.count_macs(names["pruned"]) <= tnn.count_macs(names["network"])
+    assert 0.4 < names["share"] < 0.7  # asked for 0.5
+    assert names["accuracy"] > 0.85  # of the pruned network
+    low, half, full = names["blind_levels"].rows
+    assert low.macs < half.macs < full.macs
+    assert min(row.metrics["accuracy"] for row in (low, half, full)) > 0.6
     probabilities = names["dispatcher"](names["x"][:1])
     np.testing.assert_allclose(np.sum(probabilities), 1, rtol=1e-5)
     assert {path.name for path in tmp_path.iterdir()} == {

@@ -21,16 +21,8 @@ ALLOWED |= {room: {*rooms, room} for room, rooms in OBSERVERS.items()}
 
 # The same for tnn_tflite: first what any room may use, then what a device needs to dispatch,
 # then what looks at a bundle, and last what makes one.
-SHIPS = [
-    "forks",
-    "children",
-    "errors",
-    "positive",
-    "quantized_values",
-    "saved_model",
-    "sensor_files",
-]
-SHIPS += ["text_table", "utilization"]
+SHIPS = ["forks", "children", "errors", "positive", "quantized_values", "saved_model"]
+SHIPS += ["sensor_files", "text_table", "utilization", "result_table", "row_table", "progress"]
 SHIPS += ["policies", "outputs", "latency", "sharing", "patterns", "bundle", "dispatch"]
 SHIPS += ["lint", "micro", "planar", "quantization", "conversion", "command"]
 # Its rooms that run where models are trained, not on devices.

@@ -262,7 +262,8 @@ def test_it_is_a_throttled_model_like_any_other(tmp_path):
     dialled = throttle(residual_network(), num_groups=4)
     dialled.compile("sgd", "mse", metrics=["mae"])
     y = np.zeros((3, 4))
-    dialled.fit(IMAGES, y, verbose=0, callbacks=[tnn.callbacks.AnnealedUtilization()])
+    annealed = tnn.callbacks.AnnealedUtilization(start=0.5, low=0.5)
+    dialled.fit(IMAGES, y, verbose=0, callbacks=[annealed])
     table = tnn.evaluate_levels(dialled, IMAGES, y, (0.5, 1.0), calibration_data=IMAGES, verbose=0)
     assert table.rows[0].macs < table.rows[1].macs
     dialled.save(tmp_path / "dialled.keras")
@@ -324,3 +325,20 @@ class Subclassed(keras.Model):
 def test_bad_input(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_the_summary_says_what_is_gated_and_what_it_is_connected_to():
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(8, 3, name="first")(image)
+    x = keras.layers.Activation("relu")(keras.layers.BatchNormalization()(x))
+    x = keras.layers.MaxPooling2D()(x)
+    x = keras.layers.Conv2D(8, 3, activation="relu", name="second")(x)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Dropout(0.5)(x))
+    model = throttle(keras.Model(image, keras.layers.Dense(4)(x)), num_groups=4)
+    assert [layer.name for layer in model.layers if isinstance(layer, tnn.layers.ChannelGate)] == [
+        "first_gate",
+        "second_gate",
+    ]
+    lines = []
+    model.summary(print_fn=lines.append)
+    assert "Connected to" in "\n".join(lines)

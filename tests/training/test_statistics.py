@@ -25,7 +25,7 @@ def network(**more):
         (callbacks.UniformUtilization(per="batch"), 1.0),
         (callbacks.DiscreteUtilization((0.25, 1.0), per="batch"), 0.25),
         (callbacks.FixedUtilization(1.0), 0.5),
-        (callbacks.UtilizationCurriculum(), 0.5),
+        (callbacks.UtilizationCurriculum(1.0), 0.5),
     ],
 )
 def test_a_level_whose_statistics_do_not_fit_is_told(rule, u, tmp_path):

@@ -172,3 +172,10 @@ def test_refuses_what_does_not_fit():
     image = keras.Input((4,))
     with pytest.raises(ValueError, match="Expected one input named 'utilization'"):
         tnn.ThrottledModel(image, keras.layers.Dense(2)(image))
+
+
+@pytest.mark.parametrize("name", ["net.h5", "net.hdf5"])
+def test_a_file_that_could_not_be_loaded_is_not_written(tmp_path, name):
+    with pytest.raises(ValueError, match="Expected a name that ends with .keras"):
+        network().save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

@@ -5,8 +5,8 @@ all, and a `manifest.json`. `Dispatcher` opens a bundle, picks the level for a u
 or a policy, and runs it.
 
 Importing this package and dispatching need numpy and one TFLite interpreter.
-Only `convert`, `replace_controller` and `compare` import Keras and TensorFlow, when they are
-called.
+Only `convert`, `replace_controller`, `compare` and `load_model` import Keras and TensorFlow, when
+they are called.
 """
 
 from tnn_tflite import policies
@@ -17,8 +17,12 @@ from tnn_tflite.bundle.programs import Edge, Level, Program, Quantization, Tenso
 from tnn_tflite.conversion.comparison import ComparedLevel, Comparison, compare
 from tnn_tflite.conversion.controller import replace_controller
 from tnn_tflite.conversion.converter import convert
+from tnn_tflite.conversion.model_file import load_model
+from tnn_tflite.dispatch.bundle_table import BundleRow, BundleTable
 from tnn_tflite.dispatch.calibrate import calibrate
+from tnn_tflite.dispatch.compare_bundles import BundleComparison, BundlePair, compare_bundles
 from tnn_tflite.dispatch.dispatcher import Dispatcher
+from tnn_tflite.dispatch.evaluate_bundle import evaluate_bundle
 from tnn_tflite.dispatch.result import Result
 from tnn_tflite.errors import BundleError
 from tnn_tflite.latency.table import DeviceTable
@@ -33,7 +37,11 @@ from tnn_tflite.quantized_values import dequantize, quantize
 
 __all__ = [
     "Bundle",
+    "BundleComparison",
     "BundleError",
+    "BundlePair",
+    "BundleRow",
+    "BundleTable",
     "ComparedLevel",
     "Comparison",
     "DetectedObject",
@@ -51,10 +59,13 @@ __all__ = [
     "TensorSpec",
     "calibrate",
     "compare",
+    "compare_bundles",
     "convert",
     "dequantize",
     "decoded_boxes",
     "detected_objects",
+    "evaluate_bundle",
+    "load_model",
     "policies",
     "quantize",
     "read_bundle",

@@ -20,8 +20,10 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def table(rows: Sequence[Any], columns: Mapping[str, tuple[str, Callable[[Any], str]]]) -> str:
-    """Returns attributes of objects as an aligned table, without columns that no object fills.
+def cells(
+    rows: Sequence[Any], columns: Mapping[str, tuple[str, Callable[[Any], str]]]
+) -> list[list[str]]:
+    """Returns attributes of objects as cells under titles, without columns that no object fills.
 
     Args:
         rows: The objects.
@@ -30,14 +32,12 @@ def table(rows: Sequence[Any], columns: Mapping[str, tuple[str, Callable[[Any], 
 
     Example:
 
-    >>> print(table([1 + 2j, 3j], {"real": ("real", "{:g}".format), "imag": ("imag", str)}))
-    real  imag
-       1   2.0
-       0   3.0
+    >>> cells([1 + 2j, 3j], {"real": ("real", "{:g}".format), "imag": ("imag", str)})
+    [['real', 'imag'], ['1', '2.0'], ['0', '3.0']]
     """
     filled = []
     for title, (name, write) in columns.items():
         values = [getattr(row, name) for row in rows]
         if any(value is not None for value in values):
             filled.append([title, *("-" if value is None else write(value) for value in values)])
-    return aligned(list(zip(*filled, strict=True)))
+    return [list(line) for line in zip(*filled, strict=True)]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -18,6 +19,7 @@ from tnn_tflite.children.guarded import GuardedChild
 from tnn_tflite.children.process import ChildError, StartError
 from tnn_tflite.conversion import keras_to_tflite as conversion
 from tnn_tflite.conversion.keras_to_tflite import CONVERTER, keras_to_tflite
+from tnn_tflite.quantization.plan import FLOAT
 
 WORKER = """
 import os, signal, sys, time
@@ -115,6 +117,22 @@ def test_a_child_that_cannot_start_is_no_fault_of_its_work(tmp_path, monkeypatch
     with pytest.raises(StartError, match=told) as error:
         keras_to_tflite(network)
     assert "LSTM" not in str(error.value) and "`model`" not in str(error.value)
+
+
+@pytest.mark.parametrize(("end", "told"), [("SIGSEGV", True), ("SIGKILL", False)])
+def test_a_converter_that_was_killed_is_no_lstm(end, told, tmp_path, monkeypatch):
+    """A system that runs out of memory kills; a crash of TensorFlow's is another signal."""
+    (tmp_path / "dying_worker.py").write_text(
+        "import os, signal\nfrom tnn_tflite.children.serve import serve\n"
+        f"def main():\n    serve(lambda request: os.kill(os.getpid(), signal.{end}))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    child = GuardedChild("dying_worker")
+    monkeypatch.setattr(conversion, "CONVERTER", child)
+    with pytest.raises(ChildError, match=f"died of {end}") as error:
+        conversion._convert(tmp_path, replace(FLOAT, mode="int8"), "net", "level u=1")
+    assert ("LSTM" in str(error.value)) == told
+    child.close()
 
 
 def test_a_program_without_python_cannot_start_one(monkeypatch):

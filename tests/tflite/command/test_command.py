@@ -62,7 +62,7 @@ def test_flags_do_not_leak_between_subcommands(capsys):
 
 def test_unknown_subcommand(capsys):
     line = user_error(capsys, "fly")
-    assert line.startswith("keras-tnn: no subcommand 'fly'. Expected demo, convert, levels, run,")
+    assert line.startswith("keras-tnn: no subcommand 'fly'. Expected demo, throttle, evaluate,")
 
 
 def test_levels(capsys, shared_bundle):

@@ -140,9 +140,38 @@ def test_levels(model, tmp_path, levels):
 def test_model_without_a_throttled_layer(tmp_path):
     x = keras.Input((3,))
     plain = keras.Model(x, keras.layers.Dense(2)(x), name="plain")
-    with pytest.raises(ValueError, match="Model 'plain' has no throttled layer"):
+    with pytest.raises(ValueError, match="Model 'plain' has no throttled layer.*throttle"):
         tnn_tflite.convert(plain, tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_gates_without_u_have_one_level(tmp_path):
+    image = keras.Input((4, 4, 3))
+    x = keras.layers.Conv2D(4, 3, activation="relu")(image)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    plain = keras.Model(image, keras.layers.Dense(2)(x))
+    model = keras_tnn.throttle(plain, num_groups=2, gate=keras_tnn.gates.DataIndependent)
+    bundle = tnn_tflite.convert(model, tmp_path / "bundle", verbose=False)
+    assert [level.utilization for level in bundle.levels] == [1.0]
+
+
+def test_a_cost_that_falls_is_told(tmp_path):
+    def network(width):
+        x = keras.Input((3,), name="x")
+        return keras.Model(x, keras.layers.Dense(2, name="y")(keras.layers.Dense(width)(x)))
+
+    levels = {0.5: network(4), 0.75: network(2), 1.0: network(8)}
+    with pytest.warns(UserWarning, match="u=0.75 takes 10 after 20 at u=0.5 multiply"):
+        tnn_tflite.convert(levels, tmp_path / "bundle", verbose=False)
+
+
+def test_a_process_that_imported_tnn_tflite_alone_loads_a_model(model, tmp_path, run_alone):
+    model.save(tmp_path / "net.keras")
+    program = """
+import sys, tnn_tflite
+print(type(tnn_tflite.load_model(sys.argv[1])).__name__)
+"""
+    assert run_alone(program, tmp_path / "net.keras").stdout == "ThrottledModel\n"
 
 
 def test_path_in_place_of_a_model(tmp_path):
@@ -178,7 +207,7 @@ def test_pruned_networks_are_one_level_each(samples, tmp_path):
     (gate,) = model.learned_gates
     gate.pairs.assign(np.log([[0.1, 0.9], [0.3, 0.7], [0.8, 0.2]]))  # p = 0.9, 0.7, 0.2
     with pytest.raises(ValueError, match="so all levels would be alike. Expected one level"):
-        tnn_tflite.convert(model, tmp_path / "bundle", calibration_data=samples, verbose=False)
+        tnn_tflite.convert(model, tmp_path / "bundle", (0.5, 1.0), calibration_data=samples)
     bundle = tnn_tflite.convert(
         model, tmp_path / "one", (1.0,), calibration_data=samples, threshold=0.8, verbose=False
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from networks_with_exits import EXITS, SHAPE, images, make_network_with_exits
-from tnn_tflite import Dispatcher, calibrate, convert, dequantize, policies
+from tnn_tflite import Dispatcher, calibrate, convert, dequantize, evaluate_bundle, policies
 from tnn_tflite.dispatch.segment_answers import segment_milliseconds
 
 LABELS = ("a", "b", "c", "d")
@@ -162,6 +162,16 @@ def test_a_table_of_this_device(directory, expected):
     assert len(table.levels) == 3
     assert table.levels[-1].accuracy == 1.0
     assert Dispatcher(directory).run(images()[0], budget_ms=1e4).expected_milliseconds > 0
+
+
+def test_exits_are_evaluated_like_levels(dispatcher, expected):
+    y = expected[-1].argmax(axis=-1)
+    table = evaluate_bundle(dispatcher, images(), y)
+    assert [row.name for row in table.rows] == list(EXITS)
+    right = [float(np.mean(one.argmax(axis=-1) == y)) for one in expected]
+    assert [row.accuracy for row in table.rows] == right
+    assert str(table).splitlines()[1].split()[:2] == [f"{table.rows[0].utilization:.3f}", "first"]
+    assert table.fitting(accuracy=1.0)[-1].name == "scores"
 
 
 def test_int8_segments_hand_on_integers(network, tmp_path):

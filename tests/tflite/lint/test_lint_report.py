@@ -53,9 +53,26 @@ def test_a_clean_bundle(clean, target, capsys):
 def test_a_failure(faulty, capsys):
     assert main([str(faulty), "--target=coral"]) == 1
     heading, row, *_ = capsys.readouterr().out.splitlines()
-    assert heading.split() == ["u", "operator", "name", "rule", "what", "to", "do"]
-    assert row.split()[:5] == ["1", "1", "LEAKY_RELU", "operator", "fails"]
+    assert heading.split() == ["u", "operators", "rule", "what", "to", "do"]
+    assert row.split()[:6] == ["1", "LEAKY_RELU", "at", "1", "operator", "fails"]
     assert "Replace the layer" in row
+
+
+def test_one_advice_is_said_once(tmp_path):
+    """A float32 bundle breaks one rule at every operator of every level."""
+    content = convolutions_file(quantization=None)
+    image = TensorSpec("image", (8, 8, 4), "float32")
+    levels = [
+        LevelContent(content, (image,), (TensorSpec("y", (12,), "float32"),), 1, 1, utilization=u)
+        for u in (0.5, 1.0)
+    ]
+    report = lint(write_bundle(tmp_path / "floats", levels).directory, "coral")
+    assert len(report.findings) == 8
+    assert str(report).count("Convert with quantization='int8'") == 1
+    (cells,) = report.lines()[1:]
+    assert cells[:4] == ["0.5, 1", "4 CONV_2D, 2 MAX_POOL_2D, 2 MEAN", "8-bit", "fails"]
+    assert " and others: is float32" in cells[4]
+    assert len(report.to_dict()["advice"]) == 8
 
 
 def test_the_command_for_the_compiler(clean, capsys):

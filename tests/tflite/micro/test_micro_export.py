@@ -2,10 +2,11 @@
 
 import shutil
 
+import keras
 import pytest
 
 import tnn_tflite.micro.folder_of_sources
-from tnn_tflite import BundleError
+from tnn_tflite import BundleError, convert
 from tnn_tflite.command.micro import main
 from tnn_tflite.micro import export_micro
 
@@ -44,6 +45,15 @@ def test_flash_is_the_sum_and_ram_the_largest(exported, int8_bundle):
     flash = sum(level.bytes for level in int8_bundle.levels)
     assert table[4].split() == ["all", f"{flash:,}", f"{last.arena_bytes:,}"]
     assert str(exported) in (exported.directory / "memory.txt").read_text()
+
+
+def test_floats_warn(tmp_path):
+    image = keras.Input((4, 4, 1))
+    x = keras.layers.Conv2D(2, 3, activation="relu")(image)
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(x))
+    bundle = convert({1.0: model}, tmp_path / "floats", verbose=False)
+    with pytest.warns(UserWarning, match=r"The levels \[1.0\] compute in float32"):
+        export(bundle, tmp_path / "sources")
 
 
 def test_an_older_folder_is_replaced(int8_bundle, tmp_path):

@@ -13,9 +13,13 @@ from collections.abc import Sequence
 
 SUBCOMMANDS = {
     "demo": "train, convert and dial a small network on handwritten digits",
+    "throttle": "give a saved Keras model a dial",
+    "evaluate": "measure the levels of a model or a bundle on labelled samples",
     "convert": "write a saved throttled model as a bundle of TFLite files",
-    "levels": "print the levels of a bundle and what each costs",
+    "compare": "put a bundle beside the model that it was made of, or beside another",
+    "levels": "print the levels of a bundle, what each costs, and which u fits",
     "run": "run a bundle on an image at one utilization",
+    "plot": "draw a table that `evaluate` saved",
     "calibrate": "measure what each level takes on this device, for budgets",
     "lint": "check a bundle against the rules of coral, micro, web or xnnpack",
     "micro": "write a bundle as C++ sources for microcontrollers",

@@ -14,7 +14,7 @@ from absl import flags
 
 from tnn_tflite.command.arguments import Arguments
 from tnn_tflite.command.interpreter_flags import define_interpreter_flags, open_dispatcher
-from tnn_tflite.command.sample_file import as_input, read_sample
+from tnn_tflite.command.sample_file import as_input, read_labelled, read_sample
 from tnn_tflite.dispatch.calibrate import calibrate
 from tnn_tflite.dispatch.dispatcher import Dispatcher
 from tnn_tflite.latency.powercap import POWERCAP
@@ -73,13 +73,6 @@ def _labelled(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     if values.labelled is None:
         return None
-    with np.load(values.labelled) as file:
-        missing = [name for name in ("x", "y") if name not in file.files]
-        if missing:
-            raise ValueError(
-                f"Expected the arrays x and y in '{values.labelled}'. "
-                f"Received: {', '.join(file.files) or 'none'}"
-            )
-        bundle = dispatcher.bundle
-        x = as_input(file["x"], bundle.inputs[0], bundle, values.scale)
-        return x, file["y"]
+    x, y = read_labelled(values.labelled)
+    bundle = dispatcher.bundle
+    return as_input(x, bundle.inputs[0], bundle, values.scale), y

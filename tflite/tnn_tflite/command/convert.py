@@ -9,18 +9,17 @@ levels lose accuracy; but not where every sample drew its own utilization in tra
     keras-tnn convert net.keras bundle --quantization=int8 --representative=train.npz
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from absl import flags
 
 from tnn_tflite.bundle.description import LAYOUTS
 from tnn_tflite.command.arguments import Arguments
+from tnn_tflite.command.sample_file import read_array
 from tnn_tflite.command.utilizations import utilizations
 from tnn_tflite.conversion.converter import LEVELS, convert
+from tnn_tflite.conversion.model_file import load_model
 
 
 def main(argv: Sequence[str]) -> None:
@@ -34,16 +33,16 @@ def main(argv: Sequence[str]) -> None:
     # The default is one object, by which `convert` tells that nobody asked for levels.
     levels = utilizations(asked.levels, "levels") if asked["levels"].present else LEVELS
     bundle = convert(
-        _load(model),
+        load_model(model),
         directory,
         levels,
-        calibration_data=_array(asked.calibration, asked.key),
+        calibration_data=read_array(asked.calibration, asked.key),
         quantization=asked.quantization,
-        representative_data=_array(asked.representative, asked.key),
+        representative_data=read_array(asked.representative, asked.key),
         inference_type=asked.inference_type,
         layout=asked.layout,
         labels=asked.labels and Path(asked.labels).read_text(encoding="utf-8").splitlines(),
-        controller=asked.controller and _load(asked.controller),
+        controller=asked.controller and load_model(asked.controller),
         exits=asked.exits,
     )
     if bundle.segments:
@@ -94,29 +93,3 @@ def _define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "key", "x", "array of the .npz files that holds the inputs", flag_values=values
     )
-
-
-def _array(path: str | None, key: str) -> Any:
-    if path is None:
-        return None
-    data = np.load(path)
-    if isinstance(data, np.ndarray):
-        return data
-    with data:
-        if key not in data.files:
-            raise ValueError(
-                f"Expected an array '{key}' in '{path}'. Received: {', '.join(data.files)}. "
-                "Name the array with --key"
-            )
-        return data[key]
-
-
-def _load(path: str) -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notices about CPU and GPU
-    import keras
-
-    import keras_tnn  # noqa: F401  its layers are registered with Keras by the import
-
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"Expected a .keras file. Received: '{path}', no such file")
-    return keras.saving.load_model(path)

@@ -5,6 +5,7 @@ resized to what the network takes. The bundle says how pixels become numbers.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,70 @@ def read_sample(path: str, bundle: Bundle, scale: float | None = None) -> dict[s
         spec.name: as_input(arrays[spec.name], spec, bundle, scale, is_picture)
         for spec in bundle.inputs
     }
+
+
+def read_array(path: str | None, key: str) -> np.ndarray | None:
+    """Reads one array.
+
+    Args:
+        path: A `.npy` or `.npz` file, or None.
+        key: The array's name in an `.npz` file.
+
+    Raises:
+        ValueError: If there is no such array.
+        OSError: If the file cannot be read.
+    """
+    if path is None:
+        return None
+    data = np.load(path)
+    if isinstance(data, np.ndarray):
+        return data
+    with data:
+        if key not in data.files:
+            raise ValueError(
+                f"Expected an array '{key}' in '{path}'. Received: {', '.join(data.files)}. "
+                "Name the array with --key"
+            )
+        return data[key]
+
+
+def read_labelled(path: str, key: str = "x") -> tuple[np.ndarray, np.ndarray]:
+    """Reads samples and their classes from an `.npz` file.
+
+    Args:
+        path: The file.
+        key: The name of the samples. That of the classes is "y".
+
+    Returns:
+        The samples as they are, and the classes, of shape `(samples,)`.
+
+    Raises:
+        ValueError: If an array is missing.
+        OSError: If the file cannot be read.
+    """
+    with np.load(path) as file:
+        names = getattr(file, "files", [])
+        if any(name not in names for name in (key, "y")):
+            raise ValueError(
+                f"Expected the arrays {key} and y in '{path}'. "
+                f"Received: {', '.join(names) or 'none'}"
+            )
+        return file[key], file["y"].reshape(-1)
+
+
+def as_numbers(
+    array: np.ndarray, spec: TensorSpec, bundle: Bundle, scale: float | None = None
+) -> np.ndarray:
+    """Returns samples in the terms of the Keras model, also where the bundle takes integers.
+
+    Args:
+        array: Numbers; or integers, which are pixels where the Keras model takes floats.
+        spec: The input.
+        bundle: Says how pixels become numbers.
+        scale: What pixels are divided by, in the place of what the bundle says.
+    """
+    is_rounded = any(any(program.input_quantization) for program in bundle.programs)
+    return as_input(array, replace(spec, dtype="float32") if is_rounded else spec, bundle, scale)
 
 
 def _read_arrays(path: str, bundle: Bundle) -> dict[str, np.ndarray]:

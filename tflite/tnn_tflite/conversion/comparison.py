@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
-import statistics
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnn_tflite.bundle.programs import Level, TensorSpec
+from tnn_tflite.bundle.programs import Level
 from tnn_tflite.conversion.converter import LEVELS, levels_of
 from tnn_tflite.conversion.keras_to_tflite import predictions_of, tflite_file
 from tnn_tflite.conversion.layer_errors import is_quantized, layer_errors
 from tnn_tflite.dispatch.dispatcher import Dispatcher
 from tnn_tflite.dispatch.interpreter import find_runtime
-from tnn_tflite.quantized_values import dequantize, quantize
-from tnn_tflite.text_table import table
+from tnn_tflite.dispatch.on_samples import (
+    check_classes,
+    has_class_scores,
+    hit_rate,
+    relative_error,
+    run_on_samples,
+    samples_of,
+)
+from tnn_tflite.row_table import RowTable
 
 if TYPE_CHECKING:
     import keras
@@ -73,13 +78,11 @@ COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(RowTable):
     """Rows for rising utilizations. `print(comparison)` shows them, without empty columns."""
 
+    columns = COLUMNS
     rows: tuple[ComparedLevel, ...]
-
-    def __str__(self) -> str:
-        return table(self.rows, COLUMNS)
 
 
 def compare(
@@ -125,33 +128,29 @@ def compare(
             "Invalid value for `directory`. Expected a bundle of levels. Received: a network with "
             "exits, whose outputs `Dispatcher.anytime` gives one after another"
         )
-    samples = list(_samples(x, dispatcher.bundle.inputs))
-    scores = _are_class_scores(dispatcher.bundle.outputs)
-    _check(model, dispatcher, samples, y, scores)
+    _check_levels(model, dispatcher)
+    samples, outputs = samples_of(x, dispatcher.bundle.inputs), dispatcher.bundle.outputs
+    check_classes(y, len(samples), outputs)
+    scores = has_class_scores(outputs)
     asked = (
         LEVELS if isinstance(model, Mapping) else tuple(u.utilization for u in dispatcher.levels)
     )
     _, make = levels_of(model, asked, calibration_data, threshold)
     in_keras = [_keras_side(make, dispatcher, level, x, samples) for level in dispatcher.levels]
-    on_device, seconds = _device_side(dispatcher, samples)
+    on_device = run_on_samples(dispatcher, samples)
     rows = []
-    for level, (expected, layer), found, times in zip(
-        dispatcher.levels, in_keras, on_device, seconds, strict=True
-    ):
-        keras_class, tflite_class = (
-            one[0].argmax(-1) if scores else None for one in (expected, found)
-        )
-        labelled = y is not None
+    for level, (expected, layer), run in zip(dispatcher.levels, in_keras, on_device, strict=True):
+        keras_class = expected[0].argmax(-1) if scores else None
         rows.append(
             ComparedLevel(
                 utilization=level.utilization,
                 macs=level.macs,
-                agreement=_share(keras_class == tflite_class) if scores else None,
-                output_error=max(map(_relative_error, found, expected)),
-                keras_accuracy=_share(keras_class == y) if labelled else None,
-                tflite_accuracy=_share(tflite_class == y) if labelled else None,
+                agreement=hit_rate(keras_class == run.classes) if scores else None,
+                output_error=max(map(relative_error, run.outputs, expected)),
+                keras_accuracy=None if y is None else hit_rate(keras_class == y),
+                tflite_accuracy=run.accuracy(y),
                 bytes=level.bytes,
-                milliseconds=1e3 * statistics.median(times),
+                milliseconds=run.milliseconds,
                 layer=layer[0],
                 layer_error=layer[1],
             )
@@ -180,83 +179,10 @@ def _keras_side(
     return outputs, (worst, errors[worst])
 
 
-def _device_side(
-    dispatcher: Dispatcher, samples: list[list[np.ndarray]]
-) -> tuple[list[list[np.ndarray]], list[list[float]]]:
-    """For each level its outputs, and the seconds of each sample."""
-    dispatcher.warm_up()
-    specs = dispatcher.bundle.inputs
-    outputs: list[list] = [[] for _ in dispatcher.levels]
-    seconds: list[list[float]] = [[] for _ in dispatcher.levels]
-    for sample in samples:
-        for i, level in enumerate(dispatcher.levels):
-            inputs = _as_level_takes(sample, level, specs)
-            start = time.perf_counter()
-            found = dispatcher(inputs if len(inputs) > 1 else inputs[0], level.utilization)
-            seconds[i].append(time.perf_counter() - start)
-            outputs[i].append(list(found.values()) if isinstance(found, dict) else [found])
-    real = [
-        _as_reals([np.stack(one) for one in zip(*found, strict=True)], level)
-        for found, level in zip(outputs, dispatcher.levels, strict=True)
-    ]
-    return real, seconds
-
-
-def _as_level_takes(
-    sample: Sequence[np.ndarray], level: Level, specs: Sequence[TensorSpec]
-) -> list[np.ndarray]:
-    forms = level.input_quantization or (None,) * len(specs)
-    return [
-        array if form is None else quantize(array, form, spec.dtype)
-        for array, form, spec in zip(sample, forms, specs, strict=True)
-    ]
-
-
-def _as_reals(outputs: Sequence[np.ndarray], level: Level) -> list[np.ndarray]:
-    forms = level.output_quantization or (None,) * len(outputs)
-    return [
-        array if form is None else dequantize(array, form)
-        for array, form in zip(outputs, forms, strict=True)
-    ]
-
-
-def _samples(x: Any, specs: Sequence[TensorSpec]) -> Iterator[list[np.ndarray]]:
-    """One list of arrays a sample, in the order of the inputs."""
-    if isinstance(x, Mapping):
-        x = [x[spec.name] for spec in specs]
-    arrays = x if isinstance(x, list | tuple) else [x]
-    return (list(map(np.asarray, one)) for one in zip(*arrays, strict=True))
-
-
-def _relative_error(found: np.ndarray, expected: np.ndarray) -> float:
-    difference = float(np.abs(found.astype("float64") - expected).max())
-    return difference / float(np.abs(expected).max() or 1.0)
-
-
-def _share(hits: np.ndarray) -> float:
-    return float(np.mean(hits))
-
-
-def _are_class_scores(outputs: Sequence[TensorSpec]) -> bool:
-    return len(outputs) == 1 and len(outputs[0].shape) == 1 and outputs[0].shape[0] > 1
-
-
-def _check(model: Any, dispatcher: Dispatcher, samples: list, y: Any, scores: bool) -> None:
+def _check_levels(model: Any, dispatcher: Dispatcher) -> None:
     levels = [level.utilization for level in dispatcher.levels]
     if isinstance(model, Mapping) and [float(u) for u in model] != levels:
         raise ValueError(
             f"Invalid value for `model`. Expected the levels of the bundle, {levels}. "
             f"Received: {list(model)}"
-        )
-    if not samples:
-        raise ValueError("Invalid value for `x`. Expected at least one sample. Received none")
-    if y is not None and not scores:
-        raise ValueError(
-            "Invalid value for `y`. Expected None, as labels are compared with class scores and "
-            f"the network's outputs are {dispatcher.bundle.outputs}. Received labels"
-        )
-    if y is not None and np.shape(y) != (len(samples),):
-        raise ValueError(
-            f"Invalid value for `y`. Expected class numbers of shape ({len(samples)},). "
-            f"Received: shape={np.shape(y)}"
         )

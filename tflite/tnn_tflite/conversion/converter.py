@@ -22,6 +22,7 @@ from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
 from tnn_tflite.conversion.patterns import check_policy, pattern_content
 from tnn_tflite.conversion.pictures import known_inputs, preprocessing_of
 from tnn_tflite.conversion.segments import check_alone, convert_segments, has_exits
+from tnn_tflite.progress import clear_line, with_bar
 from tnn_tflite.quantization.aware_training import AwareTraining
 from tnn_tflite.quantization.input_means import input_means
 from tnn_tflite.quantization.plan import FLOAT, Plan, check_mode, plan_for
@@ -60,7 +61,7 @@ def convert(
     appears when it is complete: an error or a crash on the way leaves an older bundle in place.
 
     A model whose gates read the data decides for each sample, and its file skips what is closed
-    (`keras_tnn.surgery.conditional`). It has one level, `levels=(1.0,)`, unless its gates read u,
+    (`keras_tnn.surgery.conditional`). It has one level, (1.0,), unless its gates read u,
     too, as a `BudgetPolicy` does: then each level is the network at one budget.
 
     Args:
@@ -69,7 +70,8 @@ def convert(
             each target that a network was pruned to.
         directory: Where the bundle shall stand. A new or empty folder, or an older bundle,
             which is replaced.
-        levels: Utilizations in (0, 1], rising. Not for a mapping, which has them.
+        levels: Utilizations in (0, 1], rising. Not for a mapping, which has them. Where no gate
+            reads u, by default the only one there is.
         calibration_data: About a thousand training inputs, by which the batch-norm statistics
             of each level are estimated anew: an array, a list or dictionary of arrays, or a
             dataset of batches. Levels need it unless every sample drew its own utilization in
@@ -119,6 +121,9 @@ def convert(
             model whose gates do not depend on utilization is asked for several levels, or if
             TFLite cannot run one of its layers.
 
+    Warns:
+        UserWarning: If the cost of the levels falls as u rises.
+
     Example:
 
     ```python
@@ -167,7 +172,12 @@ def convert(
     if controller is not None:  # it fits to the first level, or the others need not be made
         low, converted = peek(converted)
         program = controller_content(controller, low, len(levels), plan)
-    return write_levels(directory, converted, layout, labels, program, pictures)
+    bundle = write_levels(directory, converted, layout, labels, program, pictures)
+
+    from keras_tnn.cost.rising import warn_of_falling_costs
+
+    warn_of_falling_costs(levels, [level.macs for level in bundle.levels])
+    return bundle
 
 
 def write_levels(
@@ -220,11 +230,14 @@ def _levels_of(
     from keras_tnn.utilization import check_levels
 
     _check_model(model)
-    levels = check_levels(levels)
-    _check_calibration_data(calibration_data, len(levels))
     gates = keras_tnn.surgery.gates_of(model)
     reads_data = any(gate.data_dependent for gate in gates)
-    if gates and not any("utilization" in gate.reads for gate in gates):
+    has_one_level = gates and not any("utilization" in gate.reads for gate in gates)
+    if has_one_level and levels is LEVELS:
+        levels = (1.0,)
+    levels = check_levels(levels)
+    _check_calibration_data(calibration_data, len(levels))
+    if has_one_level:
         _check_one_level(model, levels, reads_data)
     if reads_data:
 
@@ -273,11 +286,13 @@ def _at_one_level(
 def _converted(
     levels: Sequence[float], make: Callable[[float], Cut], plan: Plan, verbose: bool
 ) -> Iterator[ConvertedLevel]:
-    for number, utilization in enumerate(levels, start=1):
+    bar = with_bar(levels, "levels", None if verbose else False, wait=0)
+    for number, utilization in enumerate(bar, start=1):
         start = time.perf_counter()
         level = make(utilization)
         content = level_content(level.model, float(utilization), plan, level.slices)
         if verbose:
+            clear_line()
             print(_progress(content, f"{number}/{len(levels)}", time.perf_counter() - start))
         yield content
 
@@ -332,7 +347,7 @@ def _check_model(model: keras.Model) -> None:
     if not isinstance(model, keras.Model):
         raise ValueError(
             "Invalid value for `model`. Expected a keras.Model; load a saved one with "
-            f"keras.saving.load_model. Received: {type(model).__name__}"
+            f"tnn_tflite.load_model. Received: {type(model).__name__}"
         )
 
 

@@ -135,6 +135,10 @@ def tflite_file(model: keras.Model, plan: Plan = FLOAT, what: str | None = None)
     )
 
 
+# How a system ends a process that takes more memory than there is: no fault of a layer.
+OUT_OF_MEMORY = "died of SIGKILL"
+
+
 def _convert(
     folder: Path, plan: Plan, name: str, what: str, saved_model: str = "saved_model"
 ) -> dict[str, Any]:
@@ -149,7 +153,7 @@ def _convert(
     except ChildError as error:
         known = (
             ""
-            if plan.mode is None
+            if plan.mode is None or OUT_OF_MEMORY in str(error)
             else "A known case is an LSTM or GRU in integers: make it with unroll=True, or leave "
             "`quantization` out. "
         )

@@ -28,6 +28,7 @@ def calibrate(
     labelled: tuple[Any, np.ndarray] | None = None,
     rounds: int = 50,
     powercap: str = POWERCAP,
+    verbose: bool | None = None,
 ) -> DeviceTable:
     """Measures every level and the controller on this device; stores the table beside the bundle.
 
@@ -43,6 +44,7 @@ def calibrate(
         rounds: How often each level is timed, at least 3.
         powercap: Where Linux describes its energy counters. Where they cannot be read the table
             has no energy. They count the whole processor package: let nothing else run.
+        verbose: Whether to show a progress bar. None on a terminal only.
 
     Returns:
         The table.
@@ -61,7 +63,7 @@ def calibrate(
     table = DeviceTable.from_times(
         dispatcher.conditions,
         utilizations,
-        seconds_in_turn(calls, rounds=rounds),
+        seconds_in_turn(calls, rounds=rounds, verbose=verbose),
         joules=None if counters is None else joules_of_calls(of_levels, counters),
         accuracies=None if labelled is None else _accuracies(dispatcher, *labelled),
     )

@@ -304,6 +304,22 @@ class Dispatcher:
         """
         return self._bundle.points
 
+    def __repr__(self) -> str:
+        names = [f"{u:.4g}" for u in self._utilizations]
+        parts = [f"levels=({', '.join(names)})"]
+        if self._bundle.segments:
+            parts = [f"exits=({', '.join(repr(level.name) for level in self.levels)})"]
+        if self._controller is not None:
+            parts.append("controller")
+        parts += [f"runtime={self.runtime!r}", f"num_threads={self._runtime.num_threads}"]
+        parts += [f"delegate={self._runtime.delegate!r}"] if self._runtime.delegate else []
+        return f"Dispatcher({str(self._bundle.directory)!r}, {', '.join(parts)})"
+
+    @property
+    def known_levels(self) -> tuple[KnownLevel, ...]:
+        """The levels with what the device's table, which `calibrate` stored, says of them."""
+        return self._known_levels(False, self._warm_calls)
+
     @property
     def controller(self) -> Controller | None:
         """The bundle's own controller, the policy of calls that name nothing; None without one."""

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tnn_tflite.progress import with_bar
+
 
 def seconds_in_turn(
     calls: Sequence[Callable[[], object]],
@@ -12,6 +14,7 @@ def seconds_in_turn(
     rounds: int,
     at_most_seconds: float = float("inf"),
     least_rounds: int = 3,
+    verbose: bool | None = False,
 ) -> np.ndarray:
     """Times each call once a round.
 
@@ -23,13 +26,14 @@ def seconds_in_turn(
         rounds: Number of rounds.
         at_most_seconds: No new round begins after this time.
         least_rounds: So many rounds are run in any case.
+        verbose: Whether to show a progress bar; None on a terminal only.
 
     Returns:
         Seconds, of shape (rounds that were run, number of calls).
     """
     begin = time.perf_counter()
     rows: list[list[float]] = []
-    while len(rows) < rounds:
+    for _ in with_bar(range(rounds), "rounds", verbose):
         if len(rows) >= least_rounds and time.perf_counter() - begin > at_most_seconds:
             break
         rows.append([_second_run(call) for call in calls])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
-from tnn_tflite.text_table import table
+from tnn_tflite.result_table import ResultTable
+from tnn_tflite.text_table import aligned, cells
 
 COLUMNS = {
     "u": ("utilization", "{:g}".format),
@@ -70,7 +72,7 @@ class Conditions:
 
 
 @dataclass(frozen=True)
-class DeviceTable:
+class DeviceTable(ResultTable):
     """Latency, and what else was measured, of each level of a bundle on this device.
 
     Printed, it is a table with a row for each level.
@@ -113,8 +115,16 @@ class DeviceTable:
             return cls(conditions, levels)
         return cls(conditions, levels, ControllerMeasurement(float(medians[-1]), float(tails[-1])))
 
+    def records(self) -> list[dict[str, Any]]:
+        """What was measured of each level, by name."""
+        return [asdict(level) for level in self.levels]
+
+    def lines(self) -> list[list[str]]:
+        """The cells that are printed, without columns that no level fills."""
+        return cells(self.levels, COLUMNS)
+
     def __str__(self) -> str:
-        text = table(self.levels, COLUMNS)
+        text = aligned(self.lines())
         if self.controller is None:
             return text
         return (

@@ -2,27 +2,28 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.bundle.programs import CONTROLLER, Level
 from tnn_tflite.lint.coral import CORAL
+from tnn_tflite.lint.findings_table import findings_table, grouped
 from tnn_tflite.lint.micro import MICRO
 from tnn_tflite.lint.operator_graph import read_operator_graph
 from tnn_tflite.lint.operator_rule import Finding
 from tnn_tflite.lint.target import Graphs, Target, programs_of
 from tnn_tflite.lint.web import WEB
 from tnn_tflite.lint.xnnpack import XNNPACK
-from tnn_tflite.text_table import aligned
+from tnn_tflite.result_table import ResultTable
 from tnn_tflite.utilization import check_utilization
 
 TARGETS = {target.name: target for target in (CORAL, MICRO, WEB, XNNPACK)}
-HEADINGS = ("u", "operator", "name", "rule", "", "what to do")
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(ResultTable):
     """What was found in a bundle.
 
     Args:
@@ -47,6 +48,14 @@ class Report:
     def failed(self) -> bool:
         """Whether a level will not run on the target as it should."""
         return any(finding.fails for finding in self.findings)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Each finding's level, operator, rule and advice."""
+        return [asdict(finding) for finding in self.findings]
+
+    def lines(self) -> list[list[str]]:
+        """The cells that are printed: a row for each advice, with all operators that it is for."""
+        return grouped(self.findings)
 
     def __str__(self) -> str:
         failures = sum(finding.fails for finding in self.findings)
@@ -118,24 +127,6 @@ def lint_graphs(graphs: Graphs, target: Target) -> tuple[Finding, ...]:
     found += target.whole(graphs, found)
     place = {utilization: number for number, utilization in enumerate(graphs)}
     return tuple(sorted(found, key=lambda f: (place[f.utilization], _index(f))))
-
-
-def findings_table(findings: Sequence[Finding]) -> str:
-    """Returns the findings as a table, one line each."""
-    rows = [_cells(finding) for finding in findings]
-    table = aligned([HEADINGS[:-1], *(row[:-1] for row in rows)])
-    advice = [HEADINGS[-1], *(row[-1] for row in rows)]
-    return "\n".join(
-        f"{line}  {last}" for line, last in zip(table.splitlines(), advice, strict=True)
-    )
-
-
-def _cells(finding: Finding) -> tuple[str, ...]:
-    index = "-" if finding.index is None else str(finding.index)
-    kind = "fails" if finding.fails else "note"
-    name, rule = finding.operator, finding.rule
-    u = finding.utilization
-    return (u if isinstance(u, str) else f"{u:g}", index, name, rule, kind, finding.advice)
 
 
 def _index(finding: Finding) -> float:

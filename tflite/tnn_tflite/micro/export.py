@@ -1,14 +1,17 @@
 """From a bundle to a folder of C++ sources."""
 
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.bundle.programs import LEVEL
-from tnn_tflite.lint.linter import findings_table, lint_graphs
+from tnn_tflite.lint.findings_table import findings_table
+from tnn_tflite.lint.linter import lint_graphs
 from tnn_tflite.lint.micro import MICRO
 from tnn_tflite.lint.operator_graph import read_operator_graph
 from tnn_tflite.micro.arena import check_tflite_micro, smallest_arena
@@ -16,12 +19,14 @@ from tnn_tflite.micro.c_array import c_array
 from tnn_tflite.micro.folder_of_sources import check_folder, write_folder
 from tnn_tflite.micro.header import array_name, levels_header, levels_source
 from tnn_tflite.micro.level import MicroLevel
-from tnn_tflite.micro.memory_table import memory_table
+from tnn_tflite.micro.memory_table import memory_rows
 from tnn_tflite.micro.resolver import operators_of, resolver_header
+from tnn_tflite.result_table import ResultTable
+from tnn_tflite.text_table import aligned
 
 
 @dataclass(frozen=True, eq=False)
-class MicroReport:
+class MicroReport(ResultTable):
     """What was written.
 
     Args:
@@ -36,9 +41,25 @@ class MicroReport:
     levels: tuple[MicroLevel, ...]
     operators: tuple[str, ...]
 
+    def records(self) -> list[dict[str, Any]]:
+        """MACs, flash and arena of each level; without the row of a firmware that holds all."""
+        return [
+            {
+                "utilization": level.utilization,
+                "macs": level.macs,
+                "flash_bytes": len(level.content),
+                "arena_bytes": level.arena_bytes,
+            }
+            for level in self.levels
+        ]
+
+    def lines(self) -> list[Sequence[str]]:
+        """The cells that are printed, the header first and the whole firmware last."""
+        return memory_rows(self.levels)
+
     def __str__(self) -> str:
         names = ", ".join(self.operators)
-        return f"{memory_table(self.levels)}\n\n{len(self.operators)} operators: {names}"
+        return f"{aligned(self.lines())}\n\n{len(self.operators)} operators: {names}"
 
 
 def export_micro(
@@ -73,6 +94,7 @@ def export_micro(
     if measure_arena:
         check_tflite_micro()
     levels = tuple(_levels(read_bundle(directory, roles=(LEVEL,)), measure_arena))
+    _warn_of_floats(levels)
     operators = operators_of(level.graph for level in levels)
     report = MicroReport(out, (), levels, operators)
     files = {**_sources(levels), "tnn_operators.h": resolver_header(operators)}
@@ -95,6 +117,22 @@ def _levels(bundle: Bundle, measure_arena: bool) -> Iterator[MicroLevel]:
         content = contents[level.utilization]
         arena = smallest_arena(content) if measure_arena else None
         yield MicroLevel(level.utilization, content, level.macs, arena, graphs[level.utilization])
+
+
+def _warn_of_floats(levels: tuple[MicroLevel, ...]) -> None:
+    floats = [level.utilization for level in levels if _computes_in_floats(level)]
+    if floats:
+        warnings.warn(
+            f"The levels {floats} compute in float32: four times the flash and RAM of int8, and "
+            "slow without a floating-point unit. Convert with quantization='int8' and "
+            "inference_type='int8'",
+            stacklevel=3,
+        )
+
+
+def _computes_in_floats(level: MicroLevel) -> bool:
+    inside = (one for one in level.graph.operators if one.name not in ("QUANTIZE", "DEQUANTIZE"))
+    return any(tensor.type == "FLOAT32" for one in inside for tensor in one.tensors)
 
 
 def _sources(levels: tuple[MicroLevel, ...]) -> dict[str, str]:

@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 
 from tnn_tflite.micro.level import MicroLevel
-from tnn_tflite.text_table import aligned
 
 HEADINGS = ("u", "MACs", "flash bytes", "arena bytes")
 
 
-def memory_table(levels: Sequence[MicroLevel]) -> str:
-    """Returns a row for each level and one for a firmware that holds them all.
+def memory_rows(levels: Sequence[MicroLevel]) -> list[Sequence[str]]:
+    """Returns the header, a row for each level and one for a firmware that holds them all.
 
     Flash is the array alone; the interpreter, its kernels and the program come on top.
     """
     rows = [_row(f"{level.utilization:g}", level.macs, [level]) for level in levels]
-    return aligned([HEADINGS, *rows, _row("all", None, levels)])
+    return [HEADINGS, *rows, _row("all", None, levels)]
 
 
 def _row(name: str, macs: int | None, levels: Sequence[MicroLevel]) -> tuple[str, ...]:
