@@ -38,8 +38,8 @@ def test_segments_with_branches_are_linted(bundle, capsys):
     assert (report.failed, report.levels, report.kind) == (False, 2, "programs")
     assert main([str(bundle.directory), "--target=coral"]) == 1
     printed = capsys.readouterr().out
-    row = next(line.split() for line in printed.splitlines() if " IF " in line)
-    assert row[0] == bundle.segments[0].name and row[2:5] == ["IF", "operator", "fails"]
+    row = next(line for line in printed.splitlines() if " IF " in line)
+    assert row.split()[0] == bundle.segments[0].name and " operator  fails " in row
     assert "coral: 2 programs, " in printed
     with pytest.raises(ValueError, match="Invalid value for `order`. Expected none without levels"):
         lint(bundle.directory, "micro", order=(0.5,))

@@ -14,7 +14,7 @@ from tnn_tflite.forks import leave_to_parent, renew_in_children
 logger = logging.getLogger("tnn_tflite")
 
 
-class Place:
+class Seat:
     """What is counted of a session. It lives as long as the session, or the try to load it.
 
     So a session is counted no longer wherever it was lost, by whatever exception: a signal's may
@@ -30,7 +30,7 @@ class LoadedProgram:
         program: A level or the controller.
         idle: Sessions that do not run now. Its `pop` and `append` are atomic.
         content: The verified bytes of the program, None if they are not there.
-        places: Of the sessions that there are, those that run included. Only a cap counts them,
+        seats: Of the sessions that there are, those that run included. Only a cap counts them,
             this and what follows, and under its lock.
         session_bytes: What one takes; the content's size until one was measured.
         last_used: When, in ticks of the cap.
@@ -41,7 +41,7 @@ class LoadedProgram:
     idle: deque[Any] = field(default_factory=deque)
     content: bytes | None = None
     # No `WeakSet`: its bookkeeping is Python that a signal's exception may end half-way.
-    places: list[weakref.ref[Place]] = field(default_factory=list)
+    seats: list[weakref.ref[Seat]] = field(default_factory=list)
     session_bytes: int = 0
     last_used: int = 0
     keeps_content: bool = False
@@ -52,15 +52,15 @@ class LoadedProgram:
     @property
     def sessions(self) -> int:
         """How many sessions there are."""
-        return sum(place() is not None for place in self.places)
+        return sum(seat() is not None for seat in self.seats)
 
-    def add(self, place: Place) -> None:
+    def add(self, seat: Seat) -> None:
         """Counts a session more, and forgets those that are gone."""
-        self.places = [one for one in self.places if one() is not None] + [weakref.ref(place)]
+        self.seats = [one for one in self.seats if one() is not None] + [weakref.ref(seat)]
 
-    def remove(self, place: Place) -> None:
+    def remove(self, seat: Seat) -> None:
         """Counts a session no longer, though the traceback of what failed may keep it."""
-        self.places = [one for one in self.places if one() not in (None, place)]
+        self.seats = [one for one in self.seats if one() not in (None, seat)]
 
     @property
     def memory(self) -> int:
@@ -85,7 +85,7 @@ class LoadedProgram:
     def leave(self) -> None:
         """In a child of a fork: begins anew without the parent's sessions."""
         leave_to_parent(list(self.idle))
-        self.idle, self.places = deque(), []
+        self.idle, self.seats = deque(), []
 
 
 class MemoryCap:
@@ -123,14 +123,14 @@ class MemoryCap:
         with self._lock:
             self._programs.remove(loaded)
 
-    def admit(self, loaded: LoadedProgram) -> Place:
-        """Makes room for one more session and counts it, as long as its place lives."""
+    def admit(self, loaded: LoadedProgram) -> Seat:
+        """Makes room for one more session and counts it, as long as its seat lives."""
         with self._lock:
             loaded.last_used = next(self._ticks)
-            place = Place()
-            loaded.add(place)
+            seat = Seat()
+            loaded.add(seat)
             self._make_room()
-        return place
+        return seat
 
     def loaded(self, loaded: LoadedProgram, session_bytes: int) -> None:
         """Notes what a session needs, which is known when one is there."""
@@ -140,10 +140,10 @@ class MemoryCap:
                 self._warn_if_too_large(loaded)
             self._make_room()
 
-    def lost(self, loaded: LoadedProgram, place: Place) -> None:
+    def lost(self, loaded: LoadedProgram, seat: Seat) -> None:
         """Notes that a session is gone: it failed."""
         with self._lock:
-            loaded.remove(place)
+            loaded.remove(seat)
             loaded.release()
 
     def returned(self, loaded: LoadedProgram) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.programs import Program, Quantization, TensorSpec
 from tnn_tflite.dispatch.interpreter import Runtime
-from tnn_tflite.dispatch.memory_cap import Place
+from tnn_tflite.dispatch.memory_cap import Seat
 from tnn_tflite.errors import BundleError
 
 
@@ -24,7 +24,7 @@ class Session:
 
     Attributes:
         is_warm: Whether it has run.
-        place: What a `MemoryCap` counts of it; it lives as long as the session.
+        seat: What a `MemoryCap` counts of it; it lives as long as the session.
 
     Raises:
         BundleError: If the runtime cannot run the file, or its tensors are not those that the
@@ -45,7 +45,7 @@ class Session:
         self._find_tensors(bundle, program)
         self._bundle, self._program = bundle, program
         self.is_warm = False  # until it has run once
-        self.place: Place | None = None
+        self.seat: Seat | None = None
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Runs a batch, sample by sample.

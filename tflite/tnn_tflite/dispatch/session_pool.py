@@ -75,7 +75,7 @@ class SessionPool:
         except BaseException:
             # A session that failed half-way is dropped, not used again.
             if self._cap is not None:
-                self._cap.lost(self.loaded, session.place)
+                self._cap.lost(self.loaded, session.seat)
             raise
         self._put_back(session)
         return outputs
@@ -89,13 +89,13 @@ class SessionPool:
     def _new_session(self) -> Session:
         if self._cap is None:
             return self._load()
-        place = self._cap.admit(self.loaded)
+        seat = self._cap.admit(self.loaded)
         try:
             session = self._load()
         except BaseException:
-            self._cap.lost(self.loaded, place)
+            self._cap.lost(self.loaded, seat)
             raise
-        session.place = place
+        session.seat = seat
         self._cap.loaded(self.loaded, session.memory())
         return session
 
