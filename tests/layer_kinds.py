@@ -77,6 +77,16 @@ def augmentation(name) -> keras.layers.Layer:
         return kind(0.3)
 
 
+def attended(score, join):
+    """Attention of rows of 16 channels by products: scores of two tensors, a sum of a third."""
+
+    def attend(x):
+        query, value, key = three(x)
+        return join(ops.softmax(score(query, key)), value)
+
+    return attend
+
+
 def on_images(**cases):
     return {name: (2, case) for name, case in cases.items()}
 
@@ -197,18 +207,13 @@ NARROWS = {
 UNFOLLOWED = on_images(
     SpectralNormalization=lambda x: layers.SpectralNormalization(layers.Conv2D(4, 2))(x),
     EinsumDense=lambda x: layers.EinsumDense("abcd,de->abce", (6, 6, 4))(x),
-    PermuteChannels=lambda x: layers.Permute((3, 1, 2))(x),
     ChannelsFirst=lambda x: layers.GlobalMaxPooling2D(data_format="channels_first")(x),
     NormalizationOfRows=lambda x: layers.BatchNormalization(axis=1)(x),
-    ops_transpose_channels=lambda x: ops.transpose(x, (0, 3, 1, 2)),
-    ops_swap_channels=lambda x: ops.swapaxes(x, 1, -1),
     ops_unstack_channels=lambda x: ops.unstack(x, axis=-1)[0],
     ops_last_of=lambda x: ops.expand_dims(x[..., 0], -1),
-    ops_matmul=lambda x: ops.matmul(x, np.ones((16, 4), "float32")),
     ops_dot=lambda x: ops.dot(x, np.ones((16, 4), "float32")),
     ops_inner=lambda x: ops.inner(x, np.ones((4, 16), "float32")),
     ops_tensordot=lambda x: ops.tensordot(x, np.ones((16, 4), "float32"), 1),
-    ops_einsum=lambda x: ops.einsum("abcd,de->abce", x, np.ones((16, 4), "float32")),
     ops_conv=lambda x: ops.conv(x, np.ones((2, 2, 16, 4), "float32")),
     ops_conv_transpose=lambda x: ops.conv_transpose(x, np.ones((2, 2, 4, 16), "float32"), 2),
     ops_depthwise_conv=lambda x: ops.depthwise_conv(x, np.ones((2, 2, 16, 1), "float32")),
@@ -241,6 +246,20 @@ NARROWS |= on_images(
     ops_padded_ones=lambda x: layers.Conv2D(8, 1)(
         ops.pad(x, [[0, 0], [1, 1], [0, 0], [0, 3]], constant_values=1.0)
     ),
+    PermuteChannels=lambda x: layers.Permute((3, 1, 2))(x),
+    ops_transpose_channels=lambda x: ops.transpose(x, (0, 3, 1, 2)),
+    ops_swap_channels=lambda x: ops.swapaxes(x, 1, -1),
+    ops_matmul=lambda x: ops.matmul(x, np.ones((16, 4), "float32")),
+    ops_einsum=lambda x: ops.einsum("abcd,de->abce", x, np.ones((16, 4), "float32")),
+    matmul_attention=attended(
+        lambda query, key: ops.matmul(query, ops.transpose(key, (0, 2, 1))), ops.matmul
+    ),
+    einsum_attention=attended(
+        lambda query, key: ops.einsum("bqc,bkc->bqk", query, key),
+        lambda scores, value: ops.einsum("...qk,...kc->...cq", scores, value),
+    ),
+    ops_einsum_of_channels=lambda x: ops.einsum("bhwc,bhvc->bhvc", x, ops.tanh(x)),
+    ops_einsum_of_rows=lambda x: ops.einsum("bhwc,wv->bcvh", x, np.ones((6, 3), "float32")),
     ops_transpose=lambda x: ops.transpose(x, (0, 2, 1, 3)),
     ops_moveaxis=lambda x: ops.swapaxes(ops.moveaxis(x, 1, 2), 1, 2),
     ops_squeeze=lambda x: ops.squeeze(ops.expand_dims(x, 1), 1),

@@ -18,6 +18,8 @@ class ChannelGate(GroupedChannels, keras.layers.Layer):
         min_groups: Integer, how many groups stay open at any utilization. Defaults to 1.
         channel_groups: for each channel the number of its group, or -1 where it is always open.
             By default groups are contiguous and of one size, so D must divide the channels.
+        axis: Integer, on which the channels lie, such as 1 for `channels_first`. The last by
+            default.
 
     Call arguments:
         inputs: `[features, control]`: features `(batch, ..., channels)`; control is utilization
@@ -40,17 +42,25 @@ class ChannelGate(GroupedChannels, keras.layers.Layer):
     [[1.0, 1.0, 0.0, 0.0]]
     """
 
+    def __init__(self, *args, axis=-1, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.axis = axis
+
     def build(self, input_shape):
-        self.check_channel_groups(input_shape[0][-1])
+        self.check_channel_groups(input_shape[0][self.axis])
         self.build_gate(input_shape)
         self.built = True
 
     def call(self, inputs, training=None):
         features, control = split_inputs(self, inputs)
-        return features * self.spread(self.open_groups(control, features, training), features)
+        gates = self.open_groups(control, features, training)
+        return features * self.spread(gates, features, self.axis)
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]
 
     def compute_output_spec(self, inputs, training=None):
         return keras.KerasTensor(inputs[0].shape, dtype=self.compute_dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis}

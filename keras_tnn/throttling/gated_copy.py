@@ -14,7 +14,7 @@ from keras_tnn.layers import (
     ThrottleableMultiHeadAttention,
 )
 from keras_tnn.surgery.builder import Builder
-from keras_tnn.surgery.calls import Call, Graph, substitute, tensors_in
+from keras_tnn.surgery.calls import Call, Graph, channel_axis, substitute, tensors_in
 from keras_tnn.surgery.copies import with_own_functions
 from keras_tnn.surgery.slices import copy_all
 from keras_tnn.throttling.depth import ResidualBlock
@@ -102,7 +102,8 @@ class GatedCopy:
         gates, groups = self.nodes.for_channels(self.width.behind[id(old)])
         gates = self.for_rows(gates, old)
         name = self.unused(f"{call.name}_gate")
-        gate = ChannelGate(**arguments(gates, groups), dtype=new.dtype, name=name)
+        settings = arguments(gates, groups)
+        gate = ChannelGate(**settings, axis=channel_axis(old), dtype=new.dtype, name=name)
         return gate([new, gates])
 
     def normalization(self, call: Call, read: list, builder: Builder) -> tuple:

@@ -82,6 +82,27 @@ def stacked_in_front(x):
     return ops.reshape(rows + layers.Dense(16)(layers.Dense(32)(rows)), (-1, 8, 8, 16))
 
 
+def heads_by_products(x):
+    """Swin's and MiT's own attention: heads by reshapes, scores and sums by `matmul`."""
+    rows = ops.reshape(x, (-1, 64, 16))
+    parts = ops.transpose(ops.reshape(layers.Dense(48)(rows), (-1, 64, 3, 2, 8)), (2, 0, 3, 1, 4))
+    query, key, value = parts[0], parts[1], parts[2]  # (batch, 2, 64, 8) each
+    scores = ops.softmax(ops.matmul(query * 8**-0.5, ops.transpose(key, (0, 1, 3, 2))))
+    made = ops.transpose(ops.matmul(scores, value), (0, 2, 1, 3))
+    rows = rows + layers.Dense(16)(ops.reshape(made, (-1, 64, 16)))
+    return ops.reshape(rows + layers.Dense(16)(layers.Dense(32)(rows)), (-1, 8, 8, 16))
+
+
+def heads_by_letters(x):
+    """The same in `einsum`, with the heads in another place."""
+    rows = ops.reshape(x, (-1, 64, 16))
+    query, key, value = (ops.reshape(layers.Dense(16)(rows), (-1, 64, 2, 8)) for _ in range(3))
+    scores = ops.softmax(ops.einsum("bqhd,bkhd->bhqk", query, key))
+    made = ops.einsum("bhqk,bkhd->bqhd", scores, value)
+    rows = rows + layers.Dense(16)(ops.reshape(made, (-1, 64, 16)))
+    return ops.reshape(rows, (-1, 8, 8, 16))
+
+
 def pyramid(x):
     """FPN: what is deep is made larger and added to what is shallow."""
     deep = layers.Conv2D(16, 3, strides=2, padding="same")(x)
@@ -143,6 +164,7 @@ BLOCKS = {
     for one in (
         cross_stage, shuffle_unit, shifted_windows, stacked_in_front, pyramid, spatial_pyramid,
         focus, shortcut_a, detector, pixel_shuffle, gated_unit, heads, turned_slice, shuffled,
+        heads_by_products, heads_by_letters,
     )
 }  # fmt: skip
 
@@ -172,6 +194,14 @@ def test_gates_reach_what_stands_in_front_of_the_samples_for_a_moment():
     assert units == [24, 8, 4, 3]  # of 48, 16, 8 and 3; the second branch is closed
 
 
+@pytest.mark.parametrize("attend", [heads_by_products, heads_by_letters])
+def test_heads_that_are_written_with_products_become_narrower(attend):
+    small = assert_exact(network(attend), (0.5,))
+    units = [x.units for x in small.layers if isinstance(x, layers.Dense)]
+    # Half of queries, keys and values, in every head, and of the channels around them.
+    assert units[:-2] == ([24, 8] if attend is heads_by_products else [8, 8, 8, 8])
+
+
 def test_every_part_of_a_split_becomes_narrower():
     small = assert_exact(network(cross_stage), (0.5,))
     (split,) = [x for x in small.operations if type(x).__name__ == "Split"]
@@ -197,14 +227,13 @@ def test_a_sum_keeps_its_shape_where_the_larger_term_is_closed():
 @pytest.mark.parametrize(
     "between",
     [
-        lambda x: ops.transpose(x, (0, 3, 1, 2)),
-        lambda x: layers.Permute((3, 1, 2))(x),
+        lambda x: layers.Dense(4)(ops.transpose(x, (0, 3, 1, 2))),
         lambda x: ops.unstack(x, axis=-1)[0],
         lambda x: layers.Conv2D(4, 3, data_format="channels_first")(x),
         lambda x: layers.MaxPooling2D(data_format="channels_first")(x),
         lambda x: layers.BatchNormalization(axis=1)(x),
     ],
 )
-def test_channels_that_leave_the_last_axis_are_said_to_stay_whole(between):
+def test_channels_that_are_read_along_another_axis_are_said_to_stay_whole(between):
     with pytest.raises(ValueError, match="No rule is known for the layers"):
         tnn.throttle(network(between), num_groups=4, strict=True)

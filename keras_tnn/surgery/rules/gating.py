@@ -8,9 +8,10 @@ from keras_tnn.layers.channel_gate import ChannelGate
 from keras_tnn.layers.gated import Gated
 from keras_tnn.layers.grouped_sum import GroupedSum
 from keras_tnn.layers.residual_gate import ResidualGate
+from keras_tnn.layers.selected_channels import on_axis
 from keras_tnn.layers.throttleable import Throttleable
 from keras_tnn.layers.throttleable_normalization import ThrottleableLayerNormalization
-from keras_tnn.surgery.calls import Call
+from keras_tnn.surgery.calls import LAST, Call, channel_axis
 from keras_tnn.surgery.channels import Channels, CutTensor
 from keras_tnn.surgery.gate_calls import groups_of
 from keras_tnn.surgery.registry import rule, rule_of
@@ -42,7 +43,20 @@ def gate_values(call: Call) -> np.ndarray:
     return control[0]
 
 
-class GatedRule(Rule):
+class OfFeatures(Rule):
+    """The channels lie where those of the features do, which stand first; the gates are a row."""
+
+    def looks_at(self, call, x):
+        layer, rank = call.operation, len(x.shape)
+        if x is not call.inputs[0] or not isinstance(layer, (ChannelGate, ResidualGate)):
+            return LAST
+        return layer.axis % rank - rank if isinstance(layer, ChannelGate) else None
+
+    def puts_all(self, call, axes):
+        return axes[0]
+
+
+class GatedRule(OfFeatures):
     """Something computed, then multiplied by a constant vector, the gate's values a channel."""
 
     def values(self, call) -> np.ndarray:
@@ -82,7 +96,8 @@ class GatedRule(Rule):
         if piece.tensor is None or np.all(scale == 1):
             return piece
         name = builder.free_name(f"{call.name}_scale")
-        scaling = keras.layers.Rescaling(scale.tolist(), dtype=piece.tensor.dtype, name=name)
+        scale = on_axis(scale, channel_axis(call.output)).tolist()
+        scaling = keras.layers.Rescaling(scale, dtype=piece.tensor.dtype, name=name)
         return CutTensor(scaling(piece.tensor), piece.kept, output)  # a layer hands masks on
 
 

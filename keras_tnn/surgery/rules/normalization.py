@@ -3,26 +3,32 @@
 import numpy as np
 from keras import layers, ops
 
+from keras_tnn.surgery.calls import LAST
 from keras_tnn.surgery.channels import Channels
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule
 from keras_tnn.surgery.rules.elementwise import Elementwise
 
 
-def normalizes_last_axis(call) -> bool:
-    axis = call.operation.axis
-    axes = [axis] if isinstance(axis, int) else list(axis or [])
-    return axes in ([-1], [len(call.output.shape) - 1])
+class AlongAxis(Rule):
+    """The channels lie on the one `axis` that a normalisation names; over several it is whole."""
+
+    def looks_at(self, call, x):
+        named, rank = np.atleast_1d(call.operation.axis), len(x.shape)
+        return int(named[0]) % rank - rank if self.has_one_axis(call) else LAST
+
+    def puts(self, call, axis):
+        return axis
+
+    def has_one_axis(self, call) -> bool:
+        return call.operation.axis is not None and np.size(call.operation.axis) == 1
 
 
 @rule(layers.BatchNormalization)
-class BatchNormalizationRule(Elementwise):
+class BatchNormalizationRule(AlongAxis, Elementwise):
     """At inference a constant c becomes gamma (c - mean) / sqrt(variance + epsilon) + beta."""
 
     silent = False
-
-    def applies(self, call):
-        return normalizes_last_axis(call) and super().applies(call)
 
     def constants(self, call, fills):
         layer, (fill,) = call.operation, fills
@@ -34,23 +40,20 @@ class BatchNormalizationRule(Elementwise):
 
 
 @rule(layers.Normalization)
-class NormalizationRule(Elementwise):
+class NormalizationRule(AlongAxis, Elementwise):
     """y = (x - mean) / deviation, with a mean and a deviation for each channel or for all."""
 
     def applies(self, call):
         given = call.operation.get_config()["mean"] is not None
-        return not given and normalizes_last_axis(call) and super().applies(call)
+        return not given and self.has_one_axis(call) and super().applies(call)
 
     def weights(self, call, kept):
         return [(kept.makes,) if len(w.shape) else () for w in call.operation.weights]
 
 
 @rule(layers.GroupNormalization)
-class GroupNormalizationRule(Rule):
+class GroupNormalizationRule(AlongAxis):
     """Channels of one group are normalised together, so a group stays whole or goes whole."""
-
-    def applies(self, call):
-        return normalizes_last_axis(call)
 
     def grouped(self, call, flat: np.ndarray) -> np.ndarray:
         """(channels,) -> (groups, channels of a group)."""
@@ -89,7 +92,7 @@ class GroupNormalizationRule(Rule):
 
 
 @rule(layers.LayerNormalization, layers.RMSNormalization, layers.UnitNormalization)
-class AcrossChannels(Rule):
+class AcrossChannels(AlongAxis):
     """Every channel is normalised by all: the input stays whole, the output can be cut."""
 
     def macs(self, call):
@@ -105,7 +108,7 @@ class LayerNormalizationRule(AcrossChannels):
     """Cut, it is as above. `throttle` makes it one that knows its open channels."""
 
     def applies(self, call):
-        return normalizes_last_axis(call) and not call.operation.rms_scaling
+        return self.has_one_axis(call) and not call.operation.rms_scaling
 
     def tie(self, call, inputs, ties):
         ties.normalized.append(call)
