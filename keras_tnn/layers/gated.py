@@ -159,6 +159,22 @@ class GroupedChannels(Gated):
         return {**super().get_config(), "channel_groups": self.channel_groups}
 
 
+class ChannelsOnAxis(GroupedChannels):
+    """Mixin: as above, of channels on any axis.
+
+    Args:
+        channel_axis: Integer, on which the channels lie, such as 1 for `channels_first`. The last
+            by default.
+    """
+
+    def __init__(self, *args, channel_axis=-1, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.channel_axis = channel_axis
+
+    def get_config(self):
+        return {**super().get_config(), "channel_axis": self.channel_axis}
+
+
 def split_inputs(layer, inputs):
     """Unpacks `[features, control]`, or says what was expected."""
     if not isinstance(inputs, (list, tuple)) or len(inputs) != 2:

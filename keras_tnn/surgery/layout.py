@@ -29,7 +29,7 @@ def lay_out(graph: Graph) -> Graph:
     for call, one in reversed(pairs):
         up(call, one, axes)
     for call, one in pairs:
-        settle(call, one.puts_all(call, read(call, one, axes)), axes)
+        settle(call, one.puts_all(call, known_so_far(call, one, axes)), axes)
     for call, one in reversed(pairs):
         up(call, one, axes)
     for call in graph.calls:
@@ -49,7 +49,7 @@ def looks(call: Call, one: Rule) -> list[int | None]:
     return [one.looks_at(call, x) for x in call.inputs]
 
 
-def read(call: Call, one: Rule, axes: Axes) -> list[int | None]:
+def known_so_far(call: Call, one: Rule, axes: Axes) -> list[int | None]:
     """The same, as far as it is known by now."""
     return [one.looks_at(call, x) or axes.get(id(x)) for x in call.inputs]
 

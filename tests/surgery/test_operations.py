@@ -232,6 +232,7 @@ def test_a_sum_keeps_its_shape_where_the_larger_term_is_closed():
         lambda x: layers.Conv2D(4, 3, data_format="channels_first")(x),
         lambda x: layers.MaxPooling2D(data_format="channels_first")(x),
         lambda x: layers.BatchNormalization(axis=1)(x),
+        lambda x: layers.LayerNormalization(axis=(1, 2))(x),
     ],
 )
 def test_channels_that_are_read_along_another_axis_are_said_to_stay_whole(between):

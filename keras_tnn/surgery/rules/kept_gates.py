@@ -27,7 +27,7 @@ class KeptGate(OfFeatures):
         return ChannelGate(
             num_groups=call.operation.num_groups,
             channel_groups=groups_of(call)[kept].tolist(),
-            axis=channel_axis(call.output),
+            channel_axis=channel_axis(call.output),
             dtype=call.operation.dtype_policy,
             name=name,
         )

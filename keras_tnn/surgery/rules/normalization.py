@@ -3,7 +3,7 @@
 import numpy as np
 from keras import layers, ops
 
-from keras_tnn.surgery.calls import LAST
+from keras_tnn.surgery.calls import LAST, own_axis, width
 from keras_tnn.surgery.channels import Channels
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule
@@ -53,7 +53,11 @@ class NormalizationRule(AlongAxis, Elementwise):
 
 @rule(layers.GroupNormalization)
 class GroupNormalizationRule(AlongAxis):
-    """Channels of one group are normalised together, so a group stays whole or goes whole."""
+    """Channels of one group are normalised together, so a group stays whole or goes whole.
+
+    Of fewer groups than a gate has, `throttle` makes all narrower alike, by a layer that knows its
+    open channels.
+    """
 
     def grouped(self, call, flat: np.ndarray) -> np.ndarray:
         """(channels,) -> (groups, channels of a group)."""
@@ -62,7 +66,11 @@ class GroupNormalizationRule(AlongAxis):
 
     def tie(self, call, inputs, ties):
         groups = self.grouped(call, inputs[0])
-        for column in groups.T[1:]:
+        if len(groups) < ties.num_groups:
+            for row in groups[1:]:
+                ties.tie(groups[0], row)
+            ties.normalized.append(call)
+        for column in groups.T[1:] if len(groups) >= ties.num_groups else ():
             ties.tie(groups[:, 0], column)
         return inputs[0]
 
@@ -91,25 +99,71 @@ class GroupNormalizationRule(AlongAxis):
         return {} if call.operation.groups == -1 else {"groups": int(groups.sum())}
 
 
-@rule(layers.LayerNormalization, layers.RMSNormalization, layers.UnitNormalization)
 class AcrossChannels(AlongAxis):
-    """Every channel is normalised by all: the input stays whole, the output can be cut."""
+    """Every channel is normalised by all: cut, it needs them whole."""
+
+    silent = False
+
+    def looks_at(self, call, x):
+        return super().looks_at(call, x) if self.has_one_axis(call) else None
 
     def macs(self, call):
         return 0  # over several axes the scale is a matrix, and still a factor an entry
 
-    def tie(self, call, inputs, ties):
-        ties.pin(inputs[0])
-        return ties.fresh(len(inputs[0]))
+    def applies(self, call):
+        """Whether the channels are among the axes that are normalised together."""
+        return own_axis(call.inputs[0]) in self.axes_from_first(call)
+
+    def axes_from_first(self, call) -> list[int]:
+        """The axes that are normalised together, in rising order."""
+        rank = len(call.inputs[0].shape)
+        return np.sort(np.atleast_1d(call.operation.axis) % rank).tolist()
 
 
 @rule(layers.LayerNormalization)
 class LayerNormalizationRule(AcrossChannels):
-    """Cut, it is as above. `throttle` makes it one that knows its open channels."""
+    """`throttle` makes it one that knows its open channels."""
 
     def applies(self, call):
-        return self.has_one_axis(call) and not call.operation.rms_scaling
+        return super().applies(call) and not call.operation.rms_scaling
 
     def tie(self, call, inputs, ties):
         ties.normalized.append(call)
         return inputs[0]
+
+
+@rule(layers.RMSNormalization)
+class RMSNormalizationRule(AcrossChannels):
+    """So it is of the root of mean squares. Keras scales the last axes, whatever it normalises."""
+
+    def applies(self, call):
+        rank, axes = len(call.inputs[0].shape), self.axes_from_first(call)
+        return super().applies(call) and axes == [*range(rank - len(axes), rank)]
+
+    def tie(self, call, inputs, ties):
+        ties.normalized.append(call)
+        return inputs[0]
+
+
+@rule(layers.UnitNormalization)
+class UnitNormalizationRule(AcrossChannels):
+    """A sum of squares, to which zeros add nothing: so a gate stands in front."""
+
+    def importance(self, call):
+        """No weights read the channels, so none is heavier than another."""
+        return [np.zeros(width(call.inputs[0]))]
+
+    def tie(self, call, inputs, ties):
+        ties.mixed.append(call)
+        return inputs[0]
+
+    def forward(self, call, inputs):
+        nonzero = inputs[0].alive | inputs[0].hidden
+        return Channels(nonzero, np.zeros(len(nonzero)))
+
+    def keep(self, call, inputs, wanted):
+        nonzero = inputs[0].alive | inputs[0].hidden
+        return Kept((nonzero,), nonzero)
+
+    def backward(self, call, inputs, needed):
+        return list(self.keep(call, inputs, needed).reads)
