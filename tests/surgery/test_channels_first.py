@@ -101,8 +101,8 @@ def assert_exact(model, adds_up=False) -> keras.Model:
     # A normalisation of open channels adds up in another order.
     np.testing.assert_allclose(*whole, rtol=0, atol=1e-5 if adds_up else 0)
     small = tnn.materialize(dialled, 0.5)
-    masked = dialled([IMAGES, np.full(2, 0.5, "float32")])
-    found, expected = map(ops.convert_to_numpy, (small(IMAGES), masked))
+    masked = dialled([IMAGES, np.full(2, 0.5, "float32")], training=False)
+    found, expected = map(ops.convert_to_numpy, (small(IMAGES, training=False), masked))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
     assert tnn.count_macs(dialled, 0.5) == tnn.count_macs(small)
     return small
