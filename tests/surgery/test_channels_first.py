@@ -110,6 +110,8 @@ def assert_exact(model, adds_up=False) -> keras.Model:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_kind_is_followed(name):
+    if name == "layer_norm" and keras.backend.backend() == "torch":
+        pytest.skip("on torch, Keras normalises the last axes only")
     model = network(KINDS[name], layers.Flatten(**FIRST))
     adds_up = name in ("one_group", "layer_norm")
     assert assert_exact(model, adds_up).get_layer("before").filters == 8

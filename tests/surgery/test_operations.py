@@ -175,6 +175,8 @@ BLOCKS = {
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_operations_of_real_networks_are_followed(name):
+    if name == "turned_slice" and keras.backend.backend() == "torch":
+        pytest.skip("torch slices forwards only")
     assert_exact(network(BLOCKS[name]))
 
 
