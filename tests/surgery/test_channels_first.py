@@ -134,3 +134,25 @@ def test_all_costs_are_those_of_the_network_with_channels_last():
 
     first = sizes("channels_first", (3, 8, 16), 1)
     assert first == sizes("channels_last", (8, 16, 3), -1)
+
+
+def test_gates_read_the_channels_wherever_they_lie():
+    """The gates of a network with its channels last, of equal weights, decide the same."""
+    models = []
+    for data_format, shape, axis in (("channels_first", (3, 10, 10), 1),
+                                     ("channels_last", (10, 10, 3), -1)):  # fmt: skip
+        image = keras.Input(shape)
+        x = layers.Conv2D(8, 3, data_format=data_format)(image)
+        x = layers.ReLU()(layers.BatchNormalization(axis=axis)(x))
+        x = layers.Conv2D(8, 3, data_format=data_format)(x)
+        x = layers.GlobalAveragePooling2D(data_format=data_format)(x)
+        plain = keras.Model(image, layers.Dense(3)(x))
+        models.append(tnn.throttle(plain, num_groups=4, gate=tnn.gates.DataDependent))
+    first, last = models
+    last.set_weights(first.get_weights())
+    found = first.predict(IMAGES, verbose=0)
+    expected = last.predict(np.moveaxis(IMAGES, 1, -1), verbose=0)
+    # Float32 sums of some hundred terms in another order.
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="Expected data_format='channels_last' where each sample"):
+        tnn.surgery.conditional(first)
