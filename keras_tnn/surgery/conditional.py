@@ -81,7 +81,7 @@ def decide(model: keras.Model, threshold: float, utilization: float) -> keras.Mo
     graph = read_throttled_graph(model)
     gates = gates_of(graph)
     check_gates(model, gates)
-    check_channels_last(graph)
+    check_gated_last(graph)
     known = known_utilization(graph, utilization)
     with deciding(gates, Threshold(threshold)):
         result = cut_known(with_hard_gates(graph, threshold), known, model.name, keep_gates=True)
@@ -103,7 +103,7 @@ def check_gates(model: keras.Model, gates: list[Gate]):
         )
 
 
-def check_channels_last(graph: Graph):
+def check_gated_last(graph: Graph):
     """Raises ValueError if gated channels lie elsewhere than terms of a sum are put together."""
     gated = [call for call in graph.calls if isinstance(call.operation, Gated)]
     if elsewhere := [one.name for one in gated if channel_axis(one.outputs[0]) != LAST]:
