@@ -73,7 +73,8 @@ class SelectedChannels(keras.layers.Layer):
         `(batch, ..., len(channels))`, or so on `axis`.
 
     Raises:
-        ValueError: if `channels` do not rise, or if there is not one constant for each.
+        ValueError: if `axis` is not negative, if `channels` do not rise, or if there is not one
+            constant for each.
 
     Example:
 
@@ -84,6 +85,11 @@ class SelectedChannels(keras.layers.Layer):
 
     def __init__(self, channels, constants=None, axis=-1, **kwargs):
         super().__init__(**kwargs)
+        if not isinstance(axis, int) or axis >= 0:
+            raise ValueError(
+                "Invalid value for `axis`. Expected a negative integer, counted from the end. "
+                f"Received: axis={axis!r}"
+            )
         self.axis = axis
         self.channels = [int(channel) for channel in channels]
         taken = [channel for channel in self.channels if channel >= 0]
