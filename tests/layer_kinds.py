@@ -77,6 +77,16 @@ def augmentation(name) -> keras.layers.Layer:
         return kind(0.3)
 
 
+def attended(score, join):
+    """Attention of rows of 16 channels by products: scores of two tensors, a sum of a third."""
+
+    def attend(x):
+        query, value, key = three(x)
+        return join(ops.softmax(score(query, key)), value)
+
+    return attend
+
+
 def on_images(**cases):
     return {name: (2, case) for name, case in cases.items()}
 
@@ -145,7 +155,15 @@ NARROWS = {
         DenseSoftmax=lambda x: layers.Dense(8, activation="softmax")(x),
         BatchNormalization=lambda x: layers.BatchNormalization()(x),
         GroupNormalization=lambda x: layers.GroupNormalization(4)(x),
+        OneGroup=lambda x: layers.GroupNormalization(1)(x),
+        TwoGroups=lambda x: layers.GroupNormalization(2)(x),
         LayerNormalization=lambda x: layers.LayerNormalization()(x),
+        LayerNormalizationOfRows=lambda x: layers.LayerNormalization(axis=(2, 3))(x),
+        LayerNormalizationOfAll=lambda x: layers.LayerNormalization(axis=(1, 2, 3))(x),
+        RMSNormalization=lambda x: layers.RMSNormalization()(x),
+        RMSNormalizationOfRows=lambda x: layers.RMSNormalization(axis=(2, 3))(x),
+        UnitNormalization=lambda x: layers.UnitNormalization()(x),
+        UnitNormalizationOfAll=lambda x: layers.UnitNormalization(axis=(1, 2, 3))(x),
         InstanceNormalization=lambda x: layers.GroupNormalization(-1)(x),
         Normalization=lambda x: layers.Normalization()(x),
         ReLU=lambda x: layers.ReLU(max_value=6, negative_slope=0.1)(x),
@@ -197,18 +215,14 @@ NARROWS = {
 UNFOLLOWED = on_images(
     SpectralNormalization=lambda x: layers.SpectralNormalization(layers.Conv2D(4, 2))(x),
     EinsumDense=lambda x: layers.EinsumDense("abcd,de->abce", (6, 6, 4))(x),
-    PermuteChannels=lambda x: layers.Permute((3, 1, 2))(x),
     ChannelsFirst=lambda x: layers.GlobalMaxPooling2D(data_format="channels_first")(x),
+    LayerNormalizationOfPositions=lambda x: layers.LayerNormalization(axis=(1, 2))(x),
     NormalizationOfRows=lambda x: layers.BatchNormalization(axis=1)(x),
-    ops_transpose_channels=lambda x: ops.transpose(x, (0, 3, 1, 2)),
-    ops_swap_channels=lambda x: ops.swapaxes(x, 1, -1),
     ops_unstack_channels=lambda x: ops.unstack(x, axis=-1)[0],
     ops_last_of=lambda x: ops.expand_dims(x[..., 0], -1),
-    ops_matmul=lambda x: ops.matmul(x, np.ones((16, 4), "float32")),
     ops_dot=lambda x: ops.dot(x, np.ones((16, 4), "float32")),
     ops_inner=lambda x: ops.inner(x, np.ones((4, 16), "float32")),
     ops_tensordot=lambda x: ops.tensordot(x, np.ones((16, 4), "float32"), 1),
-    ops_einsum=lambda x: ops.einsum("abcd,de->abce", x, np.ones((16, 4), "float32")),
     ops_conv=lambda x: ops.conv(x, np.ones((2, 2, 16, 4), "float32")),
     ops_conv_transpose=lambda x: ops.conv_transpose(x, np.ones((2, 2, 4, 16), "float32"), 2),
     ops_depthwise_conv=lambda x: ops.depthwise_conv(x, np.ones((2, 2, 16, 1), "float32")),
@@ -241,6 +255,20 @@ NARROWS |= on_images(
     ops_padded_ones=lambda x: layers.Conv2D(8, 1)(
         ops.pad(x, [[0, 0], [1, 1], [0, 0], [0, 3]], constant_values=1.0)
     ),
+    PermuteChannels=lambda x: layers.Permute((3, 1, 2))(x),
+    ops_transpose_channels=lambda x: ops.transpose(x, (0, 3, 1, 2)),
+    ops_swap_channels=lambda x: ops.swapaxes(x, 1, -1),
+    ops_matmul=lambda x: ops.matmul(x, np.ones((16, 4), "float32")),
+    ops_einsum=lambda x: ops.einsum("abcd,de->abce", x, np.ones((16, 4), "float32")),
+    matmul_attention=attended(
+        lambda query, key: ops.matmul(query, ops.transpose(key, (0, 2, 1))), ops.matmul
+    ),
+    einsum_attention=attended(
+        lambda query, key: ops.einsum("bqc,bkc->bqk", query, key),
+        lambda scores, value: ops.einsum("...qk,...kc->...cq", scores, value),
+    ),
+    ops_einsum_of_channels=lambda x: ops.einsum("bhwc,bhvc->bhvc", x, ops.tanh(x)),
+    ops_einsum_of_rows=lambda x: ops.einsum("bhwc,wv->bcvh", x, np.ones((6, 3), "float32")),
     ops_transpose=lambda x: ops.transpose(x, (0, 2, 1, 3)),
     ops_moveaxis=lambda x: ops.swapaxes(ops.moveaxis(x, 1, 2), 1, 2),
     ops_squeeze=lambda x: ops.squeeze(ops.expand_dims(x, 1), 1),
@@ -272,8 +300,6 @@ COLOURS = on_images(
 WHOLE = on_images(
     Softmax=lambda x: layers.Softmax()(x),
     softmax=lambda x: layers.Activation("softmax")(x),
-    RMSNormalization=lambda x: layers.RMSNormalization()(x),
-    UnitNormalization=lambda x: layers.UnitNormalization()(x),
     normalized_Dot=lambda x: layers.Dot(1, normalize=True)([layers.Flatten()(x)] * 2),
     LSTM=lambda x: layers.LSTM(4)(layers.Reshape((-1, 16))(x)),
     CategoryOfChannels=lambda x: ops.log_softmax(x),
@@ -285,7 +311,6 @@ WHOLE = on_images(
     ConvLSTM1D=lambda x: layers.ConvLSTM1D(4, 2)(x),
     ConvLSTM2D=lambda x: layers.ConvLSTM2D(4, 2)(layers.Reshape((1, 6, 6, 16))(x)),
     ConvLSTM3D=lambda x: layers.ConvLSTM3D(4, 1)(layers.Reshape((1, 1, 6, 6, 16))(x)),
-    several_axes=lambda x: layers.LayerNormalization(axis=(2, 3))(x),
     RandomFlip=lambda x: layers.RandomFlip()(x),
     ops_softmax=lambda x: ops.softmax(x),
     ops_over_channels=lambda x: ops.mean(x, axis=-1),

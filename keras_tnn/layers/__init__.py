@@ -21,7 +21,11 @@ from keras_tnn.layers.throttleable_attention import (
     ThrottleableGroupQueryAttention,
     ThrottleableMultiHeadAttention,
 )
-from keras_tnn.layers.throttleable_normalization import ThrottleableLayerNormalization
+from keras_tnn.layers.throttleable_normalization import (
+    ThrottleableGroupNormalization,
+    ThrottleableLayerNormalization,
+    ThrottleableRMSNormalization,
+)
 
 __all__ = [
     "ChannelGate",
@@ -39,7 +43,9 @@ __all__ = [
     "ThrottleableDense",
     "ThrottleableDepthwiseConv2D",
     "ThrottleableGroupQueryAttention",
+    "ThrottleableGroupNormalization",
     "ThrottleableLayerNormalization",
     "ThrottleableMultiHeadAttention",
+    "ThrottleableRMSNormalization",
     "ThrottleableSeparableConv2D",
 ]

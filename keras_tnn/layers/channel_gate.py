@@ -2,11 +2,11 @@
 
 import keras
 
-from keras_tnn.layers.gated import GroupedChannels, split_inputs
+from keras_tnn.layers.gated import ChannelsOnAxis, split_inputs
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
-class ChannelGate(GroupedChannels, keras.layers.Layer):
+class ChannelGate(ChannelsOnAxis, keras.layers.Layer):
     """Multiplies groups of channels by their gates: y = g(x, u) * x (liu2022, Eq. 2).
 
     Placed after a normalisation and its activation, it makes closed channels exactly zero, which
@@ -18,6 +18,8 @@ class ChannelGate(GroupedChannels, keras.layers.Layer):
         min_groups: Integer, how many groups stay open at any utilization. Defaults to 1.
         channel_groups: for each channel the number of its group, or -1 where it is always open.
             By default groups are contiguous and of one size, so D must divide the channels.
+        channel_axis: Integer, on which the channels lie, such as 1 for `channels_first`. The last
+            by default.
 
     Call arguments:
         inputs: `[features, control]`: features `(batch, ..., channels)`; control is utilization
@@ -41,13 +43,14 @@ class ChannelGate(GroupedChannels, keras.layers.Layer):
     """
 
     def build(self, input_shape):
-        self.check_channel_groups(input_shape[0][-1])
+        self.check_channel_groups(input_shape[0][self.channel_axis])
         self.build_gate(input_shape)
         self.built = True
 
     def call(self, inputs, training=None):
         features, control = split_inputs(self, inputs)
-        return features * self.spread(self.open_groups(control, features, training), features)
+        gates = self.open_groups(control, features, training)
+        return features * self.spread(gates, features, self.channel_axis)
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]

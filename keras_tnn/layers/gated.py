@@ -82,13 +82,18 @@ class Gated(keras.layers.Layer):
         """For each of `channels` its group, or -1 where it is always open: `(channels,)`."""
         return np.repeat(np.arange(self.num_groups), channels // self.num_groups)
 
-    def spread(self, gates, features):
-        """Gates `(batch or 1, groups)` as `(batch or 1, 1, ..., 1, channels)`, for the features."""
-        groups = self.groups_of(features.shape[-1]) % (self.num_groups + 1)  # -1 is the last
+    def spread(self, gates, features, axis=-1):
+        """Gates `(batch or 1, groups)` as `(batch or 1, 1, ..., 1, channels)`, for the features.
+
+        `axis` is that of the channels.
+        """
+        groups = self.groups_of(features.shape[axis]) % (self.num_groups + 1)  # -1 is the last
         gates = ops.concatenate([gates, ops.ones_like(gates[:, :1])], axis=-1)
         groups = groups.astype("int32")  # tflite-micro gathers by no other integers
         gates = ops.take(ops.cast(gates, features.dtype), groups, axis=-1)
-        return ops.reshape(gates, (-1, *(1,) * (len(features.shape) - 2), len(groups)))
+        shape = [-1, *(1,) * (len(features.shape) - 1)]
+        shape[axis] = len(groups)
+        return ops.reshape(gates, shape)
 
     def build_gate(self, input_shape):
         """Builds the layer's own gate, unless the control input is another gate's output."""
@@ -153,6 +158,22 @@ class GroupedChannels(Gated):
 
     def get_config(self):
         return {**super().get_config(), "channel_groups": self.channel_groups}
+
+
+class ChannelsOnAxis(GroupedChannels):
+    """Mixin: as above, of channels on any axis.
+
+    Args:
+        channel_axis: Integer, on which the channels lie, such as 1 for `channels_first`. The last
+            by default.
+    """
+
+    def __init__(self, *args, channel_axis=-1, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.channel_axis = channel_axis
+
+    def get_config(self):
+        return {**super().get_config(), "channel_axis": self.channel_axis}
 
 
 def split_inputs(layer, inputs):

@@ -81,6 +81,7 @@ class Parameter(keras.layers.Layer):
             shape=self.shape,
             initializer=self.initializer,
             dtype=self.weight_dtype,
+            trainable=keras.backend.is_float_dtype(self.weight_dtype or self.variable_dtype),
             autocast=self.weight_autocast,
             regularizer=self.regularizer,
             constraint=self.constraint,

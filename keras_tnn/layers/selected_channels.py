@@ -5,34 +5,49 @@ import numpy as np
 from keras import ops
 
 
-def take_channels(tensor, indices: np.ndarray):
-    """`tensor[..., indices]`, as a slice where the indices are consecutive."""
-    if len(indices) == tensor.shape[-1] and np.array_equal(indices, np.arange(len(indices))):
+def take_channels(tensor, indices: np.ndarray, axis: int = -1):
+    """`tensor[..., indices]`, as a slice where the indices are consecutive.
+
+    Args:
+        tensor: of any rank.
+        indices: int array `(outputs,)`.
+        axis: of the channels, counted from the end.
+    """
+    if len(indices) == tensor.shape[axis] and np.array_equal(indices, np.arange(len(indices))):
         return tensor
     if len(indices) and np.array_equal(indices, np.arange(indices[0], indices[-1] + 1)):
-        return tensor[..., int(indices[0]) : int(indices[-1]) + 1]
-    return ops.take(tensor, indices.tolist(), axis=-1)
+        run = slice(int(indices[0]), int(indices[-1]) + 1)
+        return tensor[(..., run, *(slice(None),) * (-1 - axis))]
+    return ops.take(tensor, indices.tolist(), axis=axis)
 
 
-def select_channels(tensor, channels: np.ndarray, constants: np.ndarray):
+def on_axis(values, axis: int):
+    """Values a channel, `(channels,)`, shaped to meet tensors whose channels lie on `axis`."""
+    return values.reshape((-1, *(1,) * (-1 - axis)))
+
+
+def select_channels(tensor, channels: np.ndarray, constants: np.ndarray, axis: int = -1):
     """For each output channel one of the tensor, or a constant where `channels` is -1.
 
     Args:
         tensor: `(batch, ..., channels)`.
         channels: int array `(outputs,)`, rising but for -1.
         constants: float array `(outputs,)`.
+        axis: of the channels, counted from the end.
     """
     present = channels >= 0
-    tensor = take_channels(tensor, channels[present])
+    tensor = take_channels(tensor, channels[present], axis)
     if present.all():
         return tensor
     missing = int((~present).sum())
-    tensor = ops.pad(tensor, [[0, 0]] * (len(tensor.shape) - 1) + [[0, missing]])
+    widths = [[0, 0] for _ in tensor.shape]
+    widths[axis][1] = missing
+    tensor = ops.pad(tensor, widths)
     # The missing channels now stand last: bring each to its place.
     place = np.argsort(np.concatenate([np.flatnonzero(present), np.flatnonzero(~present)]))
-    tensor = take_channels(tensor, place)
+    tensor = take_channels(tensor, place, axis)
     constants = np.where(present, 0, constants).astype("float32")
-    return tensor + constants if constants.any() else tensor
+    return tensor + on_axis(constants, axis) if constants.any() else tensor
 
 
 @keras.saving.register_keras_serializable("keras_tnn")
@@ -46,6 +61,7 @@ class SelectedChannels(keras.layers.Layer):
         channels: integers, for each output channel one of the input, rising, or -1 for a constant.
         constants: floats, one an output channel: what stands where `channels` is -1. Zeros by
             default.
+        axis: negative integer, of the channels. The last by default.
 
     Call arguments:
         inputs: tensor `(batch, ..., channels)`.
@@ -54,10 +70,11 @@ class SelectedChannels(keras.layers.Layer):
         `(batch, ..., channels)`, any rank from 2 on.
 
     Output shape:
-        `(batch, ..., len(channels))`.
+        `(batch, ..., len(channels))`, or so on `axis`.
 
     Raises:
-        ValueError: if `channels` do not rise, or if there is not one constant for each.
+        ValueError: if `axis` is not negative, if `channels` do not rise, or if there is not one
+            constant for each.
 
     Example:
 
@@ -66,8 +83,14 @@ class SelectedChannels(keras.layers.Layer):
     [[5.0, 1.0, 3.0]]
     """
 
-    def __init__(self, channels, constants=None, **kwargs):
+    def __init__(self, channels, constants=None, axis=-1, **kwargs):
         super().__init__(**kwargs)
+        if not isinstance(axis, int) or axis >= 0:
+            raise ValueError(
+                "Invalid value for `axis`. Expected a negative integer, counted from the end. "
+                f"Received: axis={axis!r}"
+            )
+        self.axis = axis
         self.channels = [int(channel) for channel in channels]
         taken = [channel for channel in self.channels if channel >= 0]
         if taken != sorted({*taken}):
@@ -85,11 +108,14 @@ class SelectedChannels(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs):
-        return select_channels(inputs, np.array(self.channels), np.array(self.constants))
+        channels, constants = np.array(self.channels), np.array(self.constants)
+        return select_channels(inputs, channels, constants, self.axis)
 
     def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], len(self.channels))
+        shape = list(input_shape)
+        shape[self.axis] = len(self.channels)
+        return tuple(shape)
 
     def get_config(self):
-        config = {"channels": self.channels, "constants": self.constants}
+        config = {"channels": self.channels, "constants": self.constants, "axis": self.axis}
         return {**super().get_config(), **config}

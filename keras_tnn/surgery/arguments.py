@@ -18,6 +18,12 @@ def shape_of(x) -> tuple:
     return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
 
 
+def axes_of(call: Call, rank: int) -> set[int]:
+    """The axes that an operation works along, counted from the first; all where it names none."""
+    axis = call.operation.axis
+    return set(range(rank)) if axis is None else {int(a) % rank for a in np.atleast_1d(axis)}
+
+
 def product(call: Call, sizes: tuple) -> int:
     """The product of `sizes`.
 

@@ -9,6 +9,8 @@ import keras
 from keras_tnn.layers.for_each_sample import ForEachSample
 from keras_tnn.layers.parameter import Parameter
 
+LAST = -1  # the axis on which channels lie unless somebody says so
+
 
 @dataclass(frozen=True)
 class Call:
@@ -116,13 +118,25 @@ def features_in(operation, args: tuple, kwargs: dict) -> tuple:
 
 
 def has_channels(tensor: keras.KerasTensor) -> bool:
-    """Whether a tensor's last axis is one of channels: alone, one of unknown size is the batch."""
+    """Whether a tensor has an axis of channels: alone, one of unknown size is the batch."""
     return len(tensor.shape) > 1 or bool(tensor.shape and tensor.shape[0])
 
 
+def channel_axis(tensor: keras.KerasTensor) -> int:
+    """The axis of a tensor's channels, counted from the end: the last unless `lay_out` said so."""
+    return getattr(tensor, "channel_axis", LAST)
+
+
+def own_axis(tensor: keras.KerasTensor) -> int:
+    """The same, counted from the first."""
+    return channel_axis(tensor) % len(tensor.shape)
+
+
 def width(tensor: keras.KerasTensor) -> int:
-    """Size of the last axis; 1 stands for a tensor without a channel axis of known size."""
-    return tensor.shape[-1] if has_channels(tensor) and tensor.shape[-1] else 1
+    """How many channels a tensor has; 1 where it has no axis of channels of known size."""
+    axis = channel_axis(tensor)
+    known = has_channels(tensor) and -axis <= len(tensor.shape)
+    return (tensor.shape[axis] if known else None) or 1
 
 
 def substitute(structure, replacements: dict[int, Any]):

@@ -1,4 +1,4 @@
-"""What is known of a tensor's channels (its last axis), before and after the cut."""
+"""What is known of a tensor's channels (its axis of channels), before and after the cut."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_tnn.layers.selected_channels import SelectedChannels, select_channels
-from keras_tnn.surgery.calls import carries_mask, width
+from keras_tnn.surgery.calls import LAST, carries_mask, width
 
 
 def total_width(tensors: tuple) -> int:
@@ -65,14 +65,16 @@ class CutTensor:
     """A tensor of the cut model: which channels of the original it holds, in rising order.
 
     Attributes:
-        tensor: symbolic tensor `(batch, ..., len(kept))`, or None where no channel is left.
+        tensor: symbolic tensor, `len(kept)` long on `axis`, or None where no channel is left.
         kept: int array, indices into the original channels.
         channels: what is known of the original tensor.
+        axis: on which the channels lie, from the end.
     """
 
     tensor: Any
     kept: np.ndarray
     channels: Channels
+    axis: int = LAST
 
     def align(self, wanted: np.ndarray, name: str):
         """The tensor with exactly the channels `wanted`: some dropped, constants put back.
@@ -96,7 +98,8 @@ class CutTensor:
             return SelectedChannels(
                 channels,
                 self.channels.fill[wanted],
+                axis=self.axis,
                 dtype=self.tensor.dtype,
                 name=f"{name}_reads_{self.tensor.name}",
             )(self.tensor)
-        return select_channels(self.tensor, channels, self.channels.fill[wanted])
+        return select_channels(self.tensor, channels, self.channels.fill[wanted], self.axis)

@@ -10,8 +10,9 @@ import keras
 
 from keras_tnn.gates import Gate, Threshold
 from keras_tnn.gates.inference import check_threshold, deciding
+from keras_tnn.layers.gated import Gated
 from keras_tnn.layers.hard_gate import HardGate
-from keras_tnn.surgery.calls import Graph
+from keras_tnn.surgery.calls import LAST, Graph, channel_axis
 from keras_tnn.surgery.cut import cut_known, known_utilization
 from keras_tnn.surgery.gate_calls import gates_of
 from keras_tnn.surgery.graph import read_graph
@@ -54,8 +55,8 @@ def conditional(
         of a level, as for `materialize`.
 
     Raises:
-        ValueError: if `threshold` is not in (0, 1), if no gate reads the data, or if a gate that
-            does is not a node of the model.
+        ValueError: if `threshold` is not in (0, 1), if no gate reads the data, if a gate that
+            does is not a node of the model, or if gated channels are not on the last axis.
 
     Example:
 
@@ -80,6 +81,7 @@ def decide(model: keras.Model, threshold: float, utilization: float) -> keras.Mo
     graph = read_throttled_graph(model)
     gates = gates_of(graph)
     check_gates(model, gates)
+    check_gated_last(graph)
     known = known_utilization(graph, utilization)
     with deciding(gates, Threshold(threshold)):
         result = cut_known(with_hard_gates(graph, threshold), known, model.name, keep_gates=True)
@@ -98,6 +100,17 @@ def check_gates(model: keras.Model, gates: list[Gate]):
         raise ValueError(
             "Expected gates of zeros and ones. Received gates that divide by the number of open "
             f"groups: {normalizing}. Make them with normalize=False."
+        )
+
+
+def check_gated_last(graph: Graph):
+    """Raises ValueError if gated channels lie elsewhere than terms of a sum are put together."""
+    gated = [call for call in graph.calls if isinstance(call.operation, Gated)]
+    if elsewhere := [one.name for one in gated if channel_axis(one.outputs[0]) != LAST]:
+        raise ValueError(
+            f"The channels behind the gates {elsewhere[:5]} are not on the last axis. Expected "
+            "data_format='channels_last' where each sample skips what its gates close. The weights "
+            "are the same in both: build the network so and set them."
         )
 
 

@@ -42,7 +42,7 @@ def copy_of(layer: keras.layers.Layer, changes: dict[str, Any]) -> keras.layers.
     cls = type(layer)
     if isinstance(layer, Gated):
         cls = next(base for base in cls.__mro__ if not issubclass(base, Gated))
-        for name in ("num_groups", "gate", "channel_groups"):
+        for name in ("num_groups", "gate", "channel_groups", "channel_axis"):
             config.pop(name, None)
     if isinstance(layer, keras.layers.Lambda):
         return cls(**config)  # its `from_config` would look for the function by name

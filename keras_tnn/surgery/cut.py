@@ -15,7 +15,7 @@ import keras_tnn.surgery.rules  # noqa: F401  (registers the rules)
 from keras_tnn.gates import Gate
 from keras_tnn.layers.gated import Gated
 from keras_tnn.surgery.builder import Builder
-from keras_tnn.surgery.calls import Call, Graph, substitute, tensors_in, width
+from keras_tnn.surgery.calls import Call, Graph, channel_axis, substitute, tensors_in, width
 from keras_tnn.surgery.channels import Channels, CutTensor
 from keras_tnn.surgery.registry import rule_of
 from keras_tnn.surgery.rules.gating import check_known
@@ -159,7 +159,7 @@ def build(graph, calls, channels, needed, known, name, builder=None) -> Cut:
         if id(x) not in known:
             fresh = keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
             whole = channels[id(x)]
-            pieces[id(x)] = CutTensor(fresh, np.arange(whole.size), whole)
+            pieces[id(x)] = CutTensor(fresh, np.arange(whole.size), whole, channel_axis(x))
     inputs = without_known(graph.input_structure, {key: p.tensor for key, p in pieces.items()})
     for call in calls:
         masks = {id(x): pieces[id(x)].tensor for x in call.masks if id(x) in pieces}
@@ -186,7 +186,9 @@ def pieces_of(call: Call, read: list[CutTensor], channels, needed, builder) -> l
         return [CutTensor(None, np.array([], int), one) for one in made]
     read_of_each = np.concatenate([needed[id(x)] for x in call.outputs])
     built = rule_of(call).build(call, read, Channels.side_by_side(made), read_of_each, builder)
-    return built if isinstance(built, list) else [built]
+    built = built if isinstance(built, list) else [built]
+    pairs = zip(built, call.outputs, strict=True)
+    return [replace(piece, axis=channel_axis(x)) for piece, x in pairs]
 
 
 def without_known(structure, fresh: dict[int, keras.KerasTensor]):

@@ -17,6 +17,7 @@ from keras_tnn.surgery.calls import (
     without_mask,
 )
 from keras_tnn.surgery.composite import Closed, Opened, Opening
+from keras_tnn.surgery.layout import lay_out
 from keras_tnn.surgery.registry import find, is_open_to_all, rule_of
 
 
@@ -71,7 +72,7 @@ class Reader:
             call_function=self.visit,
         )
         outputs = substitute(clone.output, self.made_inside)
-        return Graph(tuple(clone.inputs), tuple(self.calls), outputs, clone.input)
+        return lay_out(Graph(tuple(clone.inputs), tuple(self.calls), outputs, clone.input))
 
     def visit(self, operation, *args, **kwargs):
         """One call of the model. The clone holds it as one, as names in two models may be equal."""

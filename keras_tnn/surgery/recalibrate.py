@@ -9,13 +9,16 @@ Where every sample draws its own utilization, all levels learn with statistics o
 the moving average holds: estimated anew for one level they are others than it learned with.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_tnn.surgery.composite import layers_held
 from keras_tnn.utilization import check_one, has_dial
 
 
@@ -23,6 +26,9 @@ def recalibrate(
     model: keras.Model, data, batch_size: int = 256, utilization: float = 1.0
 ) -> keras.Model:
     """Sets the moving mean and variance of every `BatchNormalization` from `data`, in place.
+
+    Those inside other layers, too. One that its layer calls on tensors without values, as in a
+    loop that a backend compiles, keeps its statistics, with a warning that names it.
 
     Every layer normalises with the statistics of its batch, and the statistics of all batches
     together become the moving ones, those of frozen layers, too. Dropout and the like stay off,
@@ -46,40 +52,85 @@ def recalibrate(
     Raises:
         ValueError: if `data` is empty.
     """
-    layers, moments = [], []  # of each call of a normalisation: mean, variance, entries a channel
-
-    def call(layer, *args, **kwargs):
-        if not isinstance(layer, keras.layers.BatchNormalization):
-            return layer(*args, **kwargs)
-        mask = kwargs.get("mask", getattr(args[0], "_keras_mask", None))
-        layers.append(layer)
-        moments.extend(moments_of(ops.cast(args[0], "float32"), layer.axis, mask))
-        return layer(*args, **{**kwargs, "training": True})
-
-    clone = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
-    if not layers:
+    norms = [x for x in layers_held(model) if is_norm(x) and x.built]
+    if not norms:
         return model
-    probe = keras.Model(clone.input, moments)
-    level = check_one(utilization)
-    measured = []
-    with thawed(layers):
+    level, empty = check_one(utilization), True
+    with thawed(norms), measuring(norms, layers_held(model)) as moments:
         for batch in batches_of(data, batch_size):
-            # No `training` argument: it would override the one of the normalisations.
-            inputs = batch_at(clone, batch, level)
-            measured.append([ops.convert_to_numpy(x) for x in probe(inputs)])
-    if not measured:
+            model(batch_at(model, batch, level), training=False)
+            empty = False
+    if empty:
         raise ValueError("Invalid value for `calibration_data`. Expected samples. Received none.")
-    for layer in {id(one): one for one in layers}.values():
-        # A layer that is called several times has the statistics of all of its calls together.
-        calls = [3 * i for i, one in enumerate(layers) if one is layer]
-        means, variances, sizes = (
-            np.stack([batch[i + k] for batch in measured for i in calls]) for k in range(3)
-        )
-        mean = np.average(means, axis=0, weights=sizes)
-        spread = np.average((means - mean) ** 2, axis=0, weights=sizes)
-        layer.moving_mean.assign(mean)
-        layer.moving_variance.assign(np.average(variances, axis=0, weights=sizes) + spread)
+    for norm in norms:
+        if measured := moments[id(norm)]:
+            # Of a layer that is called several times those of all of its calls together.
+            means, variances, sizes = (np.stack(one) for one in zip(*measured, strict=True))
+            mean = np.average(means, axis=0, weights=sizes)
+            spread = np.average((means - mean) ** 2, axis=0, weights=sizes)
+            norm.moving_mean.assign(mean)
+            norm.moving_variance.assign(np.average(variances, axis=0, weights=sizes) + spread)
+    report_unmeasured([norm.name for norm in norms if not moments[id(norm)]])
     return model
+
+
+def is_norm(layer) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization)
+
+
+def report_unmeasured(names: list[str]):
+    """Warns of normalisations that no layer called on values."""
+    if names:
+        warnings.warn(
+            f"The batch normalisations {names} keep the statistics of training: the layers around "
+            "them call them on tensors without values, as in a loop that is compiled, so that "
+            "what they read is not seen. Write such a layer as its layers to calibrate them.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+@contextmanager
+def measuring(norms: list, layers: list) -> Iterator[dict[int, list]]:
+    """Within it normalisations use the statistics of their batch, which are written down.
+
+    Args:
+        norms: the normalisations.
+        layers: all layers around them.
+
+    Returns:
+        For the `id` of each normalisation its mean, variance and number of entries, by call.
+    """
+    moments: dict[int, list] = {id(norm): [] for norm in norms}
+
+    def measured(norm, call, inputs, training=None, mask=None):
+        try:
+            found = moments_of(ops.cast(inputs, "float32"), norm.axis, mask)
+            found = [ops.convert_to_numpy(x) for x in found]
+        except Exception:  # of any backend whose loops run on tensors without values
+            return call(inputs, training=False, mask=mask)
+        moments[id(norm)].append(found)
+        return call(inputs, training=True, mask=mask)
+
+    def all_steps(norm, inputs, training=None, mask=None):
+        # (batch, steps, ...) -> (batch * steps, ...)
+        mask = None if mask is None else ops.reshape(mask, (-1,))
+        made = norm(ops.reshape(inputs, (-1, *inputs.shape[2:])), mask=mask)
+        return ops.reshape(made, ops.shape(inputs))
+
+    swapped = [(norm, partial(measured, norm, norm.call)) for norm in norms]
+    swapped += [
+        (layer, partial(all_steps, layer.layer))
+        for layer in layers
+        if type(layer) is keras.layers.TimeDistributed and is_norm(layer.layer)
+    ]
+    for layer, call in swapped:
+        vars(layer)["call"] = call
+    try:
+        yield moments
+    finally:
+        for layer, _ in swapped:
+            del vars(layer)["call"]
 
 
 def moments_of(x, axis: int, mask) -> tuple:

@@ -111,5 +111,6 @@ def rule_of(call: Call, kind: type | None = None) -> Rule:
     if changed:
         return AsItsKind(rules[-1], changed)
     alone = len(call.outputs) == 1
-    held = (one for one in reversed(rules) if (alone or one.several) and one.applies(call))
+    can = (one for one in reversed(rules) if (alone or one.several) and one.fits(call))
+    held = (one for one in can if one.applies(call))
     return next(held, AsItsKind(rules[-1]))

@@ -2,6 +2,7 @@
 
 A rule answers these questions about one call of a layer:
 
+- `looks_at`, `puts`: on which axis of its inputs and of its output do the channels lie?
 - `tie`: which channels of the output are the same as, or tied to, channels of the inputs?
 - `forward`: given what is known of the inputs' channels, what is known of the output's?
 - `backward`: given which output channels somebody reads, which input channels are read?
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_tnn.surgery.calls import Call, tensors_in
+from keras_tnn.surgery.calls import LAST, Call, channel_axis, tensors_in
 from keras_tnn.surgery.channels import Channels, CutTensor, by_tensor, total_width
 from keras_tnn.surgery.ties import Ties
 
@@ -79,6 +80,8 @@ class Rule:
         several: whether it holds for calls that return several tensors, too.
         silent: whether a call to which no rule of the kind `applies` needs all of its channels, so
             that `throttle` has nothing to say where it keeps them whole.
+        one_axis: whether the channels of all inputs that are taken wherever they lie must lie
+            on one axis.
         takes: whether the call reads those entries alone that it hands on, as a slice does.
     """
 
@@ -86,6 +89,7 @@ class Rule:
     several = False
     silent = True
     takes = False
+    one_axis = True
     in_cut = True
     at_training_only = False
     pools = False
@@ -93,6 +97,32 @@ class Rule:
     def applies(self, call: Call) -> bool:
         """Whether the rule holds for this call."""
         return True
+
+    def looks_at(self, call: Call, x: keras.KerasTensor) -> int | None:
+        """The axis of an input that is taken for its channels, from the end; None: wherever."""
+        return LAST
+
+    def puts(self, call: Call, axis: int) -> int:
+        """On which axis of the outputs the channels lie, given that of the inputs."""
+        return LAST
+
+    def puts_all(self, call: Call, axes: list[int | None]) -> int | None:
+        """The same given the axis of each input, or None where it is not known."""
+        axis = next(filter(None, axes), None)
+        return None if axis is None else self.puts(call, axis)
+
+    def fits(self, call: Call) -> bool:
+        """Whether the channels lie where the rule looks for them, and where it puts them."""
+        looks = [self.looks_at(call, x) for x in call.inputs]
+        lies = [channel_axis(x) for x in call.inputs]
+        if any(look not in (None, axis) for look, axis in zip(looks, lies, strict=True)):
+            return False
+        triples = zip(call.inputs, looks, lies, strict=True)
+        carried = {axis for x, look, axis in triples if look is None and x.shape}
+        if self.one_axis and len(carried) > 1:
+            return False
+        made = self.puts_all(call, [*carried] if self.one_axis and carried else lies)
+        return made is None or all(channel_axis(x) == made for x in call.outputs)
 
     def tie(self, call: Call, inputs: list[np.ndarray], ties: Ties) -> np.ndarray:
         for labels in inputs:
@@ -203,4 +233,5 @@ class AsItsKind(Rule):
         self.pools, self.takes = kind.pools, kind.takes
         self.at_training_only = kind.at_training_only and not changed
         self.macs, self.looks_up = kind.macs, kind.looks_up
+        self.looks_at, self.puts = kind.looks_at, kind.puts
         self.passes_values_on, self.is_counted = kind.passes_values_on, kind.is_counted

@@ -8,6 +8,7 @@ from keras import layers
 
 from keras_tnn.surgery.calls import Call, Graph, substitute, tensors_in
 from keras_tnn.surgery.graph import has_graph, read_graph
+from keras_tnn.surgery.layout import lay_out
 
 
 def open_steps(graph: Graph) -> Graph:
@@ -29,7 +30,8 @@ def open_steps(graph: Graph) -> Graph:
         opened = list(opened_calls(call)) if is_open(call) else [call]
         made[id(call.output)] = opened[-1].output
         calls += opened
-    return replace(graph, calls=tuple(calls), outputs=substitute(graph.outputs, made))
+    outputs = substitute(graph.outputs, made)
+    return lay_out(replace(graph, calls=tuple(calls), outputs=outputs))
 
 
 def is_open(call: Call) -> bool:

@@ -9,18 +9,28 @@ from keras import ops
 from keras_tnn.layers import (
     ChannelGate,
     ResidualGate,
+    ThrottleableGroupNormalization,
     ThrottleableGroupQueryAttention,
     ThrottleableLayerNormalization,
     ThrottleableMultiHeadAttention,
+    ThrottleableRMSNormalization,
 )
+from keras_tnn.layers.open_normalization import OpenNormalization
 from keras_tnn.surgery.builder import Builder
-from keras_tnn.surgery.calls import Call, Graph, substitute, tensors_in
+from keras_tnn.surgery.calls import Call, Graph, channel_axis, substitute, tensors_in
 from keras_tnn.surgery.copies import with_own_functions
 from keras_tnn.surgery.slices import copy_all
 from keras_tnn.throttling.depth import ResidualBlock
 from keras_tnn.throttling.rows import rows_per_sample
 from keras_tnn.throttling.width import Width
 from keras_tnn.training import ThrottledModel
+
+# In place of each kind of normalisation over channels, one that knows which of them are open.
+OPEN = {
+    keras.layers.LayerNormalization: ThrottleableLayerNormalization,
+    keras.layers.RMSNormalization: ThrottleableRMSNormalization,
+    keras.layers.GroupNormalization: ThrottleableGroupNormalization,
+}
 
 
 class GatedCopy:
@@ -102,7 +112,9 @@ class GatedCopy:
         gates, groups = self.nodes.for_channels(self.width.behind[id(old)])
         gates = self.for_rows(gates, old)
         name = self.unused(f"{self.gated(call, old)}_gate")
-        gate = ChannelGate(**arguments(gates, groups), dtype=new.dtype, name=name)
+        settings = arguments(gates, groups)
+        axis = channel_axis(old)
+        gate = ChannelGate(**settings, channel_axis=axis, dtype=new.dtype, name=name)
         return gate([new, gates])
 
     def gated(self, call: Call, old) -> str:
@@ -116,10 +128,11 @@ class GatedCopy:
         return makers[0].name if len(makers) == 1 else call.name
 
     def normalization(self, call: Call, read: list, builder: Builder) -> tuple:
-        """The layer normalisation of a call, as one that knows which channels are open."""
+        """The normalisation of a call, as one that knows which channels are open."""
         gates, groups = self.nodes.for_channels(self.width.within[id(call.output)])
         gates = self.for_rows(gates, call.output)
-        layer = self.layer_obeying(call, ThrottleableLayerNormalization, gates, groups, builder)
+        kind = next(kind for plain, kind in OPEN.items() if isinstance(call.operation, plain))
+        layer = self.layer_obeying(call, kind, gates, groups, builder)
         output = layer([*read, gates])
         remember_all(builder, layer, call.operation)
         return (output,)
@@ -144,6 +157,8 @@ class GatedCopy:
         if id(plain) not in self.obeying:
             config = with_own_functions(plain.get_config(), plain, {})
             config |= {**arguments(gates, groups), "name": builder.free_name(call.name)}
+            if issubclass(kind, OpenNormalization):
+                config["channel_axis"] = channel_axis(call.output)
             self.obeying[id(plain)] = kind.from_config(config)
         return self.obeying[id(plain)]
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from keras import ops
+from keras import layers, ops
 
-from keras_tnn.surgery.calls import Call, Graph
+from keras_tnn.surgery.calls import Call, Graph, own_axis
 from keras_tnn.throttling.places import Place
 
 
@@ -44,12 +44,20 @@ class Placer:
             images = [tensors[id(x)] for x in self.graph.inputs]
             made = gate(
                 self.utilization,
-                features=gate.front(tensors[id(features)], name),
+                features=gate.front(self.channels_last(features, tensors, name), name),
                 image=images if len(images) > 1 else images[0],
                 state=self.state,
             )
             self.nodes[id(place)], state = gate.parted(made)
             self.state = state if "state" in gate.reads else self.state
+
+    def channels_last(self, features, tensors: dict, name: str):
+        """The copy of a tensor of the model as gates read it, `(batch, ..., channels)`."""
+        made, rank, own = tensors[id(features)], len(features.shape), own_axis(features)
+        if own == rank - 1:
+            return made
+        order = [axis for axis in range(1, rank) if axis != own]
+        return layers.Permute((*order, own), name=self.unused(f"{name}_reads"))(made)
 
     def for_channels(self, numbers: list[int]) -> tuple[Any, list[int]]:
         """The gates that channels obey, `(batch, groups)`, and the group of each among them.

@@ -84,7 +84,13 @@ LAYERS = [
         {"head_dim": 3, "num_query_heads": 8, "num_key_value_heads": 4, "num_groups": 4},
         (5, 8),
     ),
+    Descriptor(
+        layers.ThrottleableGroupNormalization,
+        {"groups": 2, "num_groups": 4, "channel_groups": [0, 1, 2, 3] * 2},
+        (5, 8),
+    ),
     Descriptor(layers.ThrottleableLayerNormalization, {"num_groups": 4}, (5, 8)),
+    Descriptor(layers.ThrottleableRMSNormalization, {"num_groups": 4}, (5, 8)),
     Descriptor(
         layers.ThrottleableMultiHeadAttention,
         {"num_heads": 4, "key_dim": 2, "output_shape": 6, "num_groups": 4},

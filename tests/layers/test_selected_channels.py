@@ -36,3 +36,14 @@ def test_bad_input():
         SelectedChannels([2, 1])
     with pytest.raises(ValueError, match="`constants`. Expected 2 numbers"):
         SelectedChannels([1, 2], constants=[0])
+
+
+def test_channels_may_lie_on_another_axis():
+    x = np.arange(12.0).reshape(1, 3, 4)
+    found = keras.ops.convert_to_numpy(SelectedChannels([-1, 2], [5, 0], axis=-2)(x))
+    np.testing.assert_array_equal(found, [[[5, 5, 5, 5], [8, 9, 10, 11]]])
+
+
+def test_refuses_an_axis_from_the_front():
+    with pytest.raises(ValueError, match="Expected a negative integer, counted from the end"):
+        SelectedChannels([0], axis=1)

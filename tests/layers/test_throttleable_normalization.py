@@ -2,7 +2,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_tnn.layers import ChannelGate, ThrottleableLayerNormalization
+from keras_tnn import ThrottledModel, materialize
+from keras_tnn.layers import (
+    ChannelGate,
+    ThrottleableGroupNormalization,
+    ThrottleableLayerNormalization,
+    ThrottleableRMSNormalization,
+)
+from keras_tnn.throttling.gated_copy import OPEN
 
 X = np.random.default_rng(0).normal(3, 2, size=(2, 5, 8)).astype("float32")
 
@@ -49,8 +56,51 @@ def test_refuses_groups_that_do_not_fit(kind, groups):
         layer([X, 0.5])
 
 
-@pytest.mark.parametrize("options", [{"axis": 1}, {"axis": [1, 2]}])
-def test_refuses_other_axes(options):
-    layer = ThrottleableLayerNormalization(num_groups=4, **options)
-    with pytest.raises(ValueError, match="normalises the last axis by mean and variance"):
+IMAGES = np.random.default_rng(1).normal(3, 2, size=(2, 4, 5, 8)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    "kind, options, channel_axis",
+    [
+        (keras.layers.LayerNormalization, {"axis": (1, 3)}, -1),
+        (keras.layers.LayerNormalization, {"axis": 1}, 1),
+        (keras.layers.RMSNormalization, {}, -1),
+        (keras.layers.RMSNormalization, {"axis": (2, 3)}, -1),
+        (keras.layers.GroupNormalization, {"groups": 2}, -1),
+        (keras.layers.GroupNormalization, {"groups": 2, "axis": 1}, 1),
+    ],
+)
+def test_open_channels_are_normalised_as_if_there_were_no_others(kind, options, channel_axis):
+    """The plain layer on the channels that are open: half of each half."""
+    x = np.moveaxis(IMAGES, -1, channel_axis)
+    groups = {"channel_groups": [0, 0, 1, 1] * 2, "channel_axis": channel_axis}
+    throttled = OPEN[kind](num_groups=2, **groups, **options)
+    found = np.moveaxis(np.array(throttled([x, 0.5])), channel_axis, -1)
+    expected = np.array(kind(**options)(x.take([0, 1, 4, 5], channel_axis)))
+    # The same sums in another order.
+    close = {"rtol": 1e-4, "atol": 1e-5}
+    np.testing.assert_allclose(
+        found[..., [0, 1, 4, 5]], np.moveaxis(expected, channel_axis, -1), **close
+    )
+    assert not found[..., [2, 3, 6, 7]].any()
+    np.testing.assert_allclose(throttled([x, 1.0]), kind(**options)(x), **close)
+
+
+def test_refuses_axes_without_the_channels():
+    layer = ThrottleableLayerNormalization(num_groups=4, axis=1)
+    with pytest.raises(ValueError, match="Expected `channel_axis` among the axes"):
         layer([X, 0.5])
+
+
+def test_refuses_axes_that_keras_does_not_scale():
+    layer = ThrottleableRMSNormalization(num_groups=4, axis=1, channel_axis=1)
+    with pytest.raises(ValueError, match="scales the last axes, as its Keras layer does"):
+        layer([IMAGES, 0.5])
+
+
+def test_groups_that_open_differently_are_not_cut():
+    image, u = keras.Input((8,)), keras.Input((), name="utilization", optional=True)
+    x = ThrottleableGroupNormalization(2, num_groups=4)([keras.layers.Dense(8)(image), u])
+    model = ThrottledModel([image, u], keras.layers.Dense(2)(x))
+    with pytest.raises(ValueError, match=r"have \[4, 2\] open channels. Expected equally many"):
+        materialize(model, 0.75)

@@ -80,3 +80,57 @@ def test_dropout_stays_off():
 def test_refuses_no_data():
     with pytest.raises(ValueError, match="Expected samples. Received none"):
         tnn.materialize(network(), 0.5, calibration_data=np.zeros((0, 8, 8, 3), "float32"))
+
+
+@keras.saving.register_keras_serializable("tests")
+class Normalised(keras.layers.Layer):
+    """A layer around a normalisation."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.norm = keras.layers.BatchNormalization(name="inside")
+
+    def build(self, input_shape):
+        self.norm.build(input_shape)
+
+    def call(self, x):
+        return self.norm(x)
+
+
+@keras.saving.register_keras_serializable("tests")
+class NormalisedInALoop(Normalised):
+    """As above, sample by sample, on tensors that have no values."""
+
+    def call(self, x):
+        return keras.ops.vectorized_map(lambda one: self.norm(one[None])[0], x)
+
+
+def norm_inside(layer, shape):
+    """A network with a normalisation inside another layer, and what that layer reads."""
+    image = keras.Input(shape)
+    x = keras.layers.Dense(8, name="before")(image)
+    return keras.Model(image, keras.layers.Flatten()(layer(x)))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Normalised(),
+        keras.layers.TimeDistributed(keras.layers.BatchNormalization(name="inside")),
+        keras.Sequential([keras.layers.BatchNormalization(name="inside")]),
+    ],
+)
+def test_statistics_inside_a_layer_are_those_of_the_data(layer):
+    model, x = norm_inside(layer, (5, 3)), images()[:, 0, :5]
+    tnn.surgery.recalibrate(model, x, batch_size=30)
+    read = keras.Model(model.input, model.get_layer("before").output).predict(x, verbose=0)
+    inside = next(one for one in tnn.surgery.composite.layers_held(layer) if one.name == "inside")
+    # float32 sums over 500 values
+    np.testing.assert_allclose(inside.moving_mean, read.mean((0, 1)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(inside.moving_variance, read.var((0, 1)), rtol=1e-4)
+
+
+def test_statistics_that_are_not_seen_are_named():
+    model = norm_inside(NormalisedInALoop(), (5, 3))
+    with pytest.warns(UserWarning, match=r"batch normalisations \['inside'\] keep"):
+        tnn.surgery.recalibrate(model, images()[:, 0, :5])

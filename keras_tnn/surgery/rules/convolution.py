@@ -10,9 +10,11 @@ import numpy as np
 from keras import layers, ops
 
 from keras_tnn.surgery.arguments import argument, product, shape_of
+from keras_tnn.surgery.calls import width
 from keras_tnn.surgery.channels import Channels
 from keras_tnn.surgery.registry import rule
-from keras_tnn.surgery.rule import Axes, Counted, Kept, Rule
+from keras_tnn.surgery.rule import Axes, Counted, Kept
+from keras_tnn.surgery.rules.data_format import ByDataFormat, by_data_format
 from keras_tnn.surgery.rules.elementwise import activate, is_elementwise
 from keras_tnn.surgery.rules.per_channel import PerChannel
 from keras_tnn.surgery.slices import merged_weights
@@ -28,18 +30,18 @@ def bias_of(layer) -> np.ndarray:
 
 
 def is_plain(layer, num_kernels: int = 1) -> bool:
-    """Whether the channels are last and the weights no more than kernels and a bias."""
-    last = getattr(layer, "data_format", "channels_last") == "channels_last"
-    return last and len(merged_weights(layer)) == num_kernels + bool(layer.use_bias)
+    """Whether the weights are no more than kernels and a bias."""
+    return len(merged_weights(layer)) == num_kernels + bool(layer.use_bias)
 
 
-def visited(call, shape: tuple) -> int:
-    """Number of places in `shape` that a kernel visits: the product of the spatial sizes."""
-    first = getattr(call.operation, "data_format", "channels_last") == "channels_first"
-    return product(call, shape[2:] if first else shape[1:-1])
+def visited(call, x) -> int:
+    """Number of places in a tensor that a kernel visits: the product of the spatial sizes."""
+    sizes = list(x.shape)
+    del sizes[by_data_format(call, x)]
+    return product(call, tuple(sizes[1:]))
 
 
-class Mixing(Rule):
+class Mixing(ByDataFormat):
     """Every output channel reads every input channel.
 
     Constants at the input are folded into the bias; where padding forbids it they are put back
@@ -69,7 +71,7 @@ class Mixing(Rule):
         return [call.operation.kernel]
 
     def positions(self, call):
-        return visited(call, call.output.shape)
+        return visited(call, call.output)
 
     def importance(self, call) -> list[np.ndarray]:
         """For each input, the L1 norm of the weights that read each of its channels."""
@@ -79,11 +81,11 @@ class Mixing(Rule):
     def tie(self, call, inputs, ties):
         ties.mixed.append(call)
         fresh = ties.fresh if is_elementwise(call.operation.activation) else ties.pinned
-        return fresh(call.output.shape[-1])
+        return fresh(width(call.output))
 
     def forward(self, call, inputs):
         layer, channels = call.operation, inputs[0]
-        size = call.output.shape[-1]
+        size = width(call.output)
         if channels.alive.any() or not self.folds(layer, channels):
             return super().forward(call, inputs)
         constant = self.constant(layer, channels.fill) + bias_of(layer)
@@ -155,7 +157,7 @@ class TransposedRule(Mixing):
     """
 
     def positions(self, call):
-        return visited(call, call.inputs[0].shape)
+        return visited(call, call.inputs[0])
 
     def folds(self, layer, channels):
         return not channels.hidden.any()
@@ -172,7 +174,7 @@ class TransposedRule(Mixing):
 
 
 @rule(layers.DepthwiseConv1D, layers.DepthwiseConv2D)
-class DepthwiseRule(PerChannel):
+class DepthwiseRule(ByDataFormat, PerChannel):
     """Each input channel has `depth_multiplier` outputs of its own."""
 
     silent = False
@@ -194,7 +196,7 @@ class DepthwiseRule(PerChannel):
         return [call.operation.kernel]
 
     def positions(self, call):
-        return visited(call, call.output.shape)
+        return visited(call, call.output)
 
     def weights(self, call, kept):
         kernel = (*(None,) * (len(call.operation.kernel.shape) - 2), *kept.reads, None)
@@ -212,7 +214,7 @@ class ConvolutionOperation(Counted):
         return self.positions(call) * sum(math.prod(shape_of(kernel)) for kernel in kernels)
 
     def positions(self, call):
-        return visited(call, call.output.shape)
+        return visited(call, call.output)
 
 
 @rule("ConvTranspose")
@@ -220,7 +222,7 @@ class TransposedOperation(ConvolutionOperation):
     """From each input position."""
 
     def positions(self, call):
-        return visited(call, call.inputs[0].shape)
+        return visited(call, call.inputs[0])
 
 
 @rule("SeparableConv")

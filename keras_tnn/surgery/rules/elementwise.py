@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_tnn.surgery.calls import has_channels, substitute, width
+from keras_tnn.surgery.calls import LAST, channel_axis, has_channels, substitute, width
 from keras_tnn.surgery.channels import Channels, CutTensor
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule, indices
@@ -50,7 +50,6 @@ OPERATIONS = (
     layers.LeakyReLU,
     layers.Maximum,
     layers.Minimum,
-    layers.PReLU,
     layers.ReLU,
     layers.Subtract,
     "CustomScaleLayer",  # of keras.applications.InceptionResNetV2: x + scale * y
@@ -66,16 +65,23 @@ class Elementwise(Rule):
             and {width(call.output)} <= sizes <= {1, width(call.output)}
         )
 
+    def looks_at(self, call, x):
+        return LAST if getattr(call.operation, "weights", ()) else None
+
+    def puts(self, call, axis):
+        return axis
+
     def constants(self, call, fills: list[np.ndarray]) -> np.ndarray:
         """What the operation makes of constant channels; NaN where it is not one number."""
         values = {key: ops.convert_to_tensor(value) for key, value in call.known.items()}
         for x, fill in zip(call.inputs, fills, strict=True):
-            shape = (*(1,) * (len(x.shape) - 1), -1)
-            values[id(x)] = ops.convert_to_tensor(fill.reshape(shape), x.dtype)
+            values[id(x)] = ops.convert_to_tensor(at_channels(x, fill), x.dtype)
         args, kwargs = substitute((call.args, call.kwargs), values)
         result = ops.convert_to_numpy(ops.cast(call.operation(*args, **kwargs), "float32"))
-        rows = np.broadcast_to(result, (*result.shape[:-1], width(call.output)))
-        rows = rows.reshape(-1, rows.shape[-1])
+        axis, rank = channel_axis(call.output), len(call.output.shape)
+        result = result.reshape((1,) * (rank - result.ndim) + result.shape)
+        rows = np.moveaxis(result, axis, -1).reshape(-1, result.shape[axis])
+        rows = np.broadcast_to(rows, (len(rows), width(call.output)))
         same = np.isfinite(rows[0]) & np.all(rows == rows[0], axis=0)
         return np.where(same, rows[0], np.nan)
 
@@ -104,7 +110,7 @@ class Elementwise(Rule):
     def weights(self, call, kept):
         """Channels on the last axis, unless a subclass says otherwise."""
         weights = getattr(call.operation, "weights", ())
-        return [(*(None,) * (len(w.shape) - 1), kept.makes) for w in weights]
+        return [on_axis_of(w, LAST, kept.makes) for w in weights]
 
     def macs(self, call):
         return 0  # products of entries are not summed
@@ -142,10 +148,27 @@ class Elementwise(Rule):
         ]
 
 
+def on_axis_of(weight, axis: int, mask: np.ndarray) -> tuple:
+    """A mask on one axis of a weight, the others whole."""
+    axes = [None] * len(weight.shape)
+    axes[axis] = mask
+    return tuple(axes)
+
+
+def at_channels(x, values: np.ndarray) -> np.ndarray:
+    """Numbers a channel, or one for all, in the rank of a tensor."""
+    shape = [1] * len(x.shape)
+    if len(values) > 1:
+        shape[channel_axis(x)] = -1
+    return values.reshape(shape)
+
+
 def everywhere(x, constants: np.ndarray) -> np.ndarray:
     """Constants a channel at all positions of a tensor, as far as their number is known."""
-    positions = [1 if size is None else size for size in x.shape[1:-1]]
-    return np.broadcast_to(constants, (1, *positions, len(constants)))
+    positions = [1, *(1 if size is None else size for size in x.shape[1:])]
+    if -channel_axis(x) <= len(positions):
+        positions[channel_axis(x)] = len(constants)
+    return np.broadcast_to(at_channels(x, constants), positions)
 
 
 def takes_numbers(call) -> bool:
@@ -157,12 +180,13 @@ def takes_numbers(call) -> bool:
 
 def with_cut_arrays(call, kept: np.ndarray, size: int):
     """The call with the kept channels of the constant arrays among its arguments."""
+    axis = channel_axis(call.output)
 
     def cut(x):
         is_array = hasattr(x, "shape") and not isinstance(x, keras.KerasTensor)
-        if not is_array or not len(x.shape) or x.shape[-1] != size:
+        if not is_array or len(x.shape) < -axis or x.shape[axis] != size:
             return x
-        return np.take(ops.convert_to_numpy(x), kept, axis=-1)
+        return np.take(ops.convert_to_numpy(x), kept, axis=axis)
 
     args, kwargs = keras.tree.map_structure(cut, (call.args, call.kwargs))
     return replace(call, args=args, kwargs=kwargs)
@@ -220,6 +244,19 @@ class ActivationRule(Elementwise):
         return is_elementwise(call.operation.activation) and super().passes_values_on(call)
 
 
+@rule(layers.PReLU)
+class PReLURule(Elementwise):
+    """One slope a position and channel; where they share one, its weight has an axis of 1."""
+
+    def looks_at(self, call, x):
+        return None
+
+    def weights(self, call, kept):
+        (slopes,) = call.operation.weights
+        own = slopes.shape[channel_axis(call.output)] == len(kept.makes)
+        return [on_axis_of(slopes, channel_axis(call.output), kept.makes if own else None)]
+
+
 @rule("LayerScale")
 class LayerScaleRule(Elementwise):
     """Of keras.applications.ConvNeXt*: one scale a channel."""
@@ -234,7 +271,9 @@ class RescalingRule(Elementwise):
 
     def applies(self, call):
         given = (call.operation.scale, call.operation.offset)
-        return all(np.ndim(x) < 2 for x in given) and width(call.output) == width(call.inputs[0])
+        most = 2 if channel_axis(call.output) == LAST else 1
+        numbers = all(np.ndim(x) < most for x in given)
+        return numbers and width(call.output) == width(call.inputs[0])
 
     def changes(self, call, kept):
         layer = call.operation

@@ -5,16 +5,19 @@ import numpy as np
 from keras import ops
 
 from keras_tnn.layers.channel_gate import ChannelGate
-from keras_tnn.layers.gated import Gated
+from keras_tnn.layers.gated import ChannelsOnAxis, Gated
 from keras_tnn.layers.grouped_sum import GroupedSum
+from keras_tnn.layers.open_normalization import OpenNormalization
 from keras_tnn.layers.residual_gate import ResidualGate
+from keras_tnn.layers.selected_channels import on_axis
 from keras_tnn.layers.throttleable import Throttleable
-from keras_tnn.layers.throttleable_normalization import ThrottleableLayerNormalization
-from keras_tnn.surgery.calls import Call
+from keras_tnn.layers.throttleable_normalization import ThrottleableGroupNormalization
+from keras_tnn.surgery.calls import LAST, Call, channel_axis, own_axis
 from keras_tnn.surgery.channels import Channels, CutTensor
 from keras_tnn.surgery.gate_calls import groups_of
 from keras_tnn.surgery.registry import rule, rule_of
 from keras_tnn.surgery.rule import Kept, Rule
+from keras_tnn.surgery.rules.elementwise import on_axis_of
 
 
 def check_known(call: Call):
@@ -42,7 +45,21 @@ def gate_values(call: Call) -> np.ndarray:
     return control[0]
 
 
-class GatedRule(Rule):
+class OfFeatures(Rule):
+    """The channels lie where those of the features do, which stand first; the gates are a row."""
+
+    def looks_at(self, call, x):
+        layer, rank = call.operation, len(x.shape)
+        if isinstance(layer, ResidualGate) and x is call.inputs[0]:
+            return None
+        own = isinstance(layer, ChannelsOnAxis) and x is call.inputs[0]
+        return layer.channel_axis % rank - rank if own else LAST
+
+    def puts_all(self, call, axes):
+        return axes[0]
+
+
+class GatedRule(OfFeatures):
     """Something computed, then multiplied by a constant vector, the gate's values a channel."""
 
     def values(self, call) -> np.ndarray:
@@ -82,7 +99,8 @@ class GatedRule(Rule):
         if piece.tensor is None or np.all(scale == 1):
             return piece
         name = builder.free_name(f"{call.name}_scale")
-        scaling = keras.layers.Rescaling(scale.tolist(), dtype=piece.tensor.dtype, name=name)
+        scale = on_axis(scale, channel_axis(call.output)).tolist()
+        scaling = keras.layers.Rescaling(scale, dtype=piece.tensor.dtype, name=name)
         return CutTensor(scaling(piece.tensor), piece.kept, output)  # a layer hands masks on
 
 
@@ -91,8 +109,8 @@ class ChannelGateRule(GatedRule):
     """The gate alone."""
 
 
-@rule(ThrottleableLayerNormalization)
-class GatedLayerNormalizationRule(ChannelGateRule):
+@rule(OpenNormalization)
+class OpenNormalizationRule(ChannelGateRule):
     """All open channels are read; the plain layer normalises those that are left."""
 
     in_cut = True
@@ -102,7 +120,9 @@ class GatedLayerNormalizationRule(ChannelGateRule):
         return Kept((kept,), kept)
 
     def weights(self, call, kept):
-        return [(kept.makes,) for _ in call.operation.weights]
+        layer, x = call.operation, call.inputs[0]
+        place = layer.axes(len(x.shape)).index(own_axis(x))
+        return [on_axis_of(w, place, kept.makes) for w in layer.weights]
 
     def inner_forward(self, call, inputs):
         return Channels.all_alive(inputs[0].size)
@@ -112,6 +132,22 @@ class GatedLayerNormalizationRule(ChannelGateRule):
 
     def inner_build(self, call, inputs, output, needed, builder):
         return Rule.build(self, call, inputs, output, needed, builder)
+
+
+@rule(ThrottleableGroupNormalization)
+class OpenGroupsRule(OpenNormalizationRule):
+    """The plain layer has groups of one size."""
+
+    def keep(self, call, inputs, wanted):
+        kept = super().keep(call, inputs, wanted)
+        left = kept.makes.reshape(call.operation.groups, -1).sum(axis=1)
+        if len({*left.tolist()}) > 1:
+            raise ValueError(
+                f"The groups of layer '{call.name}' have {left.tolist()} open channels. Expected "
+                "equally many in each, as `keras_tnn.throttle` opens them: Keras normalises groups "
+                "of one size."
+            )
+        return kept
 
 
 @rule(ResidualGate)

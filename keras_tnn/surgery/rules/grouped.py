@@ -3,6 +3,7 @@
 import numpy as np
 from keras import layers, ops
 
+from keras_tnn.surgery.calls import width
 from keras_tnn.surgery.channels import Channels
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept
@@ -36,7 +37,7 @@ class GroupedConvolutionRule(Mixing):
 
     def tie(self, call, inputs, ties):
         layer = call.operation
-        labels = ties.fresh(call.output.shape[-1])
+        labels = ties.fresh(width(call.output))
         read, made = self.by_group(layer, inputs[0]), self.by_group(layer, labels)
         if layer.groups >= ties.num_groups:  # whole groups open and close
             for column in (*read.T[1:], *made.T):
@@ -53,9 +54,8 @@ class GroupedConvolutionRule(Mixing):
         fill = self.by_group(layer, channels.fill)
         constant = np.einsum("gi,pigo->go", fill, self.parts(layer)).reshape(-1)
         varies = channels.alive | (channels.hidden & pads(layer))
-        alive = np.repeat(
-            self.by_group(layer, varies).any(axis=1), call.output.shape[-1] // layer.groups
-        )
+        made = width(call.output) // layer.groups  # by a group
+        alive = np.repeat(self.by_group(layer, varies).any(axis=1), made)
         constant = activate(layer.activation, constant + bias_of(layer))
         return Channels(alive, constant)
 

@@ -4,22 +4,32 @@ import numpy as np
 from keras import layers
 
 from keras_tnn.surgery.arguments import product
-from keras_tnn.surgery.calls import width
+from keras_tnn.surgery.calls import channel_axis, width
 from keras_tnn.surgery.channels import Channels, CutTensor
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule
 
 
-def along_channels(call) -> bool:
-    return call.operation.axis in (-1, len(call.output.shape) - 1)
+class Joining(Rule):
+    """Tensors in one, the channels where they were."""
+
+    def looks_at(self, call, x):
+        return None
+
+    def puts(self, call, axis):
+        return axis
+
+    def along_channels(self, call) -> bool:
+        axis, rank = call.operation.axis, len(call.output.shape)
+        return axis is not None and axis % rank == channel_axis(call.output) % rank
 
 
 @rule(layers.Concatenate, "Concatenate")
-class ConcatenateRule(Rule):
+class ConcatenateRule(Joining):
     """Along the channels: those of all inputs, one after another."""
 
     def applies(self, call):
-        return along_channels(call)
+        return self.along_channels(call)
 
     def split(self, inputs, flat) -> list[np.ndarray]:
         return np.split(flat, np.cumsum([channels.size for channels in inputs])[:-1])
@@ -51,12 +61,12 @@ class ConcatenateRule(Rule):
 
 
 @rule(layers.Concatenate, "Concatenate")
-class InLineRule(Rule):
+class InLineRule(Joining):
     """Along another axis: a channel is constant if it is the same constant in all inputs."""
 
     def applies(self, call):
         axis, rank = call.operation.axis, len(call.output.shape)
-        return not along_channels(call) and axis is not None and axis % rank
+        return not self.along_channels(call) and axis is not None and axis % rank
 
     def tie(self, call, inputs, ties):
         for labels in inputs[1:]:

@@ -7,16 +7,16 @@ import numpy as np
 from keras_tnn.layers.channel_gate import ChannelGate
 from keras_tnn.layers.residual_gate import ResidualGate
 from keras_tnn.layers.throttleable import Throttleable
-from keras_tnn.surgery.calls import Call
+from keras_tnn.surgery.calls import Call, channel_axis
 from keras_tnn.surgery.channels import Channels, CutTensor
 from keras_tnn.surgery.gate_calls import groups_of
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Rule
-from keras_tnn.surgery.rules.gating import ThrottleableRule
+from keras_tnn.surgery.rules.gating import OfFeatures, ThrottleableRule
 
 
 @rule(ChannelGate)
-class KeptGate(Rule):
+class KeptGate(OfFeatures):
     """y = g(x) * h, with a gate that is another tensor of the model, `(batch, num_groups)`."""
 
     def applies(self, call):
@@ -27,6 +27,7 @@ class KeptGate(Rule):
         return ChannelGate(
             num_groups=call.operation.num_groups,
             channel_groups=groups_of(call)[kept].tolist(),
+            channel_axis=channel_axis(call.output),
             dtype=call.operation.dtype_policy,
             name=name,
         )

@@ -1,4 +1,4 @@
-"""Operations that move entries about, with the channels last before and after.
+"""Operations that move entries about, the axis of channels where it was.
 
 Tensors are rows of channels, one row behind another. Cutting the rows at other places, stacking
 tensors, taking rows out or turning them round brings entry i of a row to an entry j of a row with
@@ -9,20 +9,12 @@ import math
 
 import numpy as np
 
-from keras_tnn.surgery.calls import width
+from keras_tnn.surgery.arguments import axes_of
+from keras_tnn.surgery.calls import LAST, own_axis, width
 from keras_tnn.surgery.channels import Channels, total_width
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule
-
-
-def is_last(axis: int, rank: int) -> bool:
-    return axis % rank == rank - 1
-
-
-def axes_of(call, rank: int) -> set[int]:
-    """The axes that an operation works along, counted from the first; all where it names none."""
-    axis = call.operation.axis
-    return set(range(rank)) if axis is None else {int(a) % rank for a in np.atleast_1d(axis)}
+from keras_tnn.surgery.rules.per_channel import after_reduction
 
 
 class Moving(Rule):
@@ -33,6 +25,12 @@ class Moving(Rule):
 
     several = True
     silent = False
+
+    def looks_at(self, call, x):
+        return None
+
+    def puts(self, call, axis):
+        return axis
 
     def period(self, call) -> int:
         """The divisor g."""
@@ -79,9 +77,12 @@ class AlongRows(Moving):
     """Along axes that are not the channels'."""
 
     def applies(self, call):
-        alone = len(call.inputs) == 1 and len(call.inputs[0].shape) > 1
-        rank = len(call.inputs[0].shape)
-        return alone and rank - 1 not in axes_of(call, rank)
+        x, rank = call.inputs[0], len(call.inputs[0].shape)
+        return len(call.inputs) == 1 and rank > 1 and own_axis(x) not in axes_of(call, rank)
+
+    def puts(self, call, axis):
+        gone = len(call.inputs[0].shape) - len(call.outputs[0].shape)  # by `unstack`
+        return after_reduction(call, axis) if gone else axis
 
 
 @rule("Stack")
@@ -89,12 +90,20 @@ class StackRule(Moving):
     """Several tensors become rows of one."""
 
     def applies(self, call):
-        return not is_last(call.operation.axis, len(call.output.shape))
+        rank = len(call.output.shape)
+        return call.operation.axis % rank != own_axis(call.output)
+
+    def puts(self, call, axis):
+        rank = len(call.output.shape)
+        return axis - (call.operation.axis % rank > axis % (rank - 1))
 
 
 @rule("Tile", "BroadcastTo")
 class RepeatedRows(Moving):
-    """Rows several times over, and channels, too."""
+    """Rows several times over, and channels, too, where they are last."""
+
+    def looks_at(self, call, x):
+        return LAST
 
     def applies(self, call):
         return len(call.inputs[0].shape) > 1
@@ -104,48 +113,15 @@ class RepeatedRows(Moving):
         return {"shape": (*shape[:-1], int(kept.makes.sum()))} if shape else {}
 
 
-@rule("Transpose")
-class TransposeRule(Moving):
-    """Axes change places; the channels stay last, or everything is kept whole."""
-
-    def applies(self, call):
-        axes, rank = call.operation.axes, len(call.inputs[0].shape)
-        return axes is not None and is_last(axes[-1], rank)
-
-
-@rule("Moveaxis", "Swapaxes")
-class MovedAxes(Moving):
-    """As above, with the axes that change places named."""
-
-    def applies(self, call):
-        operation, rank = call.operation, len(call.inputs[0].shape)
-        pairs = ("source", "destination"), ("axis1", "axis2")
-        given = [
-            getattr(operation, name) for pair in pairs for name in pair if hasattr(operation, name)
-        ]
-        return not any(is_last(int(a), rank) for axis in given for a in np.atleast_1d(axis))
-
-
-@rule("Squeeze", "ExpandDims")
-class Renaming(Moving):
-    """The same bytes by other indices."""
-
-    def applies(self, call):
-        longer = max((call.inputs[0], call.output), key=lambda x: len(x.shape))
-        axis, rank = call.operation.axis, len(longer.shape)
-        axes = [i for i, size in enumerate(longer.shape) if size == 1] if axis is None else axis
-        return not any(is_last(int(a), rank) for a in np.atleast_1d(axes))
-
-    def passes_values_on(self, call):
-        return True
-
-
 @rule("DepthToSpace", "SpaceToDepth", "ExtractPatches")
 class BlocksRule(Moving):
     """Positions of a block become channels, or channels positions: (rows, columns, channels)."""
 
     def applies(self, call):
         return call.operation.data_format == "channels_last"
+
+    def looks_at(self, call, x):
+        return LAST
 
     def fill(self, call, fill):
         pads = getattr(call.operation, "padding", "valid") == "same"

@@ -3,26 +3,32 @@
 import numpy as np
 from keras import layers, ops
 
+from keras_tnn.surgery.calls import LAST, own_axis, width
 from keras_tnn.surgery.channels import Channels
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule
 from keras_tnn.surgery.rules.elementwise import Elementwise
 
 
-def normalizes_last_axis(call) -> bool:
-    axis = call.operation.axis
-    axes = [axis] if isinstance(axis, int) else list(axis or [])
-    return axes in ([-1], [len(call.output.shape) - 1])
+class AlongAxis(Rule):
+    """The channels lie on the one `axis` that a normalisation names; over several it is whole."""
+
+    def looks_at(self, call, x):
+        named, rank = np.atleast_1d(call.operation.axis), len(x.shape)
+        return int(named[0]) % rank - rank if self.has_one_axis(call) else LAST
+
+    def puts(self, call, axis):
+        return axis
+
+    def has_one_axis(self, call) -> bool:
+        return call.operation.axis is not None and np.size(call.operation.axis) == 1
 
 
 @rule(layers.BatchNormalization)
-class BatchNormalizationRule(Elementwise):
+class BatchNormalizationRule(AlongAxis, Elementwise):
     """At inference a constant c becomes gamma (c - mean) / sqrt(variance + epsilon) + beta."""
 
     silent = False
-
-    def applies(self, call):
-        return normalizes_last_axis(call) and super().applies(call)
 
     def constants(self, call, fills):
         layer, (fill,) = call.operation, fills
@@ -34,23 +40,24 @@ class BatchNormalizationRule(Elementwise):
 
 
 @rule(layers.Normalization)
-class NormalizationRule(Elementwise):
+class NormalizationRule(AlongAxis, Elementwise):
     """y = (x - mean) / deviation, with a mean and a deviation for each channel or for all."""
 
     def applies(self, call):
         given = call.operation.get_config()["mean"] is not None
-        return not given and normalizes_last_axis(call) and super().applies(call)
+        return not given and self.has_one_axis(call) and super().applies(call)
 
     def weights(self, call, kept):
         return [(kept.makes,) if len(w.shape) else () for w in call.operation.weights]
 
 
 @rule(layers.GroupNormalization)
-class GroupNormalizationRule(Rule):
-    """Channels of one group are normalised together, so a group stays whole or goes whole."""
+class GroupNormalizationRule(AlongAxis):
+    """Channels of one group are normalised together, so a group stays whole or goes whole.
 
-    def applies(self, call):
-        return normalizes_last_axis(call)
+    Of fewer groups than a gate has, `throttle` makes all narrower alike, by a layer that knows its
+    open channels.
+    """
 
     def grouped(self, call, flat: np.ndarray) -> np.ndarray:
         """(channels,) -> (groups, channels of a group)."""
@@ -59,7 +66,11 @@ class GroupNormalizationRule(Rule):
 
     def tie(self, call, inputs, ties):
         groups = self.grouped(call, inputs[0])
-        for column in groups.T[1:]:
+        if len(groups) < ties.num_groups:
+            for row in groups[1:]:
+                ties.tie(groups[0], row)
+            ties.normalized.append(call)
+        for column in groups.T[1:] if len(groups) >= ties.num_groups else ():
             ties.tie(groups[:, 0], column)
         return inputs[0]
 
@@ -88,25 +99,71 @@ class GroupNormalizationRule(Rule):
         return {} if call.operation.groups == -1 else {"groups": int(groups.sum())}
 
 
-@rule(layers.LayerNormalization, layers.RMSNormalization, layers.UnitNormalization)
-class AcrossChannels(Rule):
-    """Every channel is normalised by all: the input stays whole, the output can be cut."""
+class AcrossChannels(AlongAxis):
+    """Every channel is normalised by all: cut, it needs them whole."""
+
+    silent = False
+
+    def looks_at(self, call, x):
+        return super().looks_at(call, x) if self.has_one_axis(call) else None
 
     def macs(self, call):
         return 0  # over several axes the scale is a matrix, and still a factor an entry
 
-    def tie(self, call, inputs, ties):
-        ties.pin(inputs[0])
-        return ties.fresh(len(inputs[0]))
+    def applies(self, call):
+        """Whether the channels are among the axes that are normalised together."""
+        return own_axis(call.inputs[0]) in self.axes_from_first(call)
+
+    def axes_from_first(self, call) -> list[int]:
+        """The axes that are normalised together, in rising order."""
+        rank = len(call.inputs[0].shape)
+        return np.sort(np.atleast_1d(call.operation.axis) % rank).tolist()
 
 
 @rule(layers.LayerNormalization)
 class LayerNormalizationRule(AcrossChannels):
-    """Cut, it is as above. `throttle` makes it one that knows its open channels."""
+    """`throttle` makes it one that knows its open channels."""
 
     def applies(self, call):
-        return normalizes_last_axis(call) and not call.operation.rms_scaling
+        return super().applies(call) and not call.operation.rms_scaling
 
     def tie(self, call, inputs, ties):
         ties.normalized.append(call)
         return inputs[0]
+
+
+@rule(layers.RMSNormalization)
+class RMSNormalizationRule(AcrossChannels):
+    """So it is of the root of mean squares. Keras scales the last axes, whatever it normalises."""
+
+    def applies(self, call):
+        rank, axes = len(call.inputs[0].shape), self.axes_from_first(call)
+        return super().applies(call) and axes == [*range(rank - len(axes), rank)]
+
+    def tie(self, call, inputs, ties):
+        ties.normalized.append(call)
+        return inputs[0]
+
+
+@rule(layers.UnitNormalization)
+class UnitNormalizationRule(AcrossChannels):
+    """A sum of squares, to which zeros add nothing: so a gate stands in front."""
+
+    def importance(self, call):
+        """No weights read the channels, so none is heavier than another."""
+        return [np.zeros(width(call.inputs[0]))]
+
+    def tie(self, call, inputs, ties):
+        ties.mixed.append(call)
+        return inputs[0]
+
+    def forward(self, call, inputs):
+        nonzero = inputs[0].alive | inputs[0].hidden
+        return Channels(nonzero, np.zeros(len(nonzero)))
+
+    def keep(self, call, inputs, wanted):
+        nonzero = inputs[0].alive | inputs[0].hidden
+        return Kept((nonzero,), nonzero)
+
+    def backward(self, call, inputs, needed):
+        return list(self.keep(call, inputs, needed).reads)

@@ -2,7 +2,7 @@
 
 from keras_tnn.layers.for_each_sample import ForEachSample
 from keras_tnn.layers.parameter import Parameter
-from keras_tnn.surgery.calls import width
+from keras_tnn.surgery.calls import channel_axis, width
 from keras_tnn.surgery.channels import Channels
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule
@@ -19,16 +19,21 @@ class ParameterRule(Rule):
     def forward(self, call, inputs):
         return Channels.all_alive(width(call.output))
 
+    def looks_at(self, call, x):
+        return None
+
     def keep(self, call, inputs, wanted):
         return Kept((), wanted)
 
     def weights(self, call, kept):
-        rank = len(call.operation.shape)
-        return [(*(None,) * (rank - 1), kept.makes)[:rank]]
+        axis, rank = channel_axis(call.output), len(call.operation.shape)
+        return [tuple(kept.makes if i - rank == axis else None for i in range(rank))]
 
     def changes(self, call, kept):
-        shape = call.operation.shape
-        return {"shape": (*shape[:-1], int(kept.makes.sum()))} if shape else {}
+        axis, shape = channel_axis(call.output), list(call.operation.shape)
+        if -axis <= len(shape):
+            shape[axis] = int(kept.makes.sum())
+        return {"shape": tuple(shape)} if shape else {}
 
     def macs(self, call):
         return 0
@@ -40,3 +45,9 @@ class ParameterRule(Rule):
 @rule(ForEachSample)
 class ForEachSampleRule(PerChannel):
     """The same channels, once for each sample."""
+
+    def looks_at(self, call, x):
+        return None
+
+    def puts(self, call, axis):
+        return axis

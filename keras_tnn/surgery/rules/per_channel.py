@@ -3,9 +3,12 @@
 import numpy as np
 from keras import layers
 
+from keras_tnn.surgery.arguments import axes_of
+from keras_tnn.surgery.calls import LAST, channel_axis
 from keras_tnn.surgery.channels import Channels
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule
+from keras_tnn.surgery.rules.data_format import ByDataFormat
 
 
 class PerChannel(Rule):
@@ -64,6 +67,12 @@ class DoesNothing(PerChannel):
 
     at_training_only = True
 
+    def looks_at(self, call, x):
+        return None
+
+    def puts(self, call, axis):
+        return axis
+
     def passes_values_on(self, call):
         return True
 
@@ -93,13 +102,10 @@ def of_all_ranks(*kinds: str) -> list[type]:
 
 
 @rule(*of_all_ranks("UpSampling", "Cropping"), layers.RepeatVector, "CropImages")
-class KeepsConstants(PerChannel):
+class KeepsConstants(ByDataFormat, PerChannel):
     """Cropping or repeating a constant gives the constant."""
 
     silent = False
-
-    def applies(self, call):
-        return getattr(call.operation, "data_format", "channels_last") == "channels_last"
 
     def passes_values_on(self, call):
         return False
@@ -138,15 +144,31 @@ class ResizeRule(ZeroPadding):
         return super().fill(call, fill) if zeros else np.full(len(fill), np.nan)
 
 
+def after_reduction(call, axis: int) -> int:
+    """Where an axis comes to lie where those that an operation works along may go."""
+    rank = len(call.inputs[0].shape)
+    reduced = axes_of(call, rank)
+    if len(call.outputs[0].shape) == rank:
+        return axis
+    behind = [i for i in reduced if i > axis % rank]
+    return LAST if axis % rank in reduced else axis + len(behind)
+
+
 @rule("Mean", "Max", "Min", "Amax", "Amin", "Median", "Sort")
 class Reduction(PerChannel):
     """`keras.ops` over positions, as global pooling; over channels, whole."""
 
     def applies(self, call):
-        rank, axis = len(call.inputs[0].shape), call.operation.axis
-        axes = range(rank) if axis is None else np.atleast_1d(axis) % rank
+        x = call.inputs[0]
+        own = channel_axis(x) % len(x.shape)
         plain = len(call.inputs) == 1 and getattr(call.operation, "initial", None) is None
-        return plain and not {0, rank - 1} & {int(a) for a in axes}
+        return plain and not {0, own} & axes_of(call, len(x.shape))
+
+    def looks_at(self, call, x):
+        return None
+
+    def puts(self, call, axis):
+        return after_reduction(call, axis)
 
     def passes_values_on(self, call):
         return False

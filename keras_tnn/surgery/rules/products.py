@@ -9,8 +9,7 @@ import string
 from keras import layers
 
 from keras_tnn.surgery.arguments import product, shape_of
-from keras_tnn.surgery.calls import Call, is_tensor
-from keras_tnn.surgery.macs import unknown_macs
+from keras_tnn.surgery.calls import Call
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Counted
 
@@ -23,7 +22,7 @@ def summed_over(call: Call, *sizes: int | None) -> int:
     return product(call, (*call.output.shape[1:], *sizes))
 
 
-@rule("Matmul", "Dot", "Inner")
+@rule("Dot", "Inner")
 class LastAxisProduct(Counted):
     """The last axis of the first operand is summed over."""
 
@@ -39,20 +38,6 @@ class TensordotRule(Counted):
         axes, shape = call.operation.axes, shape_of(operands(call)[0])
         first = range(-axes, 0) if isinstance(axes, int) else axes[0]
         return summed_over(call, *(shape[axis] for axis in first)) if first else 0
-
-
-@rule("Einsum")
-class EinsumRule(Counted):
-    """Of two operands; of more, the order of the products decides."""
-
-    def macs(self, call):
-        tensors = operands(call)
-        if len(tensors) > 2:
-            raise unknown_macs(call)
-        if len(tensors) < 2:
-            return 0
-        shapes = [(1, *shape_of(x)[1:]) if is_tensor(x) else shape_of(x) for x in tensors]
-        return einsum_macs(call, call.operation.subscripts, shapes)
 
 
 @rule(layers.EinsumDense)

@@ -1,33 +1,51 @@
-"""Layers that move entries about without computing: flatten, reshape, permute, shuffle."""
+"""Layers that move entries about without computing: flatten, reshape, shuffle."""
+
+import math
 
 import numpy as np
 from keras import layers
 
 from keras_tnn.layers import ChannelShuffle
 from keras_tnn.layers.selected_channels import take_channels
-from keras_tnn.surgery.calls import width
+from keras_tnn.surgery.calls import LAST, channel_axis, width
 from keras_tnn.surgery.channels import CutTensor
 from keras_tnn.surgery.registry import rule
+from keras_tnn.surgery.rules.data_format import by_data_format
+from keras_tnn.surgery.rules.elementwise import at_channels
 from keras_tnn.surgery.rules.moving import Moving
 from keras_tnn.surgery.rules.per_channel import PerChannel
-
-
-def knows_channels(call) -> bool:
-    """Whether channels are last in front of a reshape."""
-    layer_says = getattr(call.operation, "data_format", "channels_last") != "channels_first"
-    return layer_says and len(call.inputs[0].shape) > 1
 
 
 def target(call, kept) -> dict:
     """The shape that a reshape makes of what is left."""
     if isinstance(call.operation, layers.Flatten):
         return {}
-    left = int(kept.makes.sum())
+    left, axis = int(kept.makes.sum()), channel_axis(call.output)
     if isinstance(call.operation, layers.Layer):
-        sizes = [-1 if size is None else size for size in call.output.shape[1:-1]]
-        return {"target_shape": [*sizes, left]}
-    *sizes, last = call.operation.newshape
-    return {"newshape": (*sizes, -1 if last == -1 else left)}
+        sizes = [-1 if size is None else size for size in call.output.shape[1:]]
+        sizes[axis] = left
+        return {"target_shape": sizes}
+    sizes = list(call.operation.newshape)
+    sizes[axis] = -1 if sizes[axis] == -1 else left
+    return {"newshape": tuple(sizes)}
+
+
+def kept_axis(call, axis: int) -> int | None:
+    """Where a reshape leaves an axis as it is, counted from the end; None if it does not."""
+    before, after = call.inputs[0].shape, call.output.shape
+    own = axis % len(before)
+    for place in range(1, len(after)):
+        same_behind = one_size(before[own + 1 :], after[place + 1 :])
+        keeps_samples = isinstance(call.operation, layers.Layer)
+        same_before = keeps_samples and one_size(before[1:own], after[1:place])
+        if after[place] == before[own] and (same_behind or same_before):
+            return place - len(after)
+    return None
+
+
+def one_size(some: tuple, others: tuple) -> bool:
+    """Whether two shapes are known to hold equally many entries."""
+    return None not in (*some, *others) and math.prod(some) == math.prod(others)
 
 
 @rule(layers.Reshape, "Reshape")
@@ -36,8 +54,11 @@ class SplittingRule(Moving):
 
     changes = staticmethod(target)
 
+    def looks_at(self, call, x):
+        return LAST
+
     def applies(self, call):
-        return knows_channels(call)
+        return len(call.inputs[0].shape) > 1
 
     def passes_values_on(self, call):
         return True
@@ -45,29 +66,42 @@ class SplittingRule(Moving):
 
 @rule(layers.Flatten, layers.Reshape, "Reshape")
 class ReshapeRule(PerChannel):
-    """(batch, ..., channels) -> (batch, ..., k * channels): channels run fastest, k times over."""
+    """(batch, ..., channels) -> (batch, ..., k * channels): channels run fastest, k times over.
+
+    Where they are not last, their axis stays one, or the sample becomes a row.
+    """
 
     silent = False
     changes = staticmethod(target)
 
+    def looks_at(self, call, x):
+        first = getattr(call.operation, "data_format", "channels_last") == "channels_first"
+        return by_data_format(call, x) if first else None
+
+    def puts(self, call, axis):
+        is_flatten = isinstance(call.operation, layers.Flatten)
+        return LAST if axis == LAST or is_flatten else kept_axis(call, axis) or LAST
+
     def applies(self, call):
-        return knows_channels(call) and width(call.output) % width(call.inputs[0]) == 0
+        x, y = call.inputs[0], call.output
+        if self.runs_fastest(call) or channel_axis(y) != LAST:
+            return len(x.shape) > 1 and width(y) % width(x) == 0
+        return one_size(x.shape[1:], y.shape[1:]) and len(y.shape) == 2
+
+    def runs_fastest(self, call) -> bool:
+        """Whether neighbours in a row are neighbouring channels, as `channels_first` makes them."""
+        x = call.inputs[0]
+        return channel_axis(x) == LAST or self.looks_at(call, x) is not None
 
     def source(self, call, size):
-        return np.tile(np.arange(size), width(call.output) // size)
+        x, times = call.inputs[0], width(call.output) // size
+        if self.runs_fastest(call) or times == 1:
+            return np.tile(np.arange(size), times)
+        channels = at_channels(x, np.arange(size))[0]
+        return np.broadcast_to(channels, x.shape[1:]).reshape(-1)
 
     def passes_values_on(self, call):
         return True
-
-
-@rule(layers.Permute)
-class PermuteRule(PerChannel):
-    """Axes change places; the channels stay last, or everything is kept whole."""
-
-    silent = False
-
-    def applies(self, call):
-        return call.operation.dims[-1] == len(call.inputs[0].shape) - 1
 
 
 @rule(ChannelShuffle)

@@ -4,12 +4,11 @@ import numpy as np
 from keras import ops
 
 from keras_tnn.layers.selected_channels import take_channels
-from keras_tnn.surgery.arguments import argument
-from keras_tnn.surgery.calls import width
+from keras_tnn.surgery.arguments import argument, axes_of
+from keras_tnn.surgery.calls import LAST, channel_axis, own_axis, width
 from keras_tnn.surgery.channels import Channels, CutTensor, by_tensor
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule, cut_tensors
-from keras_tnn.surgery.rules.moving import axes_of
 
 LARGE = 2**20  # stands for a size that is not known
 
@@ -21,13 +20,19 @@ class Selecting(Rule):
     silent = False
     takes = True
 
+    def looks_at(self, call, x):
+        return None
+
+    def puts(self, call, axis):
+        return axis
+
     def source(self, call) -> np.ndarray:
         """For each channel of all outputs, that of the input."""
         raise NotImplementedError(f"{type(self).__name__} must define `source`.")
 
     def take(self, call, tensor, places: np.ndarray):
         """Makes the call again, with these channels of what is left of the input."""
-        return take_channels(tensor, places)
+        return take_channels(tensor, places, channel_axis(call.inputs[0]))
 
     def read(self, call, inputs, made: np.ndarray) -> np.ndarray:
         read = np.zeros(inputs[0].size, bool)
@@ -60,24 +65,25 @@ class Selecting(Rule):
         kept, tensor = (piece.kept, piece.tensor) if there else (read, piece.align(read, call.name))
         tensor = self.take(call, tensor, np.searchsorted(kept, self.source(call)[makes]))
         sizes = [int(one.sum()) for one in by_tensor(makes, call.outputs)]
-        return cut_tensors(call, in_parts(tensor, sizes), makes, output)
+        parts = in_parts(tensor, sizes, channel_axis(call.outputs[0]))
+        return cut_tensors(call, parts, makes, output)
 
 
-def in_parts(tensor, sizes: list[int]) -> list:
+def in_parts(tensor, sizes: list[int], axis: int) -> list:
     """A tensor split along its channels, with None where nothing is left."""
     left = [size for size in sizes if size]
     if len(left) < 2:
         return [tensor if size else None for size in sizes]
-    parts = iter(ops.split(tensor, np.cumsum(left)[:-1].tolist(), axis=-1))
+    parts = iter(ops.split(tensor, np.cumsum(left)[:-1].tolist(), axis=axis))
     return [next(parts) if size else None for size in sizes]
 
 
 class AlongChannels(Selecting):
-    """What an operation does along the last axis alone, it does to the numbers of channels."""
+    """What an operation does along their axis alone, it does to the numbers of channels."""
 
     def applies(self, call):
-        rank = len(call.inputs[0].shape)
-        return len(call.inputs) == 1 and rank > 1 and axes_of(call, rank) == {rank - 1}
+        x, rank = call.inputs[0], len(call.inputs[0].shape)
+        return len(call.inputs) == 1 and rank > 1 and axes_of(call, rank) == {own_axis(x)}
 
 
 @rule("Split", "ArraySplit")
@@ -138,39 +144,53 @@ class GetItemRule(Selecting):
         key = argument(call, 1, "key")
         return tuple(key) if isinstance(key, (tuple, list)) else (key,)
 
-    def taken(self, call) -> np.ndarray:
+    def puts(self, call, axis):
+        taken = self.taken(call, axis)
+        return next((i for i in range(-taken.ndim, 0) if taken.strides[i]), LAST)
+
+    def taken(self, call, axis: int) -> np.ndarray:
         """The numbers of channels in place of the input's entries, indexed; nothing is copied."""
-        *sizes, channels = call.inputs[0].shape
-        sizes = [LARGE if size is None else size for size in sizes]
-        return np.broadcast_to(np.arange(channels), (*sizes, channels))[self.index(call)]
+        sizes = [LARGE if size is None else size for size in call.inputs[0].shape]
+        channels = np.arange(sizes[axis]).reshape((-1, *(1,) * (-1 - axis)))
+        return np.broadcast_to(channels, sizes)[self.index(call)]
 
     def applies(self, call):
-        if len(call.inputs[0].shape) < 2 or call.inputs[0].shape[-1] is None:
+        x = call.inputs[0]
+        if len(x.shape) < 2 or x.shape[channel_axis(x)] is None:
             return False
-        strides = self.taken(call).strides
-        return len(strides) > 1 and strides[-1] != 0  # where it is 0, the last axis is another
+        taken = self.taken(call, channel_axis(x))
+        # Where it is 0, the axis of channels is gone.
+        return taken.ndim > 1 and taken.strides[channel_axis(call.output)] != 0
 
     def source(self, call):
-        taken = self.taken(call)
-        return taken[(0,) * (taken.ndim - 1)]
+        taken = self.taken(call, channel_axis(call.inputs[0]))
+        first = [0] * taken.ndim
+        first[channel_axis(call.output)] = slice(None)
+        return taken[tuple(first)]
 
-    def rows(self, call) -> tuple:
-        """The index of all axes but the last."""
-        index = self.index(call)
-        named = [one for one in index if one is not None and one is not Ellipsis]
-        all_named = len(named) == len(call.inputs[0].shape)
-        if all_named or (Ellipsis in index and index[-1] is not Ellipsis):
-            return index[:-1]
-        return index if Ellipsis in index else (*index, Ellipsis)
+    def around(self, call) -> tuple[tuple, tuple]:
+        """The index of the axes before that of the channels, and of those behind."""
+        index, x = self.index(call), call.inputs[0]
+        named = sum(one is not None and one is not Ellipsis for one in index)
+        open_axes = (slice(None),) * (len(x.shape) - named)
+        if Ellipsis in index:
+            place = index.index(Ellipsis)
+            index = (*index[:place], *open_axes, *index[place + 1 :])
+        else:
+            index = (*index, *open_axes)
+        axes = [i for i, one in enumerate(index) if one is not None]
+        own = axes[own_axis(x)]
+        return index[:own], index[own + 1 :]
 
     def take(self, call, tensor, places):
-        rows, first = self.rows(call), int(places[0])
-        if all(one is Ellipsis or one == slice(None) for one in rows):
-            return take_channels(tensor, places)
-        run = slice(first, first + len(places))
+        before, behind = self.around(call)
+        if all(one == slice(None) for one in (*before, *behind)):
+            return take_channels(tensor, places, channel_axis(call.inputs[0]))
+        run = slice(int(places[0]), int(places[0]) + len(places))
         if np.array_equal(places, np.arange(run.start, run.stop)):
-            return tensor[(*rows, run)]
-        return take_channels(tensor[(*rows, slice(None))], places)
+            return tensor[(*before, run, *behind)]
+        left = tensor[(*before, slice(None), *behind)]
+        return take_channels(left, places, channel_axis(call.output))
 
 
 @rule("Pad")
@@ -189,24 +209,28 @@ class PadRule(Selecting):
         return (0.0 if given is None else given) if call.operation.mode == "constant" else None
 
     def applies(self, call):
-        beside = self.widths(call)[-1].any()
+        beside = any(self.beside(call))
         known = len(call.inputs) == 1 and len(call.inputs[0].shape) > 1
         return known and not (beside and self.constant(call) is None)
 
     def moves_rows(self, call):
-        return bool(self.widths(call)[:-1].any())
+        return bool(np.delete(self.widths(call), own_axis(call.inputs[0]), axis=0).any())
+
+    def beside(self, call) -> list[int]:
+        """How many channels before and behind."""
+        return self.widths(call)[own_axis(call.inputs[0])].tolist()
 
     def own(self, call, flat: np.ndarray) -> np.ndarray:
         """Of the output's channels those of the input."""
-        before = self.widths(call)[-1][0]
+        before, _ = self.beside(call)
         return flat[before : before + width(call.inputs[0])]
 
     def tie(self, call, inputs, ties):
-        before, behind = map(int, self.widths(call)[-1])
+        before, behind = self.beside(call)
         return np.concatenate([ties.fresh(before), inputs[0], ties.fresh(behind)])
 
     def forward(self, call, inputs):
-        (channels,), constant, beside = inputs, self.constant(call), self.widths(call)[-1]
+        (channels,), constant, beside = inputs, self.constant(call), self.beside(call)
         stays = not self.moves_rows(call) or constant is None
         alive = channels.alive if stays else channels.alive | (channels.fill != constant)
         fills = np.pad(channels.fill, beside, constant_values=constant or 0)
@@ -224,6 +248,7 @@ class PadRule(Selecting):
         read = np.flatnonzero(self.own(call, output.alive & needed))
         tensor = inputs[0].align(read, call.name)
         if self.moves_rows(call):
-            widths = [*self.widths(call)[:-1].tolist(), [0, 0]]
+            widths = self.widths(call).tolist()
+            widths[own_axis(call.inputs[0])] = [0, 0]
             tensor = builder.repeat(call, [tensor], changes={"pad_width": widths})
         return CutTensor(tensor, kept, output)

@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers
 
 from keras_tnn.surgery.arguments import product
-from keras_tnn.surgery.calls import Call
+from keras_tnn.surgery.calls import LAST, Call
 from keras_tnn.surgery.channels import CutTensor
 from keras_tnn.surgery.graph import read_graph
 from keras_tnn.surgery.macs import macs_of_call
@@ -53,7 +53,9 @@ class LayerAtStepsRule(Rule):
         plain, inner = self.plain(call)
         by_parts = type(plain).build in (Rule.build, Elementwise.build)
         own = isinstance(plain, (Mixing, PerChannel, Elementwise)) and by_parts
-        return own and len(call.inputs) == 1 and not isinstance(inner.operation, keras.Model)
+        last = plain.looks_at(inner, call.inputs[0]) in (None, LAST)
+        alone = len(call.inputs) == 1 and not isinstance(inner.operation, keras.Model)
+        return own and last and alone
 
     def build(self, call, inputs, output, needed, builder):
         (plain, inner), (piece,) = self.plain(call), inputs

@@ -67,6 +67,25 @@ def test_a_clean_network():
     assert list(check(read_operator_graph(convolutions_file(quantization=None)))) == []
 
 
+def test_what_makes_attention_slow_in_integers_is_named_with_its_cost():
+    """A layer normalisation and the scores of attention, 64 positions of 32 channels."""
+
+    def attend(x):
+        x = x - tf.reduce_mean(x, -1, keepdims=True)
+        x = x * tf.reduce_mean(tf.math.squared_difference(x, 0.1), -1, keepdims=True)
+        return tf.nn.softmax(tf.matmul(x, x, transpose_b=True))
+
+    def named(quantization):
+        content = tflite_file(attend, (1, 64, 32), quantization, ends=tf.float32)
+        found = [one for one in check(read_operator_graph(content)) if one.fails]
+        return {one.operator: one.advice for one in found}
+
+    assert named(None) == {}
+    found = named("int8")
+    assert {*found} == {"BATCH_MATMUL", "SOFTMAX", "SQUARED_DIFFERENCE"}
+    assert "BATCH_MATMUL in a ViT took 14 times as long as in float32" in found["BATCH_MATMUL"]
+
+
 def test_what_is_small_is_a_note():
     content = tflite_file(tf.nn.softmax, (1, SMALL))
     (note,) = check(read_operator_graph(content))

@@ -3,7 +3,7 @@
 from keras import layers
 
 from keras_tnn.layers import ChannelShuffle
-from tnn_tflite.planar.clip import Clip, fresh_name
+from tnn_tflite.planar.clip import Clip, fresh_name, reshaped
 from tnn_tflite.planar.registry import acts_on_positions, rewrites
 
 
@@ -54,6 +54,18 @@ def concatenation(layer, *clips: Clip) -> Clip | None:
         return None
     outputs = layers.Concatenate(name=fresh_name(layer.name))([clip.frames for clip in clips])
     return Clip(outputs, clips[0].count)
+
+
+@rewrites(layers.TimeDistributed)
+def every_frame(layer, clip: Clip):
+    """The layer inside, on each frame; what it makes of one may have any rank."""
+    inner = layer.layer
+    copy = type(inner).from_config({**inner.get_config(), "name": fresh_name(layer.name)})
+    made = copy(clip.frames)
+    copy.set_weights(inner.get_weights())
+    if len(made.shape) == 4:
+        return Clip(made, clip.count)
+    return reshaped(made, clip.count, *made.shape[1:])
 
 
 @rewrites(
