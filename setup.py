@@ -11,6 +11,7 @@ MICRO = ["tflite-micro", "ai-edge-litert", "absl-py"]  # the former has pre-rele
 QAT = ["tensorflow-model-optimization", "tf_keras"]
 DATA = ["tensorflow-datasets", "scikit-learn"]
 PLOT = ["matplotlib"]
+ONNX = ["tf2onnx", "onnxruntime"]
 DETECTION = ["keras-hub", "pycocotools"]
 DOCS = ["mkdocs-material", "mkdocstrings-python"]
 TEST = ["pytest", "pytest-xdist", "hypothesis", "ruff", "tensorboard", "setuptools", "wheel"]
@@ -64,6 +65,7 @@ setup(
         "qat": QAT,
         "data": DATA,
         "plot": PLOT,
+        "onnx": ONNX,
         "detection": DETECTION,
         "docs": DOCS,
         "dev": TRAIN

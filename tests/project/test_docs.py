@@ -135,6 +135,19 @@ def test_the_guide_to_throttling_runs(capsys):
     assert capsys.readouterr().out in text
 
 
+@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")  # Keras' export
+def test_a_level_goes_to_onnx_as_the_guide_says(tmp_path, monkeypatch):
+    pytest.importorskip("tf2onnx", reason="tf2onnx is the extra 'onnx'")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is the extra 'onnx'")
+    monkeypatch.chdir(tmp_path)
+    model = tnn.models.VGG((8, 8, 1), 10, 4, filters=((8,), (8,)), dense_units=16)
+    x = np.random.default_rng(0).random((8, 8, 8, 1), "float32")
+    names = {"tnn": tnn, "onnxruntime": onnxruntime, "model": model, "x": x}
+    for code in re.findall(r"```python\n(.*?)```", (DOCS / "shipping.md").read_text(), re.DOTALL):
+        exec(code, names)
+    np.testing.assert_allclose(names["answers"], names["level"](x), atol=1e-5)
+
+
 def test_getting_started_is_right_at_each_step(tmp_path, monkeypatch, capsys):
     Image = pytest.importorskip("PIL.Image")
     monkeypatch.chdir(tmp_path)

@@ -97,6 +97,7 @@ def test_extras_and_command(wheel):
         "qat",
         "data",
         "plot",
+        "onnx",
         "docs",
         "detection",
         "dev",
