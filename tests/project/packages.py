@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("keras_tnn", "tflite", "tests", "docs", "examples", "benchmarks")
+FOLDERS = ("keras_tnn", "tflite", "tests", "docs", "examples", "benchmarks", "cpp")
 LEFTOVERS = shutil.ignore_patterns("__pycache__", "*.egg-info")
 
 
