@@ -167,7 +167,13 @@ def test_getting_started_is_right_at_each_step(tmp_path, monkeypatch, capsys):
         exec(code, names)
     to_the_bundle = "".join(codes[:3]).splitlines()
     assert len([line for line in to_the_bundle if line]) <= 25
+    assert names["plain"].evaluate(names["test"], verbose=0)[1] > 0.9
     assert all(row.metrics["accuracy"] > 0.9 for row in names["table"].rows)
+    pictures = [next(folder.iterdir()) for folder in sorted(Path("digits/test").iterdir())]
+    pixels = np.stack([np.asarray(Image.open(path))[..., None] for path in pictures])
+    for u in names["levels"]:  # a picture of each class, as it comes from the disk
+        right = names["dispatcher"](pixels, utilization=u).argmax(axis=-1) == np.arange(10)
+        assert right.mean() >= 0.9
     (steps,) = names["dispatcher"].bundle.preprocessing.values()
     assert steps.scale == (1.0,)  # the network normalises inside
     assert main(["run", "bundle", "photo.png", "--utilization=0.25"]) == 0
