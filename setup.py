@@ -11,6 +11,7 @@ MICRO = ["tflite-micro", "ai-edge-litert", "absl-py"]  # the former has pre-rele
 QAT = ["tensorflow-model-optimization", "tf_keras"]
 DATA = ["tensorflow-datasets", "scikit-learn"]
 PLOT = ["matplotlib"]
+ONNX = ["tf2onnx", "onnxruntime"]
 DETECTION = ["keras-hub", "pycocotools"]
 DOCS = ["mkdocs-material", "mkdocstrings-python"]
 TEST = ["pytest", "pytest-xdist", "hypothesis", "ruff", "tensorboard", "setuptools", "wheel"]
@@ -20,13 +21,31 @@ HAS_CORAL = 'python_version < "3.12" and sys_platform == "linux"'
 CORAL_WHERE_PUBLISHED = [f"tflite-runtime; {HAS_CORAL}", f"numpy<2; {HAS_CORAL}"]
 MICRO_WHERE_PUBLISHED = ['tflite-micro; sys_platform == "linux"']
 
+KEYWORDS = ["keras", "tflite", "litert", "edge", "throttleable", "dynamic inference", "pruning"]
+CLASSIFIERS = [
+    "Development Status :: 4 - Beta",
+    "Intended Audience :: Developers",
+    "Intended Audience :: Science/Research",
+    "Operating System :: POSIX :: Linux",
+    "Programming Language :: Python :: 3",
+    "Programming Language :: Python :: 3.11",
+    "Programming Language :: Python :: 3.12",
+    "Programming Language :: Python :: 3.13",
+    "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    "Typing :: Typed",
+]
+
 setup(
     name="keras-tnn",
-    version="0.1.0",
+    version="0.2.0",  # the only place that says it; CHANGELOG.md begins with it
     description="One trained Keras network whose compute is a dial, from training to TFLite.",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="keras-tnn developers",
     license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords=KEYWORDS,
+    classifiers=CLASSIFIERS,
     python_requires=">=3.11",  # as Keras 3.15
     packages=[
         *find_packages(include=["keras_tnn", "keras_tnn.*"]),
@@ -34,6 +53,7 @@ setup(
     ],
     # The import name is `tnn_tflite`: a top-level `tflite` would overwrite PyPI's schema package.
     package_dir={"tnn_tflite": "tflite/tnn_tflite"},
+    package_data={"keras_tnn": ["py.typed"], "tnn_tflite": ["py.typed"]},
     # setuptools' `build/` and Bazel's `BUILD` are one name on macOS and Windows.
     options={"build": {"build_base": ".build"}},
     install_requires=["numpy"],
@@ -45,6 +65,7 @@ setup(
         "qat": QAT,
         "data": DATA,
         "plot": PLOT,
+        "onnx": ONNX,
         "detection": DETECTION,
         "docs": DOCS,
         "dev": TRAIN

@@ -73,6 +73,7 @@ def materialize(
     Returns:
         A `keras.Model` without the utilization input, with weights of its own; of the class
         `model.level_class`, where the model's class says one, as that of a model with exits does.
+        It can be exported at once, to ONNX also.
 
     Raises:
         ValueError: if `utilization` or `threshold` is out of range, if a pattern does not fit its
@@ -127,7 +128,16 @@ def cut_out(
     copy_all(result.slices, result.model)
     if calibration_data is not None:
         recalibrate(result.model, calibration_data)
-    return replace(result, model=as_level_of(model, result.model))
+    return replace(result, model=called(as_level_of(model, result.model)))
+
+
+def called(model: keras.Model) -> keras.Model:
+    """The same model after a call on symbols, without which `export(format="onnx")` refuses it."""
+    symbols = keras.tree.map_structure(
+        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype), model.input
+    )
+    model(symbols)
+    return model
 
 
 def as_level_of(model: keras.Model, plain: keras.Model) -> keras.Model:

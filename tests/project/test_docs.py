@@ -140,6 +140,19 @@ def test_the_guide_to_throttling_runs(capsys):
     assert capsys.readouterr().out in text
 
 
+@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")  # Keras' export
+def test_a_level_goes_to_onnx_as_the_guide_says(tmp_path, monkeypatch):
+    pytest.importorskip("tf2onnx", reason="tf2onnx is the extra 'onnx'")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is the extra 'onnx'")
+    monkeypatch.chdir(tmp_path)
+    model = tnn.models.VGG((8, 8, 1), 10, 4, filters=((8,), (8,)), dense_units=16)
+    x = np.random.default_rng(0).random((8, 8, 8, 1), "float32")
+    names = {"tnn": tnn, "onnxruntime": onnxruntime, "model": model, "x": x}
+    for code in re.findall(r"```python\n(.*?)```", (DOCS / "shipping.md").read_text(), re.DOTALL):
+        exec(code, names)
+    np.testing.assert_allclose(names["answers"], names["level"](x), atol=1e-5)
+
+
 def test_getting_started_is_right_at_each_step(tmp_path, monkeypatch, capsys):
     Image = pytest.importorskip("PIL.Image")
     monkeypatch.chdir(tmp_path)
@@ -159,7 +172,13 @@ def test_getting_started_is_right_at_each_step(tmp_path, monkeypatch, capsys):
         exec(code, names)
     to_the_bundle = "".join(codes[:3]).splitlines()
     assert len([line for line in to_the_bundle if line]) <= 25
+    assert names["plain"].evaluate(names["test"], verbose=0)[1] > 0.9
     assert all(row.metrics["accuracy"] > 0.9 for row in names["table"].rows)
+    pictures = [next(folder.iterdir()) for folder in sorted(Path("digits/test").iterdir())]
+    pixels = np.stack([np.asarray(Image.open(path))[..., None] for path in pictures])
+    for u in names["levels"]:  # a picture of each class, as it comes from the disk
+        right = names["dispatcher"](pixels, utilization=u).argmax(axis=-1) == np.arange(10)
+        assert right.mean() >= 0.9
     (steps,) = names["dispatcher"].bundle.preprocessing.values()
     assert steps.scale == (1.0,)  # the network normalises inside
     assert main(["run", "bundle", "photo.png", "--utilization=0.25"]) == 0

@@ -1,30 +1,23 @@
 """The wheel holds both packages, and no top-level `tflite` that would overwrite PyPI's."""
 
-import shutil
-import subprocess
-import sys
+import re
+import tarfile
 import zipfile
-from pathlib import Path
 
 import pytest
+import yaml
 
-ROOT = Path(__file__).parents[2]
+from packages import ROOT, build
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    # Built from a copy: leftovers of older builds stay out, and nothing is left in the checkout.
-    sources, folder = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("wheel")
-    for name in ("keras_tnn", "tflite"):
-        shutil.copytree(ROOT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.py", "pyproject.toml", "README.md"):
-        shutil.copy(ROOT / name, sources)
-    options = ["--no-deps", "--no-build-isolation", "--no-cache-dir", "-q", "-w", str(folder)]
-    command = [sys.executable, "-m", "pip", "wheel", *options, str(sources)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert result.returncode == 0, result.stderr
-    (path,) = folder.glob("*.whl")
-    with zipfile.ZipFile(path) as archive:
+def built(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture(scope="module")
+def wheel(built):
+    with zipfile.ZipFile(built[1]) as archive:
         yield archive
 
 
@@ -38,6 +31,49 @@ def test_holds_every_module(wheel):
     shipped = (ROOT / "tflite/tnn_tflite").rglob("*.py")
     expected |= {str(path.relative_to(ROOT / "tflite")) for path in shipped}
     assert {name for name in wheel.namelist() if name.endswith(".py")} == expected
+
+
+def test_type_checkers_read_our_annotations(wheel):
+    marks = {name for name in wheel.namelist() if name.endswith("py.typed")}
+    assert marks == {"keras_tnn/py.typed", "tnn_tflite/py.typed"}
+
+
+def test_the_sdist_can_be_tested_and_its_documents_read(built):
+    with tarfile.open(built[0]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for name in ("LICENSE", "CITATION.cff", "tests/conftest.py", "docs/idea.svg", "mkdocs.yml"):
+        assert name in names
+    assert {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py")} <= names
+
+
+def test_metadata(wheel):
+    lines = dist_info(wheel, "METADATA")
+    assert "Author: keras-tnn developers" in lines
+    assert "Requires-Python: >=3.11" in lines
+    assert "License-File: LICENSE" in lines
+    assert "Classifier: Typing :: Typed" in lines
+    assert next(line for line in lines if line.startswith("Keywords: keras,tflite,"))
+
+
+def test_the_changelog_begins_with_the_version_and_its_day(wheel):
+    (version,) = (x[9:] for x in dist_info(wheel, "METADATA") if x.startswith("Version: "))
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (\S+) \(\d{4}-\d\d-\d\d\)$", text, re.MULTILINE)[0] == version
+
+
+def test_the_install_lines_name_the_wheel(built):
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+    assert set(re.findall(r"keras_tnn-\S+?\.whl", pages)) == {built[1].name}
+
+
+def test_the_citation_names_the_five_papers():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)  # the format's demands
+    papers = {
+        f"{paper['authors'][0]['family-names']}{paper['year']}".lower()
+        for paper in citation["references"]
+    }
+    assert papers == {path.stem for path in (ROOT / "docs/papers").glob("*.md")}
 
 
 def dist_info(wheel, name):
@@ -61,6 +97,7 @@ def test_extras_and_command(wheel):
         "qat",
         "data",
         "plot",
+        "onnx",
         "docs",
         "detection",
         "dev",
