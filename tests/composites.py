@@ -132,6 +132,29 @@ class Tokens(Composite):
         return x + self.positions(self.numbers)
 
 
+@registered
+class Scores(Block):
+    """Returns more than features: scores that nobody asked for, and a constant."""
+
+    def call(self, x, training=None):
+        return super().call(x, training=training), None, 2 * ops.ones((self.filters,))
+
+
+@registered
+class Attends(Composite):
+    """Reads what stands beside the features; returns a constant itself."""
+
+    kind = Scores
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, **kwargs)
+        self.block = self.kind(filters, name="block")
+
+    def call(self, x, training=None):
+        x, scores, scale = self.block(x, training=training)
+        return (x * scale if scores is None else x), ops.ones((1, self.filters))
+
+
 # What cannot be opened.
 
 
@@ -198,6 +221,44 @@ class Reaches(Block):
         return super().call(x) * self.norm.gamma
 
 
+@registered
+class ScoresInTraining(Scores):
+    """Returns something else in training."""
+
+    def call(self, x, training=None):
+        x, _, scale = super().call(x, training=training)
+        return x, (x if training else None), scale
+
+
+@registered
+class AttendsInTraining(Attends):
+    """Holds a layer that returns more than tensors and cannot be opened."""
+
+    kind = ScoresInTraining
+
+    def call(self, x):
+        return super().call(x)[0]
+
+
+@registered
+class CountsSamples(Block):
+    """Returns a constant for each sample."""
+
+    def call(self, x):
+        return super().call(x), ops.ones((ops.shape(x)[0], 1))
+
+
+@registered
+class HoldsCounts(Attends):
+    """Reads a constant for each sample."""
+
+    kind = CountsSamples
+
+    def call(self, x):
+        x, ones = self.block(x)
+        return x * ones[:, None, None]
+
+
 OPEN = {"block": Block, "scaled": Scaled, "residual": Residual, "twice": Twice}
 CLOSED = {
     Branches: "does something else in training",
@@ -206,6 +267,7 @@ CLOSED = {
     WithLoss: "cannot be recorded",
     Noisy: "cannot be recorded",
     Reaches: "reads a weight",
+    AttendsInTraining: "gets more than tensors from 'block' inside, which does something else",
 }
 
 

@@ -17,7 +17,9 @@ import keras
 from keras import ops
 
 from keras_tnn.layers.parameter import Parameter
-from keras_tnn.surgery.batch import with_known_batch
+from keras_tnn.surgery.batch import counts_samples, with_known_batch
+from keras_tnn.surgery.beside import recorded_beside, tensors_of
+from keras_tnn.surgery.calls import is_tensor, tensors_in
 
 
 class Closed(Exception):
@@ -30,7 +32,8 @@ class Opened:
 
     Attributes:
         inputs: stand for the tensors among the call's arguments, in order.
-        outputs: what the layer returns, a tensor or a structure of them.
+        outputs: what the layer returns, a tensor or a structure of them; None and constants may
+            stand beside.
         operations: the layers and operations inside.
     """
 
@@ -53,7 +56,7 @@ class Opened:
     def model(self) -> Iterator[keras.Model]:
         """The model. Within it no two layers have one name."""
         with different_names(self.operations):
-            yield keras.Model(self.inputs, self.outputs)
+            yield keras.Model(self.inputs, list(tensors_in(self.outputs)))
 
 
 class Opening:
@@ -111,7 +114,7 @@ class Opening:
         inputs = list(fresh.values())
         check_plain(self.layer)
         try:
-            with self.weights_as_tensors(inputs[0]):
+            with self.weights_as_tensors(inputs[0]), recorded_beside(layers_held(self.layer)):
                 outputs = self.layer.call(*args, **kwargs)
             return self.opened(inputs, outputs)
         except Closed:
@@ -121,10 +124,12 @@ class Opening:
             raise Closed(f"cannot be recorded ({type(error).__name__}: {reason[:80]})") from error
 
     def opened(self, inputs: list, outputs) -> Opened:
-        if not all(isinstance(x, keras.KerasTensor) for x in keras.tree.flatten(outputs)):
-            raise Closed("returns something other than tensors")
+        outputs = keras.tree.map_structure(constant_or_symbolic, outputs)
+        tensors = list(tensors_in(outputs))
+        if not tensors:
+            raise Closed("returns no tensor that it makes of its inputs")
         with different_names(layers_held(self.layer)):
-            called = keras.Function(inputs, outputs).operations
+            called = keras.Function(inputs, tensors).operations
         inside = [one for one in called if not isinstance(one, keras.layers.InputLayer)]
         for operation in inside:
             if not isinstance(operation, keras.layers.Layer):  # it is of this trace alone
@@ -196,6 +201,20 @@ def as_the_layer_takes_it(layer, x):
     return ops.cast(x, layer.compute_dtype) if casts and x.dtype != layer.compute_dtype else x
 
 
+def constant_or_symbolic(x):
+    """One output of a layer: None, a symbolic tensor or a constant.
+
+    Raises:
+        Closed: if it is a constant with a row for each sample.
+    """
+    if x is None or is_tensor(x):
+        return x
+    constant = ops.convert_to_tensor(x)
+    if any(map(counts_samples, constant.shape)):
+        raise Closed("returns a constant of the size of the batch")
+    return constant
+
+
 def is_weight(x) -> bool:
     return isinstance(x, keras.Variable)
 
@@ -262,7 +281,8 @@ def signature(opened: Opened) -> tuple[list, bool]:
 
     Returns:
         Of each call the layer, or the kind and settings of an operation, and the arguments, with
-        numbers in place of tensors; and whether a layer inside is told that it trains or not.
+        numbers in place of tensors, and what it returns; and whether a layer inside is told that
+        it trains or not.
     """
     numbers: dict[int, int] = {}
     calls: list[tuple] = []
@@ -275,7 +295,7 @@ def signature(opened: Opened) -> tuple[list, bool]:
         return ops.convert_to_numpy(x).tobytes() if is_array else repr(x)
 
     def record(operation, *args, **kwargs):
-        output = operation(*args, **kwargs)
+        output, _ = tensors_of(operation, *args, **kwargs)
         told.append(kwargs.pop("training", None) not in (None, default_of_training(operation)))
         read = keras.tree.map_structure(plain, [args, kwargs])
         if isinstance(operation, keras.layers.Layer):
@@ -288,4 +308,5 @@ def signature(opened: Opened) -> tuple[list, bool]:
 
     with opened.model() as model:
         keras.models.clone_model(model, clone_function=lambda one: one, call_function=record)
-    return calls, any(told)
+    beside = [plain(x) for x in keras.tree.flatten(opened.outputs) if not is_tensor(x)]
+    return [*calls, ("returns", beside)], any(told)

@@ -7,11 +7,13 @@ import keras
 
 from keras_tnn.layers.parameter import Parameter
 from keras_tnn.surgery.batch import NeedsBatch, without_batch
+from keras_tnn.surgery.beside import tensors_of
 from keras_tnn.surgery.calls import (
     Call,
     Graph,
     carries_mask,
     features_in,
+    is_tensor,
     substitute,
     tensors_in,
     without_mask,
@@ -75,9 +77,12 @@ class Reader:
 
     def visit(self, operation, *args, **kwargs):
         """One call of the model. The clone holds it as one, as names in two models may be equal."""
-        output = operation(*args, **kwargs)
+        output, is_all = tensors_of(operation, *args, **kwargs)
         args, kwargs = substitute((args, kwargs), self.made_inside)
         made, closed_by = self.look_inside(operation, args, kwargs, output)
+        if made is None and not is_all:
+            because = f", which {closed_by}" if closed_by else ""
+            raise Closed(f"gets more than tensors from '{operation.name}' inside{because}")
         if made is None:
             self.calls.append(recorded(operation, args, kwargs, output, closed_by))
         else:
@@ -121,7 +126,22 @@ class Reader:
             ):
                 return None  # it is a layer of unknown kind, and not the operations in it
             inputs = tensors_in((args, kwargs))
-            return self.replay(graph, inputs, lambda call: in_layer(call, layer.name))
+            made = self.replay(graph, inputs, lambda call: in_layer(call, layer.name))
+        return self.with_constants(opened, made, layer, inputs[0])
+
+    def with_constants(self, opened: Opened, made: tuple, layer, anchor) -> tuple:
+        """What a layer returns: tensors it made, and constants as nodes; no None."""
+        made, outputs = iter(made), []
+        for x in keras.tree.flatten(opened.outputs):
+            if is_tensor(x):
+                outputs.append(next(made))
+            elif x is not None:
+                value = keras.Variable(x, trainable=False)
+                name = f"{layer.name}_constant"
+                node = Parameter.holding(value, name=name, trainable=False)
+                outputs.append(node(anchor))
+                self.calls.append(recorded(node, (anchor,), {}, outputs[-1], ""))
+        return tuple(outputs)
 
     def is_clear(self, call: Call, graph: Graph) -> bool:
         """Whether a call inside says more than the layer around it."""
@@ -174,9 +194,10 @@ def in_layer(call: Call, name: str) -> Call:
 
 def check_same_spec(opened: Opened, output):
     """Raises `Closed` if what is inside does not make tensors as the layer does."""
-    inner, outer = keras.tree.flatten(opened.outputs), keras.tree.flatten(output)
+    inner, outer = keras.tree.flatten(opened.outputs), tensors_in(output)
+    inner = [x for x in inner if x is not None]
     same = len(inner) == len(outer) and all(
-        one.dtype == other.dtype
+        keras.backend.standardize_dtype(one.dtype) == other.dtype
         and len(one.shape) == len(other.shape)
         and all(a == b for a, b in zip(one.shape, other.shape, strict=True) if a and b)
         for one, other in zip(inner, outer, strict=True)

@@ -10,8 +10,10 @@ from composites import (
     CLOSED,
     OPEN,
     Affine,
+    Attends,
     Block,
     Branches,
+    HoldsCounts,
     Residual,
     Scaled,
     Tokens,
@@ -99,6 +101,20 @@ def test_several_outputs_and_a_layer_inside_a_nested_model():
     x = layers.GlobalAveragePooling2D()(Block(8, name="last")(inner(outer)))
     plain = randomized(keras.Model(outer, layers.Dense(3)(x)))
     check_cut(plain, tnn.throttle(plain, num_groups=4, axes=("width",), strict=True), least=0.4)
+
+
+def test_what_layers_return_beside_tensors_is_handed_on():
+    image = keras.Input((8, 8, 3))
+    x, one = Attends(8, name="attends")(image)
+    x = layers.GlobalAveragePooling2D()(Block(8, name="last")(x * one))
+    plain = randomized(keras.Model(image, layers.Dense(3)(x)))
+    check_cut(plain, tnn.throttle(plain, num_groups=4, axes=("width",), strict=True), least=0.4)
+
+
+def test_a_constant_for_each_sample_is_not_a_constant():
+    said = r"'odd_block' \(CountsSamples\), which returns a constant of the size of the batch"
+    with pytest.warns(UserWarning, match=said):
+        tnn.throttle(network(Block(8), HoldsCounts(8, name="odd"), Block(8)), num_groups=4)
 
 
 def test_a_layer_of_operations_is_opened_if_all_of_them_are_followed():
