@@ -155,6 +155,61 @@ class Attends(Composite):
         return (x * scale if scores is None else x), ops.ones((1, self.filters))
 
 
+@registered
+class Near(layers.Layer):
+    """Adds products of queries and a weight to scores, as relative positions do."""
+
+    def build(self, shape, queries_shape):
+        size = (queries_shape[-1], shape[-1])
+        self.table = self.add_weight(shape=size, initializer="ones", name="table")
+
+    def call(self, scores, queries):
+        return scores + ops.einsum("bic,ck->bik", queries, self.table)
+
+
+@registered
+class Windows(Composite):
+    """Attention of two heads within 3x3 windows, the image padded to whole ones."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, **kwargs)
+        self.norm = layers.LayerNormalization(name="norm")
+        self.qkv = layers.Dense(3 * filters, name="qkv")
+        self.near = Near(name="near")
+        self.out = layers.Dense(filters, name="out")
+
+    def build(self, shape):
+        self.norm.build(shape)
+        self.qkv.build(shape)
+        self.near.build((None, 9, 9), (None, 9, self.filters // 2))
+        self.out.build(shape)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def call(self, x):
+        batch, height, width, channels = ops.shape(x)
+        down, right = -height % 3, -width % 3
+        padded = ops.pad(self.norm(x), ((0, 0), (0, down), (0, right), (0, 0)))
+        sizes = (batch, (height + down) // 3, 3, (width + right) // 3, 3, channels)
+        windows = ops.transpose(ops.reshape(padded, sizes), (0, 1, 3, 2, 4, 5))
+        windows = self.attend(ops.reshape(windows, (-1, 9, channels)))
+        windows = ops.reshape(windows, (-1, sizes[1], sizes[3], 3, 3, channels))
+        padded = ops.transpose(windows, (0, 1, 3, 2, 4, 5))
+        padded = ops.reshape(padded, (-1, height + down, width + right, channels))
+        return x + padded[:, :height, :width]
+
+    def attend(self, x):
+        batch, size, channels = ops.shape(x)
+        qkv = ops.reshape(self.qkv(x), (batch, size, 3, 2, channels // 2))
+        qkv = ops.transpose(qkv, (2, 0, 3, 1, 4))
+        queries, keys, values = ops.unstack(ops.reshape(qkv, (3, batch * 2, size, -1)))
+        scores = queries @ ops.transpose(keys, (0, 2, 1))
+        weights = ops.softmax(self.near(scores, queries))
+        x = ops.reshape(weights @ values, (batch, 2, size, channels // 2))
+        return self.out(ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (batch, size, channels)))
+
+
 # What cannot be opened.
 
 

@@ -19,7 +19,7 @@ from keras_tnn.surgery.calls import (
     without_mask,
 )
 from keras_tnn.surgery.composite import Closed, Opened, Opening
-from keras_tnn.surgery.registry import find, is_open_to_all, rule_of
+from keras_tnn.surgery.registry import find, is_open_to_all
 
 
 def read_graph(model: keras.Model, at_inference: bool = False, composites: bool = True) -> Graph:
@@ -145,12 +145,13 @@ class Reader:
 
     def is_clear(self, call: Call, graph: Graph) -> bool:
         """Whether a call inside says more than the layer around it."""
+        if find(type(call.operation))[0]:
+            return True
         if not self.at_inference:
-            return rule_of(call).followed
+            return False
         made_by = (graph.made_by.get(id(x)) for x in call.inputs)
         weights = [x.operation for x in made_by if x and isinstance(x.operation, Parameter)]
-        multiplies = any(len(one.shape) > 1 for one in weights)
-        return not multiplies or bool(find(type(call.operation))[0])
+        return not any(len(one.shape) > 1 for one in weights)
 
     def replay(self, inner: Graph, tensors: tuple, place: Callable[[Call], Call]) -> tuple:
         """Makes the calls of another graph on `tensors`; returns what it returns.

@@ -18,6 +18,7 @@ from composites import (
     Scaled,
     Tokens,
     Ways,
+    Windows,
     network,
 )
 from keras_tnn.layers import Parameter
@@ -132,6 +133,15 @@ def test_a_layer_may_ask_for_the_size_of_the_batch():
     several = np.concatenate([X, X, X])
     inputs = [several, np.ones(6, "float32")]
     np.testing.assert_allclose(outputs(model, inputs), outputs(plain, several), atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:No rule is known for the layers 'windows_:UserWarning")
+def test_windows_that_are_padded_inside():
+    plain = randomized(network(Windows(8, name="windows"), Block(8, name="last")))
+    assert {call.within for call in read_graph(plain).calls} >= {("windows", "windows_near")}
+    model = tnn.throttle(plain, num_groups=4, axes=("width",))
+    small = check_cut(plain, model, least=0.5)
+    assert small.get_layer("windows_out").units == small.get_layer("last_conv").filters == 4
 
 
 def test_a_weight_is_trained_as_the_weight_of_the_layer_is():
