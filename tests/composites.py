@@ -156,6 +156,36 @@ class Attends(Composite):
 
 
 @registered
+class Narrow(Block):
+    """Says what it returns to those who do not ask about training."""
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor((*x.shape[:-1], self.filters), x.dtype)
+
+
+@registered
+class Sizes(layers.Layer):
+    """Reads nothing of its input but the size."""
+
+    def call(self, x):
+        return ops.ones((1, 1, 1, x.shape[-1])) / x.shape[1]
+
+
+@registered
+class HoldsNarrow(Attends):
+    """Scales what a block makes by a constant that a layer makes."""
+
+    kind = Narrow
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, **kwargs)
+        self.sizes = Sizes(name="sizes")
+
+    def call(self, x, training=None):
+        return self.block(x, training=training) * self.sizes(x)
+
+
+@registered
 class Near(layers.Layer):
     """Adds products of queries and a weight to scores, as relative positions do."""
 
@@ -314,7 +344,13 @@ class HoldsCounts(Attends):
         return x * ones[:, None, None]
 
 
-OPEN = {"block": Block, "scaled": Scaled, "residual": Residual, "twice": Twice}
+OPEN = {
+    "block": Block,
+    "scaled": Scaled,
+    "residual": Residual,
+    "twice": Twice,
+    "narrow": HoldsNarrow,
+}
 CLOSED = {
     Branches: "does something else in training",
     Tells: "says itself whether the layers inside train",

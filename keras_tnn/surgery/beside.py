@@ -23,7 +23,7 @@ def tensors_of(operation, *args, **kwargs) -> tuple[Any, bool]:
     """
     try:
         return operation(*args, **kwargs), True
-    except ValueError:
+    except (ValueError, TypeError):
         if not isinstance(operation, keras.layers.Layer):
             raise
     with recorded_beside([operation]):
@@ -50,7 +50,10 @@ def recording(cls: type) -> type:
 
     class Recording(cls):
         def symbolic_call(self, *args, **kwargs):
-            outputs = super().symbolic_call(*args, **kwargs)
+            try:
+                outputs = super().symbolic_call(*args, **kwargs)
+            except TypeError:  # its own `compute_output_spec` takes less than its `call`
+                outputs = keras.layers.Layer.compute_output_spec(self, *args, **kwargs)
             if all(map(is_tensor, keras.tree.flatten(outputs))):
                 return outputs
             vars(self)["returned"] = outputs
