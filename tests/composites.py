@@ -240,6 +240,23 @@ class Windows(Composite):
         return self.out(ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (batch, size, channels)))
 
 
+@registered
+class Frames(Composite):
+    """Reads each position over two frames, which are rows of a sample."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, **kwargs)
+        # It says nothing of how many positions it makes.
+        self.dense = layers.EinsumDense("bac,cd->bad", (None, filters), name="dense")
+
+    def call(self, x):
+        height, width, channels = x.shape[1:]
+        x = ops.reshape(x, (-1, 2, height * width, channels))
+        x = ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, 2, channels))
+        x = ops.reshape(self.dense(x), (-1, height * width, 2, self.filters))
+        return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, height, width, self.filters))
+
+
 # What cannot be opened.
 
 

@@ -8,7 +8,7 @@ layer (branches of Python on `training`, states, losses), leaves it closed, with
 import inspect
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ import keras
 from keras import ops
 
 from keras_tnn.layers.parameter import Parameter
-from keras_tnn.surgery.batch import counts_samples, with_known_batch
+from keras_tnn.surgery.batch import PARTS, counts_samples, with_known_batch
 from keras_tnn.surgery.beside import recorded_beside, tensors_of
 from keras_tnn.surgery.calls import is_tensor, tensors_in
 
@@ -99,12 +99,21 @@ class Opening:
 
     def trace(self, training: bool | None) -> Opened:
         """Records the calls inside, `training` given if `call` takes it."""
+        try:
+            return self.record(training)
+        except Closed as reason:
+            with suppress(Closed):  # its rows may be parts of samples, to be put together
+                return self.record(training, parts=PARTS)
+            raise reason
+
+    def record(self, training: bool | None, parts: int = 1) -> Opened:
+        """As above, with a batch that so many parts divide."""
         fresh = {}
 
         def stand_in(x):
             if not isinstance(x, keras.KerasTensor):
                 return x
-            made = keras.Input(batch_shape=with_known_batch(x.shape), dtype=x.dtype)
+            made = keras.Input(batch_shape=with_known_batch(x.shape, parts), dtype=x.dtype)
             fresh[id(made)] = made
             return as_the_layer_takes_it(self.layer, made)
 

@@ -20,6 +20,7 @@ from keras_tnn.surgery.calls import (
 )
 from keras_tnn.surgery.composite import Closed, Opened, Opening
 from keras_tnn.surgery.registry import find, is_open_to_all
+from keras_tnn.surgery.sizes import with_known_sizes
 
 
 def read_graph(model: keras.Model, at_inference: bool = False, composites: bool = True) -> Graph:
@@ -78,16 +79,21 @@ class Reader:
     def visit(self, operation, *args, **kwargs):
         """One call of the model. The clone holds it as one, as names in two models may be equal."""
         output, is_all = tensors_of(operation, *args, **kwargs)
+        read = tensors_in((args, kwargs))
         args, kwargs = substitute((args, kwargs), self.made_inside)
         made, closed_by = self.look_inside(operation, args, kwargs, output)
         if made is None and not is_all:
             because = f", which {closed_by}" if closed_by else ""
             raise Closed(f"gets more than tensors from '{operation.name}' inside{because}")
         if made is None:
-            self.calls.append(recorded(operation, args, kwargs, output, closed_by))
-        else:
-            pairs = zip(tensors_in(output), made, strict=True)
-            self.made_inside |= {id(outer): inner for outer, inner in pairs}
+            pairs = zip(read, tensors_in((args, kwargs)), strict=True)
+            same = all(outer.shape == inner.shape for outer, inner in pairs)
+            known = output if same else operation(*args, **kwargs)
+            known = with_known_sizes(operation, args, known)
+            made = tensors_in(known)
+            self.calls.append(recorded(operation, args, kwargs, known, closed_by))
+        pairs = zip(tensors_in(output), made, strict=True)
+        self.made_inside |= {id(outer): inner for outer, inner in pairs if inner is not outer}
         return output
 
     def look_inside(self, operation, args, kwargs, output) -> tuple:
@@ -164,7 +170,7 @@ class Reader:
         tensor_of = {id(own): given for own, given in zip(inner.inputs, tensors, strict=True)}
         for call in inner.calls:
             args, kwargs = substitute((call.args, call.kwargs), tensor_of)
-            output = call.operation(*args, **kwargs)
+            output = with_known_sizes(call.operation, args, call.operation(*args, **kwargs))
             made = zip(call.outputs, tensors_in(output), strict=True)
             tensor_of |= {id(old): new for old, new in made}
             inputs = features_in(call.operation, args, kwargs)

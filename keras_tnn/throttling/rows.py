@@ -9,6 +9,7 @@ import math
 import keras
 
 from keras_tnn.surgery.calls import Call, Graph, is_tensor, tensors_in
+from keras_tnn.surgery.registry import find
 
 SAMPLES = 7919  # a batch that is told from any other size
 ELSEWHERE = -1  # the samples are known to lie along another axis than the first
@@ -44,7 +45,9 @@ def place_after(call: Call, before: Place | None) -> Place | None:
     if before is None:
         return None
     if isinstance(call.operation, keras.layers.Layer):
-        return before if before[0] == 0 else None
+        # One of unknown kind works on samples; rows of them it may join or part.
+        keeps_rows = before[1] == 1 or find(type(call.operation))[0]
+        return before if before[0] == 0 and keeps_rows else None
     axis, rows = before
 
     def with_batch(x):

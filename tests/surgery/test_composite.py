@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import keras_tnn as tnn
 from composites import (
@@ -13,6 +13,7 @@ from composites import (
     Attends,
     Block,
     Branches,
+    Frames,
     HoldsCounts,
     Residual,
     Scaled,
@@ -133,6 +134,18 @@ def test_a_layer_may_ask_for_the_size_of_the_batch():
     several = np.concatenate([X, X, X])
     inputs = [several, np.ones(6, "float32")]
     np.testing.assert_allclose(outputs(model, inputs), outputs(plain, several), atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:No rule is known for the layers 'frames_:UserWarning")
+def test_frames_that_are_rows_of_a_sample():
+    image = keras.Input((8, 8, 3))
+    x = ops.reshape(image, (-1, 4, 8, 3))  # two halves of an image
+    x = Frames(8, name="frames")(Block(8, name="first")(x))
+    x = ops.reshape(Block(8, name="last")(x), (-1, 8, 8, 8))
+    plain = randomized(keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling2D()(x))))
+    model = tnn.throttle(plain, num_groups=4, axes=("width",))
+    small = check_cut(plain, model, least=0.7)
+    assert small.get_layer("last_conv").filters == 4
 
 
 @pytest.mark.filterwarnings("ignore:No rule is known for the layers 'windows_:UserWarning")

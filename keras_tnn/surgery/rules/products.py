@@ -4,8 +4,6 @@ The MACs are the size of the output times the size of what is summed over. A pro
 nothing is summed is elementwise and counts zero.
 """
 
-import string
-
 from keras import layers
 
 from keras_tnn.surgery.arguments import product, shape_of
@@ -13,6 +11,7 @@ from keras_tnn.surgery.calls import Call, is_tensor
 from keras_tnn.surgery.macs import unknown_macs
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Counted
+from keras_tnn.surgery.sizes import spelled
 
 
 def operands(call: Call) -> list:
@@ -80,9 +79,3 @@ def einsum_macs(call: Call, equation: str, shapes: list[tuple]) -> int:
             sizes[letter] = size if sizes.get(letter, 1) == 1 else sizes[letter]
     summed = [letter for letter in sizes if letter.isalpha() and letter not in output]
     return product(call, tuple(sizes.values())) if summed else 0
-
-
-def spelled(subscripts: str, rank: int) -> str:
-    """Subscripts with a digit for each axis behind an ellipsis: `"...a"` of rank 3 is `"10a"`."""
-    hidden = rank - len(subscripts.replace("...", ""))
-    return subscripts.replace("...", string.digits[:hidden][::-1])
