@@ -77,6 +77,20 @@ class Residual(Composite):
 
 
 @registered
+class Stack(Composite):
+    """Four residual blocks."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, **kwargs)
+        self.blocks = [Residual(filters, name=f"{number}") for number in range(4)]
+
+    def call(self, x, training=None):
+        for block in self.blocks:
+            x = block(x, training=training)
+        return x
+
+
+@registered
 class Twice(Composite):
     """One layer called twice, and two layers of one name."""
 
