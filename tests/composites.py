@@ -271,6 +271,61 @@ class Frames(Composite):
         return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, height, width, self.filters))
 
 
+@registered
+class Attending(Composite):
+    """Attention whose layers see the mask that the tokens carry."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, **kwargs)
+        self.supports_masking = True
+        self.norm = layers.LayerNormalization(name="norm")
+        self.attention = layers.MultiHeadAttention(2, filters // 2, name="attention")
+        self.dense = layers.Dense(filters, "relu", name="dense")
+        self.out = layers.Dense(filters, name="out")
+
+    def build(self, shape):
+        self.norm.build(shape)
+        self.attention.build(shape, shape)
+        self.dense.build(shape)
+        self.out.build(shape)
+
+    def call(self, x):
+        y = self.norm(x)
+        x = x + self.attention(y, y)
+        return x + self.out(self.dense(x))
+
+
+@registered
+class AttendingTo(Attending):
+    """The same, with the mask as an argument that it computes with."""
+
+    def call(self, x, mask=None):
+        y = self.norm(x)
+        seen = None if mask is None else mask[:, None]
+        x = x + self.attention(y, y, attention_mask=seen)
+        return x + self.out(self.dense(x))
+
+
+@registered
+class Embedded(Composite):
+    """Makes a mask."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, **kwargs)
+        self.table = layers.Embedding(20, filters, mask_zero=True, name="table")
+        self.dense = layers.Dense(filters, name="dense")
+
+    def build(self, shape):
+        self.table.build(shape)
+        self.dense.build((*shape, self.filters))
+
+    def call(self, tokens):
+        return self.dense(self.table(tokens))
+
+    def compute_mask(self, tokens, previous_mask=None):
+        return self.table.compute_mask(tokens)
+
+
 # What cannot be opened.
 
 

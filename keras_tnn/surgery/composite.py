@@ -19,7 +19,7 @@ from keras import ops
 from keras_tnn.layers.parameter import Parameter
 from keras_tnn.surgery.batch import PARTS, counts_samples, with_known_batch
 from keras_tnn.surgery.beside import recorded_beside, tensors_of
-from keras_tnn.surgery.calls import is_tensor, tensors_in
+from keras_tnn.surgery.calls import is_tensor, mask_of, tensors_in
 
 
 class Closed(Exception):
@@ -31,7 +31,8 @@ class Opened:
     """A call of a layer as a model.
 
     Attributes:
-        inputs: stand for the tensors among the call's arguments, in order.
+        inputs: stand for the tensors among the call's arguments, in order, and behind them for
+            the masks that these carry.
         outputs: what the layer returns, a tensor or a structure of them; None and constants may
             stand beside.
         operations: the layers and operations inside.
@@ -72,7 +73,8 @@ class Opening:
     def __init__(self, layer, args: tuple, kwargs: dict, name: str, parameters: dict):
         self.layer, self.args, self.name, self.parameters = layer, args, name, parameters
         self.kwargs = {key: value for key, value in kwargs.items() if key != "training"}
-        self.knows_training = "training" in inspect.signature(layer.call).parameters
+        self.parameters_of_call = inspect.signature(layer.call).parameters
+        self.knows_training = "training" in self.parameters_of_call
         if kwargs.get("training"):
             raise Closed("is called with training=True")
 
@@ -108,29 +110,44 @@ class Opening:
 
     def record(self, training: bool | None, parts: int = 1) -> Opened:
         """As above, with a batch that so many parts divide."""
-        fresh = {}
+        inputs: list[keras.KerasTensor] = []
+        carried: list[keras.KerasTensor] = []
+
+        def fresh(x):
+            return keras.Input(batch_shape=with_known_batch(x.shape, parts), dtype=x.dtype)
 
         def stand_in(x):
-            if not isinstance(x, keras.KerasTensor):
+            if not is_tensor(x):
                 return x
-            made = keras.Input(batch_shape=with_known_batch(x.shape, parts), dtype=x.dtype)
-            fresh[id(made)] = made
-            return as_the_layer_takes_it(self.layer, made)
+            inputs.append(fresh(x))
+            made = as_the_layer_takes_it(self.layer, inputs[-1])
+            if (mask := mask_of(x)) is None:
+                return made
+            carried.append(fresh(mask))
+            return Carrying()(made, carried[-1])
 
         args, kwargs = keras.tree.map_structure(stand_in, (self.args, self.kwargs))
+        self.give_masks(kwargs, inputs, carried)
         if self.knows_training:
             kwargs["training"] = training
-        inputs = list(fresh.values())
         check_plain(self.layer)
         try:
             with self.weights_as_tensors(inputs[0]), recorded_beside(layers_held(self.layer)):
                 outputs = self.layer.call(*args, **kwargs)
-            return self.opened(inputs, outputs)
+            return self.opened([*inputs, *carried], outputs)
         except Closed:
             raise
         except Exception as error:  # whatever a `call` may say to a tensor without values
             reason = str(error).strip().split("\n")[0]
             raise Closed(f"cannot be recorded ({type(error).__name__}: {reason[:80]})") from error
+
+    def give_masks(self, kwargs: dict, inputs: list, carried: list):
+        """Adds the mask that Keras gives to `call` where nobody else does."""
+        names = self.parameters_of_call
+        if carried and "mask" in names and len(inputs) == 1:
+            kwargs["mask"] = carried[0]
+        elif carried and any(f"{name}_mask" in names for name in names):
+            raise Closed("gets masks of several tensors")
 
     def opened(self, inputs: list, outputs) -> Opened:
         outputs = keras.tree.map_structure(constant_or_symbolic, outputs)
@@ -194,6 +211,24 @@ class Opening:
                 trainable=variable.trainable,
             )
         return self.parameters[id(value)]
+
+
+class Carrying(keras.layers.Layer):
+    """Its input, with which Keras hands a mask on."""
+
+    def __init__(self):
+        super().__init__()
+        self.supports_masking = True
+
+    def call(self, x, carried):
+        return x
+
+    def compute_mask(self, x, previous_mask):
+        return self.carried
+
+    def __call__(self, x, carried):
+        self.carried = carried
+        return super().__call__(x, carried)
 
 
 def check_plain(layer):

@@ -1,5 +1,6 @@
 """Reads a functional model as a list of calls, in the order in which they run."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from keras_tnn.surgery.calls import (
     tensors_in,
     without_mask,
 )
-from keras_tnn.surgery.composite import Closed, Opened, Opening
+from keras_tnn.surgery.composite import Carrying, Closed, Opened, Opening
 from keras_tnn.surgery.registry import find, is_open_to_all
 from keras_tnn.surgery.sizes import with_known_sizes
 
@@ -112,8 +113,6 @@ class Reader:
             return None, str(reason)
 
     def replay_layer(self, layer, args, kwargs, output) -> tuple | None:
-        if carries_mask((args, kwargs)) or tensors_in(kwargs.get("mask")):
-            raise Closed("reads a mask")
         opening = Opening(layer, args, kwargs, layer.name, self.parameters)
         opened = opening.at_inference() if self.at_inference else opening.at_any_time()
         if opened.hands_on:
@@ -132,6 +131,7 @@ class Reader:
             ):
                 return None  # it is a layer of unknown kind, and not the operations in it
             inputs = tensors_in((args, kwargs))
+            check_no_masks(graph, graph.inputs[len(inputs) :])
             made = self.replay(graph, inputs, lambda call: in_layer(call, layer.name))
         return self.with_constants(opened, made, layer, inputs[0])
 
@@ -164,12 +164,17 @@ class Reader:
 
         Args:
             inner: the graph.
-            tensors: in place of its inputs.
+            tensors: in place of its inputs. Masks that they carry stand behind in the graph: Keras
+                hands them on again.
             place: says of a call where it stands.
         """
-        tensor_of = {id(own): given for own, given in zip(inner.inputs, tensors, strict=True)}
+        given = itertools.zip_longest(inner.inputs, tensors)
+        tensor_of = {id(own): tensor for own, tensor in given}
         for call in inner.calls:
             args, kwargs = substitute((call.args, call.kwargs), tensor_of)
+            if isinstance(call.operation, Carrying):
+                tensor_of[id(call.output)] = args[0]
+                continue
             output = with_known_sizes(call.operation, args, call.operation(*args, **kwargs))
             made = zip(call.outputs, tensors_in(output), strict=True)
             tensor_of |= {id(old): new for old, new in made}
@@ -219,6 +224,20 @@ def check_no_weights(graph: Graph):
         for x in keras.tree.flatten((call.args, call.kwargs)):
             if isinstance(x, keras.Variable):
                 raise Closed(f"reads a weight of a layer inside past that layer, '{x.path}'")
+
+
+def check_no_masks(graph: Graph, masks: tuple):
+    """Raises `Closed` if a call inside computes with one of the masks that tensors carry.
+
+    Where Keras wrote one as an argument of a layer, such as `value_mask`, it will do so again.
+    """
+    carried = {id(x) for x in masks}
+    for call in graph.calls:
+        by_keras = {name for name in call.kwargs if name == "mask" or name.endswith("_mask")}
+        others = [value for name, value in call.kwargs.items() if name not in by_keras]
+        read = {id(x) for x in tensors_in((call.args, others))}
+        if read & carried and not isinstance(call.operation, Carrying):
+            raise Closed("computes with a mask that is not among its arguments")
 
 
 def as_functional(model: keras.Model) -> keras.Model:

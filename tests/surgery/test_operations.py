@@ -208,3 +208,23 @@ def test_a_sum_keeps_its_shape_where_the_larger_term_is_closed():
 def test_channels_that_leave_the_last_axis_are_said_to_stay_whole(between):
     with pytest.raises(ValueError, match="No rule is known for the layers"):
         tnn.throttle(network(between), num_groups=4, strict=True)
+
+
+@keras.saving.register_keras_serializable("test_operations")
+def quick_gelu(x):
+    return x * ops.sigmoid(1.702 * x)
+
+
+@keras.saving.register_keras_serializable("test_operations")
+def shares(x):
+    return x / ops.sum(x, axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize("function", [quick_gelu, shares])
+def test_a_function_of_ones_own_is_an_activation_if_it_takes_each_entry_by_itself(function):
+    conv = layers.Conv2D(16, 3, activation="relu", name="mixes")
+    model = network(lambda x: conv(layers.Activation(function)(1 + x)))
+    small = tnn.materialize(tnn.throttle(model, num_groups=4, axes=("width",)), 0.5)
+    assert small.get_layer("before").filters == (8 if function is quick_gelu else 16)
+    if function is quick_gelu:
+        assert_exact(model)
