@@ -228,3 +228,14 @@ def test_a_function_of_ones_own_is_an_activation_if_it_takes_each_entry_by_itsel
     assert small.get_layer("before").filters == (8 if function is quick_gelu else 16)
     if function is quick_gelu:
         assert_exact(model)
+
+
+def test_attention_of_heads_that_are_written_out():
+    def attend(x):
+        qkv = ops.reshape(layers.Conv2D(24, 1, name="qkv")(x), (-1, 64, 2, 12))
+        query, key, value = ops.split(qkv, 3, axis=-1)
+        x = ops.dot_product_attention(query + 1, key, value)
+        return layers.Conv2D(8, 1)(ops.reshape(x, (-1, 8, 8, 8)))
+
+    small = assert_exact(network(attend))
+    assert small.get_layer("qkv").filters == 12
