@@ -205,13 +205,16 @@ def in_layer(call: Call, name: str) -> Call:
 
 
 def check_same_spec(opened: Opened, output):
-    """Raises `Closed` if what is inside does not make tensors as the layer does."""
-    inner, outer = keras.tree.flatten(opened.outputs), tensors_in(output)
-    inner = [x for x in inner if x is not None]
+    """Raises `Closed` if what is inside makes other tensors than the layer says.
+
+    Of sizes other than that of the channels what `call` makes is the truth, as it runs.
+    """
+    inner = [x for x in keras.tree.flatten(opened.outputs) if x is not None]
+    outer = tensors_in(output)
     same = len(inner) == len(outer) and all(
         keras.backend.standardize_dtype(one.dtype) == other.dtype
         and len(one.shape) == len(other.shape)
-        and all(a == b for a, b in zip(one.shape, other.shape, strict=True) if a and b)
+        and all(a == b for a, b in zip(one.shape[-1:], other.shape[-1:], strict=True) if a and b)
         for one, other in zip(inner, outer, strict=True)
     )
     if not same:

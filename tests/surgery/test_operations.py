@@ -239,3 +239,19 @@ def test_attention_of_heads_that_are_written_out():
 
     small = assert_exact(network(attend))
     assert small.get_layer("qkv").filters == 12
+
+
+def test_attention_that_is_written_as_einsum():
+    def attend(x):
+        x = ops.reshape(x, (-1, 64, 16))
+        query, key, value = (
+            layers.EinsumDense("btc,chd->bthd", (None, 2, 8), bias_axes="hd", name=name)(x)
+            for name in ("query", "key", "value")
+        )
+        weights = ops.softmax(ops.einsum("bqhd,bkhd->bhqk", query / 2, key))
+        x = ops.einsum("bhqk,bkhd->bqhd", weights, value)
+        x = layers.EinsumDense("bthd,hdo->bto", (None, 8), bias_axes="o")(x)
+        return ops.reshape(x, (-1, 8, 8, 8))
+
+    small = assert_exact(network(attend))
+    assert [small.get_layer(x).kernel.shape for x in ("query", "value")] == [(8, 2, 4)] * 2

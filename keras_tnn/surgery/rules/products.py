@@ -4,13 +4,15 @@ The MACs are the size of the output times the size of what is summed over. A pro
 nothing is summed is elementwise and counts zero.
 """
 
-from keras import layers
+import numpy as np
 
 from keras_tnn.surgery.arguments import product, shape_of
-from keras_tnn.surgery.calls import Call, is_tensor
+from keras_tnn.surgery.calls import Call, is_tensor, width
+from keras_tnn.surgery.channels import Channels
 from keras_tnn.surgery.macs import unknown_macs
 from keras_tnn.surgery.registry import rule
-from keras_tnn.surgery.rule import Counted
+from keras_tnn.surgery.rule import Counted, Kept, Rule
+from keras_tnn.surgery.rules.attention import nonzero
 from keras_tnn.surgery.sizes import spelled
 
 
@@ -54,14 +56,82 @@ class EinsumRule(Counted):
         return einsum_macs(call, call.operation.subscripts, shapes)
 
 
-@rule(layers.EinsumDense)
-class EinsumDenseRule(Counted):
-    """Of the input and a kernel."""
+def spelled_out(equation: str, ranks: list[int], made: int) -> tuple[str, str, str]:
+    """Of an equation of two operands: their subscripts, spelled out, and those of the output."""
+    inputs, _, output = equation.replace(" ", "").partition("->")
+    one, other = (spelled(x, rank) for x, rank in zip(inputs.split(","), ranks, strict=True))
+    return one, other, spelled(output, made)
 
-    def macs(self, call):
-        layer = call.operation
-        shapes = [(1, *call.inputs[0].shape[1:]), tuple(layer.kernel.shape)]
-        return einsum_macs(call, layer.equation, shapes)
+
+class FollowedProduct(Rule):
+    """A product of two tensors: what is asked for the channels is on their last axes."""
+
+    def subscripts(self, call) -> tuple[str, str, str]:
+        ranks = [len(x.shape) for x in call.inputs]
+        return spelled_out(call.operation.subscripts, ranks, len(call.output.shape))
+
+    def terms(self, call):
+        return [EinsumRule().macs(call)]
+
+    def are_tensors(self, call) -> bool:
+        operands = [*call.args, *call.kwargs.values()]
+        return len(operands) == len(call.inputs) == 2 and "->" in call.operation.subscripts
+
+    def backward(self, call, inputs, needed):
+        return list(self.keep(call, inputs, needed).reads)
+
+
+@rule("Einsum")
+class Met(FollowedProduct):
+    """Channels of both are summed over, as where queries meet keys: "bqhd,bkhd->bhqk"."""
+
+    def applies(self, call):
+        if not self.are_tensors(call):
+            return False
+        one, other, made = self.subscripts(call)
+        return one[-1] == other[-1] and one[-1] not in made
+
+    def importance(self, call):
+        """No weights read the channels, so none is heavier than another."""
+        return [np.zeros(width(x)) for x in call.inputs]
+
+    def tie(self, call, inputs, ties):
+        ties.tie(*inputs)
+        ties.mixed.append(call)
+        return ties.pinned(width(call.output))
+
+    def keep(self, call, inputs, wanted):
+        met = np.all([nonzero(x) for x in inputs], axis=0)
+        return Kept((met, met), np.ones(len(wanted), bool))
+
+    def axes(self, call, kept):
+        return [kept.reads[:1]]
+
+
+@rule("Einsum")
+class Weighted(FollowedProduct):
+    """Channels of the second are weighed by the first, as values are: "bhqk,bkhd->bqhd"."""
+
+    def applies(self, call):
+        if not self.are_tensors(call):
+            return False
+        one, other, made = self.subscripts(call)
+        return made[-1] == other[-1] and other[-1] not in one
+
+    def tie(self, call, inputs, ties):
+        weights, values = inputs
+        ties.pin(weights)
+        return values
+
+    def forward(self, call, inputs):
+        varies = nonzero(inputs[1])  # what the weights add up to is not known
+        return Channels(varies, np.zeros(len(varies)))
+
+    def keep(self, call, inputs, wanted):
+        return Kept((np.ones(inputs[0].size, bool), wanted), wanted)
+
+    def axes(self, call, kept):
+        return [(kept.makes,)]
 
 
 def einsum_macs(call: Call, equation: str, shapes: list[tuple]) -> int:
