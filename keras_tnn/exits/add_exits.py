@@ -10,7 +10,7 @@ from keras_tnn.exits.exits_model import ExitsModel, GatedExitsModel, ThrottledEx
 from keras_tnn.exits.heads import BranchHead, last_map, with_head
 from keras_tnn.exits.places import default_places, named_places
 from keras_tnn.surgery.calls import Graph, substitute, tensors_in
-from keras_tnn.surgery.copied import copied
+from keras_tnn.surgery.copied_graph import copied_graph
 from keras_tnn.surgery.graph import read_graph
 from keras_tnn.utilization import has_dial
 
@@ -123,7 +123,7 @@ def graph_with_places(model: keras.Model, at: Sequence[str] | None) -> Graph:
     inside = read_graph(model)
     if len(inside.calls) == len(graph.calls):  # nothing is built from layers
         return graph
-    inside = copied(inside)
+    inside = copied_graph(inside)
     return with_bare_structures(inside)
 
 

@@ -19,7 +19,8 @@ from keras_tnn.surgery.calls import (
     tensors_in,
     without_mask,
 )
-from keras_tnn.surgery.composite import Carrying, Closed, Opened, Opening
+from keras_tnn.surgery.composite import Carrying, Opening
+from keras_tnn.surgery.opened import Closed, Opened
 from keras_tnn.surgery.registry import find, is_open_to_all
 from keras_tnn.surgery.sizes import with_known_sizes
 

@@ -9,7 +9,7 @@ from keras_tnn.surgery.calls import Graph, features_in, substitute, tensors_in
 from keras_tnn.surgery.slices import copy_all
 
 
-def copied(graph: Graph) -> Graph:
+def copied_graph(graph: Graph) -> Graph:
     """The calls of a graph with copies of its layers, of which models can be made.
 
     Layers inside layers may have equal names, and keep them there: the copies have the names of
