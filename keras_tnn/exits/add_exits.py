@@ -10,6 +10,7 @@ from keras_tnn.exits.exits_model import ExitsModel, GatedExitsModel, ThrottledEx
 from keras_tnn.exits.heads import BranchHead, last_map, with_head
 from keras_tnn.exits.places import default_places, named_places
 from keras_tnn.surgery.calls import Graph, substitute, tensors_in
+from keras_tnn.surgery.copied_graph import copied_graph
 from keras_tnn.surgery.graph import read_graph
 from keras_tnn.utilization import has_dial
 
@@ -25,12 +26,14 @@ def add_exits(
 
     The result has the model's layers, with their weights and not copies of them, and its output
     as the last exit: what that answers does not change by adding exits. Training goes on with the
-    same layers, "end to end" in the paper. A `keras_tnn.ThrottledModel` keeps its dial: u and the
-    exit together are an operating point.
+    same layers, "end to end" in the paper. Only where exits stand inside layers that are built
+    from layers, such as the encoder of a transformer, it has copies of all layers, side by side.
+    A `keras_tnn.ThrottledModel` keeps its dial: u and the exit together are an operating point.
 
     Args:
         model: built functional or sequential model with one output, plain or throttled.
-        at: names of layers whose outputs get an exit. By default exits stand at 1/4 and 3/4 of
+        at: names of layers whose outputs get an exit; one inside a layer is called as that layer,
+            an underscore, and its own name. By default exits stand at 1/4 and 3/4 of
             each stage, a run of blocks whose feature maps have one resolution (IV-A).
         head: a function of `(features, name)` that returns the exit's output, a tensor of the
             shape of the model's, from the features where it stands; `name` is free for its last
@@ -63,7 +66,7 @@ def add_exits(
     >>> model.exit_costs()  # MACs up to each exit, with its head
     {'exit1': 53152, 'exit2': 81312, 'predictions': 109472}
     """
-    graph = sharing_graph(model)
+    graph = graph_with_places(model, at)
     places = default_places(graph, model.name) if at is None else named_places(graph, at, model)
     head = head or BranchHead(graph, last_map(graph))
     taken = {call.name for call in graph.calls} | {x.name for x in graph.inputs}
@@ -111,6 +114,19 @@ def free_name(name: str, taken: set[str]) -> str:
     return name
 
 
+def graph_with_places(model: keras.Model, at: Sequence[str] | None) -> Graph:
+    """The model's calls, with the very same layers; if places lie inside layers, of copies."""
+    graph = sharing_graph(model)
+    names = [at] if isinstance(at, str) else at
+    if names is not None and {call.name for call in graph.calls}.issuperset(names):
+        return graph
+    inside = read_graph(model)
+    if len(inside.calls) == len(graph.calls):  # nothing is built from layers
+        return graph
+    inside = copied_graph(inside)
+    return with_bare_structures(inside)
+
+
 def sharing_graph(model: keras.Model) -> Graph:
     """The model's calls once more, with the very same layers, those of nested models in line.
 
@@ -128,12 +144,16 @@ def sharing_graph(model: keras.Model) -> Graph:
             "Invalid value for `model`. Expected a model with one output. "
             f"Received: '{model.name}' with the outputs {model.output_names}"
         )
-    graph = replace(
-        graph, outputs=unwrapped(graph.outputs), input_structure=unwrapped(graph.input_structure)
-    )
+    graph = with_bare_structures(graph)
     if any(isinstance(layer, keras.Model) for layer in model.layers):
         return with_models_opened(graph)
     return graph
+
+
+def with_bare_structures(graph: Graph) -> Graph:
+    """One input or output alone is no list."""
+    structures = {name: unwrapped(getattr(graph, name)) for name in ("outputs", "input_structure")}
+    return replace(graph, **structures)
 
 
 def unwrapped(structure):

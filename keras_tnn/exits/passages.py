@@ -1,12 +1,14 @@
 """The tensors that everything passes through, and the blocks between them.
 
 An exit reads best where nothing goes past it: there it sees all that later layers see. Gates and
-utilization are no way past: they carry decisions, not data.
+utilization are no way past: they carry decisions, not data. Nor are weights, which a layer reads
+beside its input.
 """
 
 from dataclasses import dataclass
 
 from keras_tnn.gates import Gate
+from keras_tnn.layers import Parameter
 from keras_tnn.surgery.calls import Call, Graph, tensors_in
 from keras_tnn.surgery.macs import macs_of_call
 
@@ -31,10 +33,10 @@ class Block:
 
 
 def decisions(graph: Graph) -> set[int]:
-    """The tensors, by `id`, that come from utilization or from gates alone."""
+    """The tensors, by `id`, that come from utilization or from gates alone, or are weights."""
     found = {id(x) for x in graph.inputs if x.name == "utilization"}
     for call in graph.calls:
-        if isinstance(call.operation, Gate) or found.issuperset(map(id, call.sources)):
+        if isinstance(call.operation, (Gate, Parameter)) or found.issuperset(map(id, call.sources)):
             found.update(map(id, call.outputs))
     return found
 

@@ -53,6 +53,8 @@ def at_depths(stage: list[Block]) -> list[Block]:
 def named_places(graph: Graph, names: Sequence[str], model: keras.Model) -> list:
     """What layers of these names make, in order of depth; of a shared layer its last call.
 
+    What a layer or model makes that holds others is what the last of them makes.
+
     Raises:
         ValueError: if there are no names, or one is unknown, twice there or the model's output.
     """
@@ -62,7 +64,8 @@ def named_places(graph: Graph, names: Sequence[str], model: keras.Model) -> list
             "Invalid value for `at`. Expected one or more names of layers, each once: a model "
             f"without a further exit has its own output only. Received: at={names}"
         )
-    made = {call.name: call.outputs[0] for call in graph.calls}
+    order = {name: n for n, call in enumerate(graph.calls) for name in (*call.within, call.name)}
+    made = {name: graph.calls[number].outputs[0] for name, number in order.items()}
     if unknown := [name for name in names if name not in made]:
         raise ValueError(
             f"Invalid value for `at`. Expected names of layers of '{model.name}'. "
@@ -74,7 +77,6 @@ def named_places(graph: Graph, names: Sequence[str], model: keras.Model) -> list
             f"Invalid value for `at`. Expected layers before the output of '{model.name}', which "
             f"is its last exit anyway. Received: {behind}"
         )
-    order = {call.name: number for number, call in enumerate(graph.calls)}
     return [gated(graph, made[name]) for name in sorted(names, key=order.get)]
 
 

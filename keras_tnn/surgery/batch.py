@@ -13,14 +13,15 @@ from keras_tnn.layers.for_each_sample import ForEachSample
 from keras_tnn.surgery.calls import Call, Graph
 
 BATCH = 7919  # a prime
+PARTS = 720  # what rows of a sample, such as frames, are likely to be as many as, or a divisor
 
 
 class NeedsBatch(Exception):
     """A call needs the size of the batch in a way for which there is no other call."""
 
 
-def with_known_batch(shape: tuple) -> tuple:
-    return (BATCH, *shape[1:]) if shape and shape[0] is None else tuple(shape)
+def with_known_batch(shape: tuple, parts: int = 1) -> tuple:
+    return (BATCH * parts, *shape[1:]) if shape and shape[0] is None else tuple(shape)
 
 
 def counts_samples(size) -> bool:

@@ -148,6 +148,11 @@ def without_mask(kwargs: dict) -> dict:
     return {name: value for name, value in kwargs.items() if name != "mask"}
 
 
+def mask_of(tensor):
+    """The mask that Keras hands on with a tensor, or None."""
+    return getattr(tensor, "_keras_mask", None)
+
+
 def carries_mask(tensors) -> bool:
     """Whether Keras hands a mask on with any of some tensors."""
-    return any(getattr(x, "_keras_mask", None) is not None for x in tensors_in(tensors))
+    return any(mask_of(x) is not None for x in tensors_in(tensors))

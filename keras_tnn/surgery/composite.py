@@ -6,10 +6,8 @@ layer (branches of Python on `training`, states, losses), leaves it closed, with
 """
 
 import inspect
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -17,43 +15,10 @@ import keras
 from keras import ops
 
 from keras_tnn.layers.parameter import Parameter
-from keras_tnn.surgery.batch import with_known_batch
-
-
-class Closed(Exception):
-    """A layer cannot be opened; the message says why, with the layer as its subject."""
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A call of a layer as a model.
-
-    Attributes:
-        inputs: stand for the tensors among the call's arguments, in order.
-        outputs: what the layer returns, a tensor or a structure of them.
-        operations: the layers and operations inside.
-    """
-
-    inputs: list
-    outputs: Any
-    operations: list
-
-    @property
-    def has_layers(self) -> bool:
-        """Whether there are layers inside, and not operations alone."""
-        layers = (one for one in self.operations if isinstance(one, keras.layers.Layer))
-        return any(not isinstance(one, Parameter) for one in layers)
-
-    @property
-    def hands_on(self) -> bool:
-        """Whether it returns its very input."""
-        return self.outputs is self.inputs[0]
-
-    @contextmanager
-    def model(self) -> Iterator[keras.Model]:
-        """The model. Within it no two layers have one name."""
-        with different_names(self.operations):
-            yield keras.Model(self.inputs, self.outputs)
+from keras_tnn.surgery.batch import PARTS, counts_samples, with_known_batch
+from keras_tnn.surgery.beside import recorded_beside
+from keras_tnn.surgery.calls import is_tensor, mask_of, tensors_in
+from keras_tnn.surgery.opened import Closed, Opened, different_names, signature
 
 
 class Opening:
@@ -69,7 +34,8 @@ class Opening:
     def __init__(self, layer, args: tuple, kwargs: dict, name: str, parameters: dict):
         self.layer, self.args, self.name, self.parameters = layer, args, name, parameters
         self.kwargs = {key: value for key, value in kwargs.items() if key != "training"}
-        self.knows_training = "training" in inspect.signature(layer.call).parameters
+        self.parameters_of_call = inspect.signature(layer.call).parameters
+        self.knows_training = "training" in self.parameters_of_call
         if kwargs.get("training"):
             raise Closed("is called with training=True")
 
@@ -96,35 +62,61 @@ class Opening:
 
     def trace(self, training: bool | None) -> Opened:
         """Records the calls inside, `training` given if `call` takes it."""
-        fresh = {}
+        try:
+            return self.record(training)
+        except Closed as reason:
+            with suppress(Closed):  # its rows may be parts of samples, to be put together
+                return self.record(training, parts=PARTS)
+            raise reason
+
+    def record(self, training: bool | None, parts: int = 1) -> Opened:
+        """As above, with a batch that so many parts divide."""
+        inputs: list[keras.KerasTensor] = []
+        carried: list[keras.KerasTensor] = []
+
+        def fresh(x):
+            return keras.Input(batch_shape=with_known_batch(x.shape, parts), dtype=x.dtype)
 
         def stand_in(x):
-            if not isinstance(x, keras.KerasTensor):
+            if not is_tensor(x):
                 return x
-            made = keras.Input(batch_shape=with_known_batch(x.shape), dtype=x.dtype)
-            fresh[id(made)] = made
-            return as_the_layer_takes_it(self.layer, made)
+            inputs.append(fresh(x))
+            made = as_the_layer_takes_it(self.layer, inputs[-1])
+            if (mask := mask_of(x)) is None:
+                return made
+            carried.append(fresh(mask))
+            return Carrying()(made, carried[-1])
 
         args, kwargs = keras.tree.map_structure(stand_in, (self.args, self.kwargs))
+        self.give_masks(kwargs, inputs, carried)
         if self.knows_training:
             kwargs["training"] = training
-        inputs = list(fresh.values())
         check_plain(self.layer)
         try:
-            with self.weights_as_tensors(inputs[0]):
+            with self.weights_as_tensors(inputs[0]), recorded_beside(layers_held(self.layer)):
                 outputs = self.layer.call(*args, **kwargs)
-            return self.opened(inputs, outputs)
+            return self.opened([*inputs, *carried], outputs)
         except Closed:
             raise
         except Exception as error:  # whatever a `call` may say to a tensor without values
             reason = str(error).strip().split("\n")[0]
             raise Closed(f"cannot be recorded ({type(error).__name__}: {reason[:80]})") from error
 
+    def give_masks(self, kwargs: dict, inputs: list, carried: list):
+        """Adds the mask that Keras gives to `call` where nobody else does."""
+        names = self.parameters_of_call
+        if carried and "mask" in names and len(inputs) == 1:
+            kwargs["mask"] = carried[0]
+        elif carried and any(f"{name}_mask" in names for name in names):
+            raise Closed("gets masks of several tensors")
+
     def opened(self, inputs: list, outputs) -> Opened:
-        if not all(isinstance(x, keras.KerasTensor) for x in keras.tree.flatten(outputs)):
-            raise Closed("returns something other than tensors")
+        outputs = keras.tree.map_structure(constant_or_symbolic, outputs)
+        tensors = list(tensors_in(outputs))
+        if not tensors:  # constants alone
+            return Opened(inputs, outputs, [])
         with different_names(layers_held(self.layer)):
-            called = keras.Function(inputs, outputs).operations
+            called = keras.Function(inputs, tensors).operations
         inside = [one for one in called if not isinstance(one, keras.layers.InputLayer)]
         for operation in inside:
             if not isinstance(operation, keras.layers.Layer):  # it is of this trace alone
@@ -182,6 +174,24 @@ class Opening:
         return self.parameters[id(value)]
 
 
+class Carrying(keras.layers.Layer):
+    """Its input, with which Keras hands a mask on."""
+
+    def __init__(self):
+        super().__init__()
+        self.supports_masking = True
+
+    def call(self, x, carried):
+        return x
+
+    def compute_mask(self, x, previous_mask):
+        return self.carried
+
+    def __call__(self, x, carried):
+        self.carried = carried
+        return super().__call__(x, carried)
+
+
 def check_plain(layer):
     """Raises `Closed` for what `call` does not show: what Keras does around it."""
     if getattr(layer, "activity_regularizer", None) is not None:
@@ -194,6 +204,20 @@ def as_the_layer_takes_it(layer, x):
     """The tensor as Keras casts it before `call`."""
     casts = layer.autocast and keras.backend.is_float_dtype(x.dtype)
     return ops.cast(x, layer.compute_dtype) if casts and x.dtype != layer.compute_dtype else x
+
+
+def constant_or_symbolic(x):
+    """One output of a layer: None, a symbolic tensor or a constant.
+
+    Raises:
+        Closed: if it is a constant with a row for each sample.
+    """
+    if x is None or is_tensor(x):
+        return x
+    constant = ops.convert_to_tensor(x)
+    if any(map(counts_samples, constant.shape)):
+        raise Closed("returns a constant of the size of the batch")
+    return constant
 
 
 def is_weight(x) -> bool:
@@ -218,21 +242,6 @@ def with_tensors(value, as_tensor):
     return as_tensor(value)
 
 
-@contextmanager
-def different_names(operations: list) -> Iterator[None]:
-    """Within it no two operations have one name, which Keras does not allow in a model."""
-    taken, before = Counter(), [(one, one.name) for one in operations]
-    for one, name in before:
-        if taken[name]:
-            one.name = f"{name}_{taken[name]}"
-        taken[name] += 1
-    try:
-        yield
-    finally:
-        for one, name in before:
-            one.name = name
-
-
 def layers_held(layer) -> list:
     """The layers inside a layer, and those inside them, each once."""
     found: dict[int, Any] = {}
@@ -249,43 +258,3 @@ def layers_held(layer) -> list:
         elif isinstance(one, (list, tuple)):
             waiting += one
     return list(found.values())
-
-
-def default_of_training(operation) -> bool | None:
-    """What Keras writes where nobody says whether a layer trains."""
-    parameters = inspect.signature(operation.call).parameters
-    return parameters["training"].default if "training" in parameters else None
-
-
-def signature(opened: Opened) -> tuple[list, bool]:
-    """What it calls, to compare two openings of one layer.
-
-    Returns:
-        Of each call the layer, or the kind and settings of an operation, and the arguments, with
-        numbers in place of tensors; and whether a layer inside is told that it trains or not.
-    """
-    numbers: dict[int, int] = {}
-    calls: list[tuple] = []
-    told: list[bool] = []
-
-    def plain(x):
-        if isinstance(x, keras.KerasTensor):
-            return "tensor", numbers.setdefault(id(x), len(numbers))
-        is_array = hasattr(x, "shape")
-        return ops.convert_to_numpy(x).tobytes() if is_array else repr(x)
-
-    def record(operation, *args, **kwargs):
-        output = operation(*args, **kwargs)
-        told.append(kwargs.pop("training", None) not in (None, default_of_training(operation)))
-        read = keras.tree.map_structure(plain, [args, kwargs])
-        if isinstance(operation, keras.layers.Layer):
-            calls.append((id(operation), read))
-        else:
-            settings = {k: v for k, v in vars(operation).items() if k[0] != "_" and k != "name"}
-            calls.append((type(operation), repr(settings), read))
-        keras.tree.map_structure(plain, output)
-        return output
-
-    with opened.model() as model:
-        keras.models.clone_model(model, clone_function=lambda one: one, call_function=record)
-    return calls, any(told)

@@ -1,5 +1,6 @@
 """Reads a functional model as a list of calls, in the order in which they run."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -7,18 +8,22 @@ import keras
 
 from keras_tnn.layers.parameter import Parameter
 from keras_tnn.surgery.batch import NeedsBatch, without_batch
+from keras_tnn.surgery.beside import tensors_of
 from keras_tnn.surgery.calls import (
     Call,
     Graph,
     carries_mask,
     features_in,
+    is_tensor,
     substitute,
     tensors_in,
     without_mask,
 )
-from keras_tnn.surgery.composite import Closed, Opened, Opening
+from keras_tnn.surgery.composite import Carrying, Opening
 from keras_tnn.surgery.layout import lay_out
-from keras_tnn.surgery.registry import find, is_open_to_all, rule_of
+from keras_tnn.surgery.opened import Closed, Opened
+from keras_tnn.surgery.registry import find, is_open_to_all
+from keras_tnn.surgery.sizes import with_known_sizes
 
 
 def read_graph(model: keras.Model, at_inference: bool = False, composites: bool = True) -> Graph:
@@ -76,14 +81,22 @@ class Reader:
 
     def visit(self, operation, *args, **kwargs):
         """One call of the model. The clone holds it as one, as names in two models may be equal."""
-        output = operation(*args, **kwargs)
+        output, is_all = tensors_of(operation, *args, **kwargs)
+        read = tensors_in((args, kwargs))
         args, kwargs = substitute((args, kwargs), self.made_inside)
         made, closed_by = self.look_inside(operation, args, kwargs, output)
+        if made is None and not is_all:
+            because = f", which {closed_by}" if closed_by else ""
+            raise Closed(f"gets more than tensors from '{operation.name}' inside{because}")
         if made is None:
-            self.calls.append(recorded(operation, args, kwargs, output, closed_by))
-        else:
-            pairs = zip(tensors_in(output), made, strict=True)
-            self.made_inside |= {id(outer): inner for outer, inner in pairs}
+            pairs = zip(read, tensors_in((args, kwargs)), strict=True)
+            same = all(outer.shape == inner.shape for outer, inner in pairs)
+            known = output if same else operation(*args, **kwargs)
+            known = with_known_sizes(operation, args, known)
+            made = tensors_in(known)
+            self.calls.append(recorded(operation, args, kwargs, known, closed_by))
+        pairs = zip(tensors_in(output), made, strict=True)
+        self.made_inside |= {id(outer): inner for outer, inner in pairs if inner is not outer}
         return output
 
     def look_inside(self, operation, args, kwargs, output) -> tuple:
@@ -102,8 +115,6 @@ class Reader:
             return None, str(reason)
 
     def replay_layer(self, layer, args, kwargs, output) -> tuple | None:
-        if carries_mask((args, kwargs)) or tensors_in(kwargs.get("mask")):
-            raise Closed("reads a mask")
         opening = Opening(layer, args, kwargs, layer.name, self.parameters)
         opened = opening.at_inference() if self.at_inference else opening.at_any_time()
         if opened.hands_on:
@@ -122,29 +133,51 @@ class Reader:
             ):
                 return None  # it is a layer of unknown kind, and not the operations in it
             inputs = tensors_in((args, kwargs))
-            return self.replay(graph, inputs, lambda call: in_layer(call, layer.name))
+            check_no_masks(graph, graph.inputs[len(inputs) :])
+            made = self.replay(graph, inputs, lambda call: in_layer(call, layer.name))
+        return self.with_constants(opened, made, layer, inputs[0])
+
+    def with_constants(self, opened: Opened, made: tuple, layer, anchor) -> tuple:
+        """What a layer returns: tensors it made, and constants as nodes; no None."""
+        made, outputs = iter(made), []
+        for x in keras.tree.flatten(opened.outputs):
+            if is_tensor(x):
+                outputs.append(next(made))
+            elif x is not None:
+                value = keras.Variable(x, trainable=False)
+                name = f"{layer.name}_constant"
+                node = Parameter.holding(value, name=name, trainable=False)
+                outputs.append(node(anchor))
+                self.calls.append(recorded(node, (anchor,), {}, outputs[-1], ""))
+        return tuple(outputs)
 
     def is_clear(self, call: Call, graph: Graph) -> bool:
         """Whether a call inside says more than the layer around it."""
+        if find(type(call.operation))[0]:
+            return True
         if not self.at_inference:
-            return rule_of(call).followed
+            return False
         made_by = (graph.made_by.get(id(x)) for x in call.inputs)
         weights = [x.operation for x in made_by if x and isinstance(x.operation, Parameter)]
-        multiplies = any(len(one.shape) > 1 for one in weights)
-        return not multiplies or bool(find(type(call.operation))[0])
+        return not any(len(one.shape) > 1 for one in weights)
 
     def replay(self, inner: Graph, tensors: tuple, place: Callable[[Call], Call]) -> tuple:
         """Makes the calls of another graph on `tensors`; returns what it returns.
 
         Args:
             inner: the graph.
-            tensors: in place of its inputs.
+            tensors: in place of its inputs. Masks that they carry stand behind in the graph: Keras
+                hands them on again.
             place: says of a call where it stands.
         """
-        tensor_of = {id(own): given for own, given in zip(inner.inputs, tensors, strict=True)}
+        given = itertools.zip_longest(inner.inputs, tensors)
+        tensor_of = {id(own): tensor for own, tensor in given}
         for call in inner.calls:
             args, kwargs = substitute((call.args, call.kwargs), tensor_of)
-            output = call.operation(*args, **kwargs)
+            if isinstance(call.operation, Carrying):
+                tensor_of[id(call.output)] = args[0]
+                continue
+            output = with_known_sizes(call.operation, args, call.operation(*args, **kwargs))
             made = zip(call.outputs, tensors_in(output), strict=True)
             tensor_of |= {id(old): new for old, new in made}
             inputs = features_in(call.operation, args, kwargs)
@@ -174,12 +207,16 @@ def in_layer(call: Call, name: str) -> Call:
 
 
 def check_same_spec(opened: Opened, output):
-    """Raises `Closed` if what is inside does not make tensors as the layer does."""
-    inner, outer = keras.tree.flatten(opened.outputs), keras.tree.flatten(output)
+    """Raises `Closed` if what is inside makes other tensors than the layer says.
+
+    Of sizes other than that of the channels what `call` makes is the truth, as it runs.
+    """
+    inner = [x for x in keras.tree.flatten(opened.outputs) if x is not None]
+    outer = tensors_in(output)
     same = len(inner) == len(outer) and all(
-        one.dtype == other.dtype
+        keras.backend.standardize_dtype(one.dtype) == other.dtype
         and len(one.shape) == len(other.shape)
-        and all(a == b for a, b in zip(one.shape, other.shape, strict=True) if a and b)
+        and all(a == b for a, b in zip(one.shape[-1:], other.shape[-1:], strict=True) if a and b)
         for one, other in zip(inner, outer, strict=True)
     )
     if not same:
@@ -192,6 +229,20 @@ def check_no_weights(graph: Graph):
         for x in keras.tree.flatten((call.args, call.kwargs)):
             if isinstance(x, keras.Variable):
                 raise Closed(f"reads a weight of a layer inside past that layer, '{x.path}'")
+
+
+def check_no_masks(graph: Graph, masks: tuple):
+    """Raises `Closed` if a call inside computes with one of the masks that tensors carry.
+
+    Where Keras wrote one as an argument of a layer, such as `value_mask`, it will do so again.
+    """
+    carried = {id(x) for x in masks}
+    for call in graph.calls:
+        by_keras = {name for name in call.kwargs if name == "mask" or name.endswith("_mask")}
+        others = [value for name, value in call.kwargs.items() if name not in by_keras]
+        read = {id(x) for x in tensors_in((call.args, others))}
+        if read & carried and not isinstance(call.operation, Carrying):
+            raise Closed("computes with a mask that is not among its arguments")
 
 
 def as_functional(model: keras.Model) -> keras.Model:

@@ -72,9 +72,12 @@ def find(kind: type) -> tuple[list[Rule], tuple[str, ...]]:
 
 
 def is_open_to_all(kind: type) -> bool:
-    """Whether layers of a class are what is inside them: no rule says more."""
+    """Whether layers of a class are what is inside them: no rule says more.
+
+    What is derived from a class of this library is not: a gate decides, whatever it computes.
+    """
     rules, changed = find(kind)
-    ours = kind.__module__.split(".")[0] == "keras_tnn"
+    ours = any(cls.__module__.split(".")[0] == "keras_tnn" for cls in kind.__mro__)
     return issubclass(kind, layers.Layer) and not ours and (not rules or bool(changed))
 
 

@@ -4,9 +4,12 @@ A gate decides for each sample. Where a reshape makes rows of what was one sampl
 windows of a Swin transformer or the steps of a video, all of its rows obey the same decision.
 """
 
+import math
+
 import keras
 
 from keras_tnn.surgery.calls import Call, Graph, is_tensor, tensors_in
+from keras_tnn.surgery.registry import find
 
 SAMPLES = 7919  # a batch that is told from any other size
 ELSEWHERE = -1  # the samples are known to lie along another axis than the first
@@ -42,7 +45,9 @@ def place_after(call: Call, before: Place | None) -> Place | None:
     if before is None:
         return None
     if isinstance(call.operation, keras.layers.Layer):
-        return before if before[0] == 0 else None
+        # One of unknown kind works on samples; rows of them it may join or part.
+        keeps_rows = before[1] == 1 or find(type(call.operation))[0]
+        return before if before[0] == 0 and keeps_rows else None
     axis, rows = before
 
     def with_batch(x):
@@ -59,7 +64,15 @@ def place_after(call: Call, before: Place | None) -> Place | None:
     found = {tuple(i for i, size in enumerate(x.shape) if size == rows * SAMPLES) for x in made}
     if len(found) == 1 and len(axes := found.pop()) == 1:
         return axes[0], rows
-    # Only a reshape makes rows of a sample and leaves them side by side.
-    is_reshape = type(call.operation).__name__ == "Reshape" and axis == 0
-    size = made[0].shape[0] if is_reshape and made[0].shape else None
-    return (0, size // SAMPLES) if size and size % SAMPLES == 0 else None
+    is_reshape = type(call.operation).__name__ == "Reshape"
+    return after_reshape(args[0].shape, made[0].shape, axis) if is_reshape else None
+
+
+def after_reshape(before: tuple, made: tuple, axis: int) -> Place | None:
+    """Where samples lie that a reshape splits into rows, which it leaves side by side."""
+    for place, size in enumerate(made):
+        in_front = (before[:axis], made[:place])
+        if size and size % SAMPLES == 0 and None not in (*in_front[0], *in_front[1]):
+            same = math.prod(in_front[0]) == math.prod(in_front[1])
+            return (place, size // SAMPLES) if same else None
+    return None

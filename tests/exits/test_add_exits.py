@@ -6,7 +6,9 @@ import pytest
 from keras import layers
 
 import keras_tnn as tnn
+from composites import Stack
 from networks import CLASSES, chain, chain_with_exits, dialled, samples
+from random_weights import randomized
 
 
 def features_of(model: keras.Model) -> list[str]:
@@ -36,6 +38,44 @@ def test_exits_stand_at_a_quarter_and_three_quarters_of_each_stage(blocks):
     expected = [f"stage{s}_block{b}_relu" for s in (1, 2, 3) for b in numbers]
     expected = [name for name in expected if name != f"stage3_block{blocks}_relu"]
     assert features_of(tnn.add_exits(network)) == expected
+
+
+def stack() -> keras.Model:
+    """Four residual blocks, each inside a layer, and all of them inside one."""
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(8, 3, padding="same", name="stem")(image)
+    x = layers.GlobalAveragePooling2D()(Stack(8, name="stack")(x))
+    return keras.Model(image, layers.Dense(CLASSES, name="classes")(x))
+
+
+INSIDE = {
+    "by default": (None, ["stack_0", "stack_2"]),
+    "by name": (["stack_3_block_norm", "stack_1"], ["stack_1", "stack_3"]),
+}
+
+
+@pytest.mark.parametrize("places", INSIDE)
+def test_exits_stand_inside_layers(places, tmp_path):
+    x, _ = samples()
+    at, expected = INSIDE[places]
+    plain = randomized(stack())
+    model = tnn.add_exits(plain, at=at)
+    found = [name.removeprefix("stack_").split("_")[0] for name in features_of(model)]
+    assert [f"stack_{number}" for number in found] == expected
+    answers = model.predict(x, verbose=0)
+    np.testing.assert_allclose(answers[-1], plain.predict(x, verbose=0), rtol=1e-5)
+    assert model.exit_costs()["exit1"] < tnn.count_macs(plain)
+    model.save(tmp_path / "net.keras")
+    loaded = keras.saving.load_model(tmp_path / "net.keras")
+    for one, other in zip(answers, loaded.predict(x, verbose=0), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_a_place_that_is_not_inside_a_layer_asks_for_no_copies():
+    plain = stack()
+    model = tnn.add_exits(plain, at="stem")
+    assert model.get_layer("stack") is plain.get_layer("stack")
+    assert features_of(model) == ["stem"]
 
 
 def test_in_a_densenet_exits_stand_behind_the_concatenation():

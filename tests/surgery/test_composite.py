@@ -3,19 +3,23 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import keras_tnn as tnn
 from composites import (
     CLOSED,
     OPEN,
     Affine,
+    Attends,
     Block,
     Branches,
+    Frames,
+    HoldsCounts,
     Residual,
     Scaled,
     Tokens,
     Ways,
+    Windows,
     network,
 )
 from keras_tnn.layers import Parameter
@@ -101,6 +105,20 @@ def test_several_outputs_and_a_layer_inside_a_nested_model():
     check_cut(plain, tnn.throttle(plain, num_groups=4, axes=("width",), strict=True), least=0.4)
 
 
+def test_what_layers_return_beside_tensors_is_handed_on():
+    image = keras.Input((8, 8, 3))
+    x, one = Attends(8, name="attends")(image)
+    x = layers.GlobalAveragePooling2D()(Block(8, name="last")(x * one))
+    plain = randomized(keras.Model(image, layers.Dense(3)(x)))
+    check_cut(plain, tnn.throttle(plain, num_groups=4, axes=("width",), strict=True), least=0.4)
+
+
+def test_a_constant_for_each_sample_is_not_a_constant():
+    said = r"'odd_block' \(CountsSamples\), which returns a constant of the size of the batch"
+    with pytest.warns(UserWarning, match=said):
+        tnn.throttle(network(Block(8), HoldsCounts(8, name="odd"), Block(8)), num_groups=4)
+
+
 def test_a_layer_of_operations_is_opened_if_all_of_them_are_followed():
     plain = randomized(network(Affine(name="affine"), Block(8, name="block")))
     check_cut(plain, tnn.throttle(plain, num_groups=4, axes=("width",), strict=True), least=0.4)
@@ -116,6 +134,27 @@ def test_a_layer_may_ask_for_the_size_of_the_batch():
     several = np.concatenate([X, X, X])
     inputs = [several, np.ones(6, "float32")]
     np.testing.assert_allclose(outputs(model, inputs), outputs(plain, several), atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:No rule is known for the layers 'frames_:UserWarning")
+def test_frames_that_are_rows_of_a_sample():
+    image = keras.Input((8, 8, 3))
+    x = ops.reshape(image, (-1, 4, 8, 3))  # two halves of an image
+    x = Frames(8, name="frames")(Block(8, name="first")(x))
+    x = ops.reshape(Block(8, name="last")(x), (-1, 8, 8, 8))
+    plain = randomized(keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling2D()(x))))
+    model = tnn.throttle(plain, num_groups=4, axes=("width",))
+    small = check_cut(plain, model, least=0.7)
+    assert small.get_layer("last_conv").filters == 4
+
+
+@pytest.mark.filterwarnings("ignore:No rule is known for the layers 'windows_:UserWarning")
+def test_windows_that_are_padded_inside():
+    plain = randomized(network(Windows(8, name="windows"), Block(8, name="last")))
+    assert {call.within for call in read_graph(plain).calls} >= {("windows", "windows_near")}
+    model = tnn.throttle(plain, num_groups=4, axes=("width",))
+    small = check_cut(plain, model, least=0.5)
+    assert small.get_layer("windows_out").units == small.get_layer("last_conv").filters == 4
 
 
 def test_a_weight_is_trained_as_the_weight_of_the_layer_is():

@@ -6,6 +6,7 @@ import pytest
 from keras import layers, ops
 
 import keras_tnn as tnn
+from composites import Attending, AttendingTo, Embedded
 from random_weights import randomized
 
 RNG = np.random.default_rng(0)
@@ -92,6 +93,30 @@ def test_a_mask_that_is_computed_from_features():
 def test_a_carried_mask_is_seen_within_a_nested_model():
     tokens, x = embedded()
     check(keras.Model(tokens, layers.Dense(2)(inner()(x))), TOKENS)
+
+
+COMPOSITES = {
+    "carried": lambda tokens: Attending(16, name="b")(looked_up(tokens)),
+    "argument": lambda tokens: AttendingTo(16, name="b")(looked_up(tokens)),
+    "made": lambda tokens: AttendingTo(16, name="b")(Embedded(16, name="a")(tokens)),
+}
+
+
+def looked_up(tokens):
+    return layers.Dense(16)(layers.Embedding(20, 16, mask_zero=True)(tokens))
+
+
+@pytest.mark.parametrize("kind", COMPOSITES)
+def test_a_mask_is_seen_inside_a_layer_that_is_built_from_layers(kind):
+    tokens = keras.Input((10,), dtype="int32")
+    x = layers.GlobalAveragePooling1D()(COMPOSITES[kind](tokens))
+    network = randomized(keras.Model(tokens, layers.Dense(2)(x)))
+    unmasked = TOKENS + (TOKENS == 0)
+    differs = network.predict(unmasked, verbose=0) - network.predict(TOKENS, verbose=0)
+    assert abs(differs).max() > 1e-3
+    check(network, TOKENS)
+    model = tnn.throttle(network, num_groups=4, axes=("width",), strict=True)
+    assert tnn.materialize(model, 0.5).get_layer("b_dense").units == 8
 
 
 HEADS = {

@@ -245,3 +245,50 @@ def test_a_sum_keeps_its_shape_where_the_larger_term_is_closed():
 def test_channels_that_are_read_along_another_axis_are_said_to_stay_whole(between):
     with pytest.raises(ValueError, match="No rule is known for the layers"):
         tnn.throttle(network(between), num_groups=4, strict=True)
+
+
+@keras.saving.register_keras_serializable("test_operations")
+def quick_gelu(x):
+    return x * ops.sigmoid(1.702 * x)
+
+
+@keras.saving.register_keras_serializable("test_operations")
+def shares(x):
+    return x / ops.sum(x, axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize("function", [quick_gelu, shares])
+def test_a_function_of_ones_own_is_an_activation_if_it_takes_each_entry_by_itself(function):
+    conv = layers.Conv2D(16, 3, activation="relu", name="mixes")
+    model = network(lambda x: conv(layers.Activation(function)(1 + x)))
+    small = tnn.materialize(tnn.throttle(model, num_groups=4, axes=("width",)), 0.5)
+    assert small.get_layer("before").filters == (8 if function is quick_gelu else 16)
+    if function is quick_gelu:
+        assert_exact(model)
+
+
+def test_attention_of_heads_that_are_written_out():
+    def attend(x):
+        qkv = ops.reshape(layers.Conv2D(24, 1, name="qkv")(x), (-1, 64, 2, 12))
+        query, key, value = ops.split(qkv, 3, axis=-1)
+        x = ops.dot_product_attention(query + 1, key, value)
+        return layers.Conv2D(8, 1)(ops.reshape(x, (-1, 8, 8, 8)))
+
+    small = assert_exact(network(attend))
+    assert small.get_layer("qkv").filters == 12
+
+
+def test_attention_that_is_written_as_einsum():
+    def attend(x):
+        x = ops.reshape(x, (-1, 64, 16))
+        query, key, value = (
+            layers.EinsumDense("btc,chd->bthd", (None, 2, 8), bias_axes="hd", name=name)(x)
+            for name in ("query", "key", "value")
+        )
+        weights = ops.softmax(ops.einsum("bqhd,bkhd->bhqk", query / 2, key))
+        x = ops.einsum("bhqk,bkhd->bqhd", weights, value)
+        x = layers.EinsumDense("bthd,hdo->bto", (None, 8), bias_axes="o")(x)
+        return ops.reshape(x, (-1, 8, 8, 8))
+
+    small = assert_exact(network(attend))
+    assert [small.get_layer(x).kernel.shape for x in ("query", "value")] == [(8, 2, 4)] * 2

@@ -5,6 +5,7 @@ from keras_tnn.surgery.rules import (  # noqa: F401
     conditional_sum,
     convolution,
     dense,
+    einsum_dense,
     elementwise,
     gated_heads,
     gates,

@@ -6,6 +6,7 @@ weights sum to one: of a constant it makes that constant.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from keras import layers, ops
@@ -14,7 +15,7 @@ from keras_tnn.surgery.arguments import argument, product
 from keras_tnn.surgery.calls import Call, width
 from keras_tnn.surgery.channels import Channels
 from keras_tnn.surgery.registry import rule
-from keras_tnn.surgery.rule import Axes, Counted, Kept, Rule
+from keras_tnn.surgery.rule import Axes, Kept, Rule
 
 
 def nonzero(channels: Channels) -> np.ndarray:
@@ -104,17 +105,35 @@ class AttentionRule(Attends):
 
 
 @rule("DotProductAttention")
-class AttentionOperation(Counted):
-    """Heads side by side."""
+class AttentionOperation(AttentionRule):
+    """The same for heads side by side, (batch, positions, heads, depth): places in all of them.
+
+    Scores are scaled by the depth of the whole, as long as nobody says by what.
+    """
+
+    def operands(self, call):
+        query, key, value = (argument(call, i, x) for i, x in enumerate(("query", "key", "value")))
+        return query, value, key
+
+    def applies(self, call):  # a bias is no operand
+        return {id(x) for x in self.operands(call)} == {id(x) for x in call.inputs}
+
+    def adds(self, call):
+        return False
 
     def terms(self, call):
-        # (batch, queries, heads, depth) and (batch, keys, heads, depth)
-        query, key, value = (argument(call, i, x) for i, x in enumerate(("query", "key", "value")))
+        query, value, key = self.operands(call)
         met = product(call, (query.shape[1], key.shape[1], query.shape[2]))
         return [met * key.shape[-1], met * value.shape[-1]]
 
-    def axes(self, call, kept):
-        return [(), ()]
+    def weights(self, call, kept):
+        return []
+
+    def build(self, call, inputs, output, needed, builder):
+        if argument(call, 5, "scale") is None:
+            depth = self.operands(call)[0].shape[-1]
+            call = replace(call, kwargs={**call.kwargs, "scale": depth**-0.5})
+        return super().build(call, inputs, output, needed, builder)
 
 
 @rule(layers.MultiHeadAttention, layers.GroupQueryAttention)

@@ -8,7 +8,7 @@ from keras import layers, ops
 
 from keras_tnn.surgery.calls import LAST, channel_axis, has_channels, substitute, width
 from keras_tnn.surgery.channels import Channels, CutTensor
-from keras_tnn.surgery.registry import rule
+from keras_tnn.surgery.registry import is_ours, rule
 from keras_tnn.surgery.rule import Kept, Rule, indices
 
 NAMES = (
@@ -21,7 +21,23 @@ ACTIVATIONS = tuple(getattr(keras.activations, name) for name in NAMES.split())
 
 def is_elementwise(activation) -> bool:
     """Whether an activation treats each entry by itself; softmax does not."""
-    return activation is None or any(activation is known for known in ACTIVATIONS)
+    known = activation is None or any(activation is one for one in ACTIVATIONS)
+    return known or is_made_of_elementwise(activation)
+
+
+def is_made_of_elementwise(activation) -> bool:
+    """Whether a function records elementwise operations alone, for any number of channels."""
+    try:
+        for size in (2, 3):  # an array of one's own would fit one of them at most
+            x = keras.KerasTensor((1, size))
+            y = activation(x)
+            called = keras.Function([x], y).operations
+            known = all(type(one).__name__ in KNOWN and is_ours(type(one)) for one in called)
+            if tuple(y.shape) != (1, size) or not known:
+                return False
+    except Exception:  # whatever a function may say to a tensor without values
+        return False
+    return True
 
 
 def activate(activation, values: np.ndarray) -> np.ndarray:
@@ -41,6 +57,7 @@ OPERATIONS = (
     "Selu Sigmoid Sign Silu Sin Sinh SoftShrink Softplus Softsign SparsePlus SparseSigmoid Sqrt "
     "Square Squareplus StopGradient Subtract Tan Tanh TanhShrink Threshold TrueDivide Trunc Where"
 )
+KNOWN = {*OPERATIONS.split(), "InputLayer"}
 
 
 @rule(

@@ -21,7 +21,8 @@ from keras_tnn.surgery.channels import Channels
 from keras_tnn.surgery.macs import unknown_macs
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Kept, Rule
-from keras_tnn.surgery.rules.products import einsum_macs, operands, spelled
+from keras_tnn.surgery.rules.products import einsum_macs, operands
+from keras_tnn.surgery.sizes import spelled
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,11 @@ The MACs are the size of the output times the size of what is summed over. A pro
 nothing is summed is elementwise and counts zero.
 """
 
-import string
-
-from keras import layers
-
 from keras_tnn.surgery.arguments import product, shape_of
 from keras_tnn.surgery.calls import Call
 from keras_tnn.surgery.registry import rule
 from keras_tnn.surgery.rule import Counted
+from keras_tnn.surgery.sizes import spelled
 
 
 def operands(call: Call) -> list:
@@ -40,14 +37,11 @@ class TensordotRule(Counted):
         return summed_over(call, *(shape[axis] for axis in first)) if first else 0
 
 
-@rule(layers.EinsumDense)
-class EinsumDenseRule(Counted):
-    """Of the input and a kernel."""
-
-    def macs(self, call):
-        layer = call.operation
-        shapes = [(1, *call.inputs[0].shape[1:]), tuple(layer.kernel.shape)]
-        return einsum_macs(call, layer.equation, shapes)
+def spelled_out(equation: str, ranks: list[int], made: int) -> tuple[str, str, str]:
+    """Of an equation of two operands: their subscripts, spelled out, and those of the output."""
+    inputs, _, output = equation.replace(" ", "").partition("->")
+    one, other = (spelled(x, rank) for x, rank in zip(inputs.split(","), ranks, strict=True))
+    return one, other, spelled(output, made)
 
 
 def einsum_macs(call: Call, equation: str, shapes: list[tuple]) -> int:
@@ -65,9 +59,3 @@ def einsum_macs(call: Call, equation: str, shapes: list[tuple]) -> int:
             sizes[letter] = size if sizes.get(letter, 1) == 1 else sizes[letter]
     summed = [letter for letter in sizes if letter.isalpha() and letter not in output]
     return product(call, tuple(sizes.values())) if summed else 0
-
-
-def spelled(subscripts: str, rank: int) -> str:
-    """Subscripts with a digit for each axis behind an ellipsis: `"...a"` of rank 3 is `"10a"`."""
-    hidden = rank - len(subscripts.replace("...", ""))
-    return subscripts.replace("...", string.digits[:hidden][::-1])
