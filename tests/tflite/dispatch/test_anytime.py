@@ -138,6 +138,16 @@ def test_a_share_of_the_network(dispatcher, expected):
     close(mixed, [expected[exit][i] for i, exit in enumerate((0, 2, 1, 0, 2))])
 
 
+def test_a_share_and_a_budget(directory, dispatcher):
+    """Both hold: the share says how far a call may go, the clock how long."""
+    known = with_times(directory, dispatcher, (40.0, 200.0, 2_000.0))
+    share = dispatcher.levels[1].utilization
+    assert known.run(images()[0], share, budget_ms=5000.0).exit == "second"
+    assert known.run(images()[0], share, budget_ms=150.0).exit == "first"
+    assert [one.exit for one in known.anytime(images()[0], utilization=share)] == list(EXITS[:2])
+    assert dispatcher.run(images()[0], exit="second").utilization == share
+
+
 def test_samples_stop_where_they_are_sure(directory, expected):
     certainty = [policies.certainty_of(one) for one in expected[:2]]
     thresholds = [float(np.median(one)) for one in certainty]
@@ -219,5 +229,3 @@ def test_bad_arguments(dispatcher):
         dispatcher.anytime(images()[0], deadline_ms=0)
     with pytest.raises(ValueError, match="Invalid value for `x`"):
         dispatcher.anytime(images()[0].astype("float64"))
-    with pytest.raises(ValueError, match="either `utilization` or `budget_ms`"):
-        dispatcher.run(images()[0], 0.5, budget_ms=3.0)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tnn_tflite.bundle.programs import Program, Quantization
+from tnn_tflite.bundle.programs import LevelSegment, Program, Quantization
 
 
 @dataclass(frozen=True)
@@ -16,7 +14,8 @@ class ExitLevel:
 
     Args:
         name: Of the exit and of the segment that ends in it.
-        utilization: Share of the network's multiply-accumulates that run up to it, in (0, 1].
+        utilization: Share of the network's multiply-accumulates that run up to it, in (0, 1]; in a
+            bundle of several levels that of its level, the same for all exits of the level.
         macs: Multiply-accumulate operations for one sample.
         parameters: Number of weights.
         bytes: Size of the files.
@@ -37,27 +36,39 @@ class ExitLevel:
         """What messages call it."""
         return f"exit '{self.name}'"
 
+    @property
+    def arguments(self) -> dict[str, float | str]:
+        """Those by which a `Dispatcher` runs it."""
+        return {"utilization": self.utilization}
+
+
+@dataclass(frozen=True)
+class ExitAtLevel(ExitLevel):
+    """One exit of a network at one of its levels; what it has is that of an `ExitLevel`."""
+
+    @property
+    def title(self) -> str:
+        return f"{super().title} at u={self.utilization:g}"
+
+    @property
+    def arguments(self) -> dict[str, float | str]:
+        return {**super().arguments, "exit": self.name}
+
 
 def exits_behind(segments: Sequence[Program]) -> tuple[ExitLevel, ...]:
     """Returns the exit that each segment ends in, with all that runs up to it.
 
     Args:
-        segments: Those of a network, in the order in which they run.
+        segments: Those of a network, or of one level of it, in the order in which they run.
     """
     total = sum(one.macs for one in segments)
     exits: list[ExitLevel] = []
     macs = parameters = size = 0
     for one in segments:
         macs, parameters, size = macs + one.macs, parameters + one.parameters, size + one.bytes
-        exits.append(
-            ExitLevel(
-                one.name,
-                macs / total,
-                macs,
-                parameters,
-                size,
-                one.file,
-                one.output_quantization[:1],
-            )
-        )
+        rest = (macs, parameters, size, one.file, one.output_quantization[:1])
+        if isinstance(one, LevelSegment):
+            exits.append(ExitAtLevel(one.exit, one.utilization, *rest))
+        else:
+            exits.append(ExitLevel(one.name, macs / total, *rest))
     return tuple(exits)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tnn_tflite.bundle.exit_level import ExitLevel
+from tnn_tflite.bundle.exit_level import ExitAtLevel, ExitLevel
 from tnn_tflite.bundle.programs import Level, Program
 from tnn_tflite.text_table import aligned
 
@@ -37,5 +37,6 @@ def level_table(
 
 def _name(program: Program | ExitLevel) -> str:
     if isinstance(program, ExitLevel):
-        return f"{program.utilization:.3f} {program.name}"
+        form = "g" if isinstance(program, ExitAtLevel) else ".3f"  # a level, or a share
+        return f"{program.utilization:{form}} {program.name}"
     return f"{program.utilization:g}" if isinstance(program, Level) else program.role

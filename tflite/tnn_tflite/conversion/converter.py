@@ -105,8 +105,8 @@ def convert(
             for `"qat"`. `replace_controller` puts another in its place later.
         exits: Whether the outputs are exits in order of depth, all of one shape: the bundle then
             has a segment from each exit to the next in the place of levels, and
-            `Dispatcher.anytime` stops where time or certainty says. A throttled network is cut to
-            a single level, which `levels` names. None: if the model has `exit_names`.
+            `Dispatcher.anytime` stops where time or certainty says. A throttled network has these
+            segments at each of its levels. None: if the model has `exit_names`.
         verbose: Whether to print a line for each level.
 
     Returns:
@@ -134,13 +134,14 @@ def convert(
         check_kind(controller, inference_type)
     if has_exits(model, exits):
         check_alone(model, controller, layout, quantization)
-        network = _at_one_level(model, levels, calibration_data, threshold)
+        networks = _with_exits(model, levels, calibration_data, threshold)
+        first = next(iter(networks.values()))
         plan = plan_for(
-            quantization, representative_data, inference_type, network, quantization == "int8"
+            quantization, representative_data, inference_type, first, quantization == "int8"
         )
         names = getattr(model, "exit_names", None)
-        pictures = preprocessing_of(network, preprocessing, known_inputs(plan, calibration_data))
-        return convert_segments(network, names, directory, plan, labels, pictures, verbose)
+        pictures = preprocessing_of(first, preprocessing, known_inputs(plan, calibration_data))
+        return convert_segments(networks, names, directory, plan, labels, pictures, verbose)
     _check_sharing(layout, quantization)
     if layout == PATTERNS:
         budgets = check_policy(model, levels, controller, inference_type)
@@ -244,10 +245,10 @@ def _levels_of(
     return levels, static
 
 
-def _at_one_level(
+def _with_exits(
     model: keras.Model, levels: Sequence[float], calibration_data: Any, threshold: float
-) -> keras.Model:
-    """The plain network that a network with exits is at one level; a plain one as it is."""
+) -> dict[float | None, keras.Model]:
+    """The plain networks that a network with exits is at its levels; of only one level by None."""
     import keras_tnn
     from keras_tnn.utilization import has_dial
 
@@ -258,16 +259,9 @@ def _at_one_level(
                 "Invalid value for `levels`. Expected none for a plain network with exits. "
                 f"Received: levels={levels!r}"
             )
-        return model
-    if levels is LEVELS or len(levels) != 1:
-        raise ValueError(
-            f"Invalid value for `levels`. Model '{model.name}' has exits, and a bundle has several "
-            "exits or several levels, not yet both. Expected one level, such as levels=(1.0,), and "
-            "a bundle for each where several are wanted; or exits=False. "
-            f"Received: levels={tuple(levels)}"
-        )
-    (utilization,), make = levels_of(model, levels, calibration_data, threshold)
-    return make(utilization).model
+        return {None: model}
+    levels, make = levels_of(model, levels, calibration_data, threshold)
+    return {u if len(levels) > 1 else None: make(u).model for u in levels}
 
 
 def _converted(

@@ -1,4 +1,4 @@
-"""A network with exits as a bundle of segments: converted once, as a whole, and then split.
+"""A network with exits as a bundle of segments: each level converted whole, and then split.
 
 Keras and TensorFlow are imported when a function runs, so that devices never load them.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from tnn_tflite.bundle.description import Bundle, Preprocessing
 from tnn_tflite.bundle.labels import Labels
 from tnn_tflite.bundle.programs import Edge, Quantization, TensorSpec
-from tnn_tflite.bundle.segment_writer import SegmentContent, write_segments
+from tnn_tflite.bundle.segment_writer import SegmentContent, segment_name, write_segments
 from tnn_tflite.conversion.keras_to_tflite import ConvertedFile, tflite_file
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.quantization.aware_training import AwareTraining
@@ -58,7 +58,7 @@ def check_alone(
 
 
 def convert_segments(
-    network: keras.Model,
+    networks: Mapping[float | None, keras.Model],
     names: Sequence[str] | None,
     directory: str | os.PathLike,
     plan: Plan,
@@ -66,10 +66,11 @@ def convert_segments(
     preprocessing: Mapping[str, Preprocessing],
     verbose: bool,
 ) -> Bundle:
-    """Converts a plain network with exits and writes it.
+    """Converts a plain network with exits, or one for each level, and writes all.
 
     Args:
-        network: Its outputs are its exits in order of depth.
+        networks: The network, by None; or that of each level by its utilization, rising. Its
+            outputs are its exits in order of depth.
         names: Of the exits; None takes those of the outputs.
         plan: How it is quantized.
         directory, labels, verbose: As for `convert`.
@@ -78,20 +79,35 @@ def convert_segments(
     Raises:
         ValueError: If exits differ in shape or type, or one of them costs nothing.
     """
+    contents: list[SegmentContent] = []
+    for utilization, network in networks.items():
+        of_level = _of_level(network, names, utilization, plan)
+        contents += of_level
+        if verbose:
+            _print_progress(of_level, utilization)
+    return write_segments(directory, contents, labels, preprocessing)
+
+
+def _of_level(
+    network: keras.Model, names: Sequence[str] | None, utilization: float | None, plan: Plan
+) -> list[SegmentContent]:
     from keras_tnn.surgery import segments
 
     parts = segments(network, names)
-    file = tflite_file(network, plan, f"'{network.name}'")
+    level = "" if utilization is None else f"level u={utilization:g} of "
+    file = tflite_file(network, plan, f"{level}'{network.name}'")
     _check_answers(file.outputs)
     files = split_at_exits(_with_correct_biases(file, plan), [spec.name for spec in file.outputs])
-    contents = list(_contents(parts, files))
-    if verbose:
-        for count, one in enumerate(contents, start=1):
-            print(
-                f"{count}/{len(contents)}  up to exit '{one.name}': {one.macs:,} MACs, "
-                f"{one.parameters:,} parameters, {len(one.content):,} bytes"
-            )
-    return write_segments(directory, contents, labels, preprocessing)
+    return list(_contents(parts, files, utilization))
+
+
+def _print_progress(contents: Sequence[SegmentContent], utilization: float | None) -> None:
+    level = "" if utilization is None else f"u={utilization:g}  "
+    for count, one in enumerate(contents, start=1):
+        print(
+            f"{level}{count}/{len(contents)}  up to exit '{one.exit}': {one.macs:,} MACs, "
+            f"{one.parameters:,} parameters, {len(one.content):,} bytes"
+        )
 
 
 def _with_correct_biases(file: ConvertedFile, plan: Plan) -> bytes:
@@ -103,9 +119,12 @@ def _with_correct_biases(file: ConvertedFile, plan: Plan) -> bytes:
     return corrected(file.content, file.float_content, means)
 
 
-def _contents(parts: Sequence[Segment], files: Sequence[SegmentFile]) -> Iterator[SegmentContent]:
+def _contents(
+    parts: Sequence[Segment], files: Sequence[SegmentFile], utilization: float | None
+) -> Iterator[SegmentContent]:
     import keras_tnn
 
+    names = [segment_name(part.exit, utilization) for part in parts]
     for part, file in zip(parts, files, strict=True):
         macs = int(keras_tnn.count_macs(part.model))
         if macs == 0:
@@ -118,7 +137,7 @@ def _contents(parts: Sequence[Segment], files: Sequence[SegmentFile]) -> Iterato
         inputs = _described(file.inputs, runner.get_input_details())
         outputs = _described(file.outputs, runner.get_output_details())
         edges = tuple(
-            Edge(parts[index].exit, output, part.exit, name)
+            Edge(names[index], output, segment_name(part.exit, utilization), name)
             for name, (index, output) in file.origins.items()
         )
         yield SegmentContent(
@@ -129,8 +148,9 @@ def _contents(parts: Sequence[Segment], files: Sequence[SegmentFile]) -> Iterato
             parameters=int(part.model.count_params()),
             input_quantization=tuple(one for _, one in inputs),
             output_quantization=tuple(one for _, one in outputs),
-            name=part.exit,
+            exit=part.exit,
             edges=edges,
+            utilization=utilization,
         )
 
 

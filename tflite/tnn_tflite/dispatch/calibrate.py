@@ -82,7 +82,7 @@ def warm_calls(dispatcher: Dispatcher, x: Any = None) -> list[Callable[[], objec
     x = zeros(specs) if x is None else x
     dispatcher.warm_up()
     calls: list[Callable[[], object]] = [
-        partial(dispatcher, x, level.utilization) for level in dispatcher.levels
+        partial(dispatcher, x, **level.arguments) for level in dispatcher.levels
     ]
     if controller is not None:
         controller.warm_up()
@@ -101,7 +101,7 @@ def _accuracies(dispatcher: Dispatcher, samples: Any, classes: np.ndarray) -> li
     classes = np.asarray(classes).reshape(-1)
     accuracies = []
     for level in dispatcher.levels:
-        found = dispatcher(samples, level.utilization)
+        found = dispatcher(samples, **level.arguments)
         if len(found) != len(classes):
             raise ValueError(
                 "Invalid value for `labelled`. Expected a class for each sample. "

@@ -103,5 +103,6 @@ class KnownLevels:
 
 
 def _known(level: Level | ExitLevel, measurement: LevelMeasurement | None) -> KnownLevel:
-    known = KnownLevel(level.utilization, level.macs, level.parameters, level.bytes)
+    exit = level.name if isinstance(level, ExitLevel) else None
+    known = KnownLevel(level.utilization, level.macs, level.parameters, level.bytes, exit=exit)
     return known if measurement is None else replace(known, **asdict(measurement))
