@@ -161,7 +161,8 @@ def outcomes_by_sample(model, x, y, as_probabilities, heads, batch_size, at) -> 
         return ops.concatenate([one(decisions) for one in counted], axis=-1)
 
     *outputs, found = model.with_costs(x, both, batch_size=batch_size, verbose=0, **at)
-    made = [keras.ops.convert_to_numpy(as_probabilities(one)) for one in outputs]
+    answers = outputs[: len(model.exit_names)]  # exit gates stand behind them
+    made = [keras.ops.convert_to_numpy(as_probabilities(one)) for one in answers]
     macs, joules = np.split(found, 2, axis=1)
     return ExitOutcomes(
         levels=model.exit_names,

@@ -116,7 +116,8 @@ class AnswersBySample(keras.Model):
         *outputs, spent = self.with_costs(x, costs, *args, **kwargs)
         shares, each = spent / whole, np.arange(len(spent))
         taken = last_within_each(shares, budget)
-        return np.stack(outputs)[taken, each], taken, shares[each, taken]
+        answers = np.stack(outputs[: len(self.exit_names)])
+        return answers[taken, each], taken, shares[each, taken]
 
     def evaluate_by_sample(
         self,
