@@ -9,11 +9,11 @@ HEADINGS = ("u", "MACs", "flash bytes", "arena bytes")
 
 
 def memory_table(levels: Sequence[MicroLevel]) -> str:
-    """Returns a row for each level and one for a firmware that holds them all.
+    """Returns a row for each level or segment, and one for a firmware that holds them all.
 
     Flash is the array alone; the interpreter, its kernels and the program come on top.
     """
-    rows = [_row(f"{level.utilization:g}", level.macs, [level]) for level in levels]
+    rows = [_row(level.label, level.macs, [level]) for level in levels]
     return aligned([HEADINGS, *rows, _row("all", None, levels)])
 
 
