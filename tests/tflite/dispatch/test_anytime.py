@@ -70,6 +70,11 @@ def test_who_stops_runs_nothing_more(directory, expected):
         close(result.outputs, expected[0][0])
         break
     assert runs == ["first"]
+    results = dispatcher.anytime(images()[0])
+    next(results)
+    results.close()  # as good as a break
+    assert list(results) == []
+    assert runs == ["first"]
 
 
 def test_a_deadline_that_is_over(dispatcher):
@@ -212,6 +217,9 @@ def test_int8_inputs_and_outputs(network, tmp_path):
         (scale,) = result.level.output_quantization
         assert np.isfinite(dequantize(result.outputs, scale)).all()
         assert result.outputs.dtype == np.int8
+    assert [one.input_quantization for one in bundle.points] == [
+        bundle.segments[0].input_quantization
+    ] * 3
     (first,) = bundle.points[0].output_quantization
     sure = policies.certainty_of(dequantize(next(dispatcher.anytime(x)).outputs[None], first))[0]
     for threshold, exit in ((sure, "first"), (np.nextafter(sure, 1), "second")):

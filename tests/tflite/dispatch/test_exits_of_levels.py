@@ -1,6 +1,7 @@
 """Exits at several levels in one bundle: (u, exit) are the operating points."""
 
 import re
+import shutil
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 import keras_tnn as tnn
 from networks_with_exits import SHAPE, head, images
-from tnn_tflite import Dispatcher, calibrate, convert, policies, read_bundle
+from tnn_tflite import BundleError, Dispatcher, calibrate, convert, policies, read_bundle
 from tnn_tflite.command import main
 from tnn_tflite.latency.table import DeviceTable
 from tnn_tflite.latency.table_file import write_table
@@ -177,7 +178,10 @@ def test_policies_of_levels_see_levels(directory, expected):
 
 def test_a_table_has_all_points(directory, dispatcher, tmp_path, capsys):
     table = calibrate(dispatcher, rounds=3, labelled=(images(), np.zeros(5, int)))
-    assert [one.utilization for one in table.levels] == [u for u, _ in POINTS]
+    assert [(one.utilization, one.exit) for one in table.levels] == POINTS
+    assert [line.split()[:2] for line in str(table).splitlines()[1:]] == [
+        [f"{u:g}", exit] for u, exit in POINTS
+    ]
     assert all(one.accuracy is not None for one in table.levels)
     assert Dispatcher(directory).run(images()[0], budget_ms=1e4).expected_milliseconds > 0
     assert main(["levels", str(directory), "--measure", "--repeats=3"]) == 0
@@ -216,6 +220,17 @@ def test_convert_tells_of_levels(model, tmp_path, capsys):
     one = convert(model, tmp_path / "bundle", (0.5,), exits=True, verbose=False)
     assert {program.role for program in one.programs} == {"segment"}  # as before there were levels
     assert [one.name for one in read_bundle(one.directory).points] == list(EXITS)
+
+
+def test_a_segment_of_another_level(directory, tmp_path):
+    bundle = shutil.copytree(directory, tmp_path / "bundle")
+    files = [one.file for one in read_bundle(bundle).segments]
+    shutil.copy(bundle / files[2], bundle / files[0])
+    with pytest.raises(BundleError, match=f"(SHA-256|bytes in) .*{files[0]}"):
+        Dispatcher(bundle)
+    (bundle / files[0]).unlink()
+    with pytest.raises(BundleError, match=f"a file '{files[0]}'. Received: no such file"):
+        Dispatcher(bundle)
 
 
 def test_bad_arguments(dispatcher, shared_bundle):

@@ -27,6 +27,7 @@ from tnn_tflite.bundle.programs import (
     LevelSegment,
     NamedBudget,
     Program,
+    Quantization,
     TensorSpec,
     level_of_budget,
 )
@@ -154,7 +155,21 @@ class Bundle:
         """
         if self.levels:
             return self.levels
-        return tuple(one for chain in self.chains for one in exits_behind(chain.segments))
+        return tuple(
+            one
+            for chain in self.chains
+            for one in exits_behind(chain.segments, chain.input_quantization)
+        )
+
+    @cached_property
+    def input_quantization(self) -> tuple[Quantization | None, ...]:
+        """Of segments, for each of `inputs` how its integers stand for reals; empty if none do."""
+        found: dict[str, Quantization | None] = {}
+        for one in self.segments:
+            for spec, scale in zip(one.inputs, one.input_quantization, strict=False):
+                found.setdefault(spec.name, scale)
+        known = tuple(found.get(spec.name) for spec in self.inputs)
+        return known if any(known) else ()
 
     @cached_property
     def inputs(self) -> tuple[TensorSpec, ...]:

@@ -21,6 +21,7 @@ class ExitLevel:
         bytes: Size of the files.
         file: Name of the last of them.
         output_quantization: As a `Program` has it, of the exit's output.
+        input_quantization: The same of the inputs of the network.
     """
 
     name: str
@@ -30,6 +31,7 @@ class ExitLevel:
     bytes: int
     file: str
     output_quantization: tuple[Quantization | None, ...] = ()
+    input_quantization: tuple[Quantization | None, ...] = ()
 
     @property
     def title(self) -> str:
@@ -55,18 +57,26 @@ class ExitAtLevel(ExitLevel):
         return {**super().arguments, "exit": self.name}
 
 
-def exits_behind(segments: Sequence[Program]) -> tuple[ExitLevel, ...]:
+def exit_of(level: ExitLevel | Program) -> str | None:
+    """Returns the name of the exit that a point is, None for a level that has none."""
+    return level.name if isinstance(level, ExitLevel) else None
+
+
+def exits_behind(
+    segments: Sequence[Program], inputs: tuple[Quantization | None, ...] = ()
+) -> tuple[ExitLevel, ...]:
     """Returns the exit that each segment ends in, with all that runs up to it.
 
     Args:
         segments: Those of a network, or of one level of it, in the order in which they run.
+        inputs: How integers of the network's inputs stand for reals.
     """
     total = sum(one.macs for one in segments)
     exits: list[ExitLevel] = []
     macs = parameters = size = 0
     for one in segments:
         macs, parameters, size = macs + one.macs, parameters + one.parameters, size + one.bytes
-        rest = (macs, parameters, size, one.file, one.output_quantization[:1])
+        rest = (macs, parameters, size, one.file, one.output_quantization[:1], inputs)
         if isinstance(one, LevelSegment):
             exits.append(ExitAtLevel(one.exit, one.utilization, *rest))
         else:

@@ -21,7 +21,12 @@ from tnn_tflite.conversion.converted_level import ConvertedLevel, program_fields
 from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
 from tnn_tflite.conversion.patterns import check_policy, pattern_content
 from tnn_tflite.conversion.pictures import known_inputs, preprocessing_of
-from tnn_tflite.conversion.segments import check_alone, convert_segments, has_exits
+from tnn_tflite.conversion.segments import (
+    check_alone,
+    convert_segments,
+    exits_alone,
+    has_exits,
+)
 from tnn_tflite.quantization.aware_training import AwareTraining
 from tnn_tflite.quantization.input_means import input_means
 from tnn_tflite.quantization.plan import FLOAT, Plan, check_mode, plan_for
@@ -106,7 +111,8 @@ def convert(
         exits: Whether the outputs are exits in order of depth, all of one shape: the bundle then
             has a segment from each exit to the next in the place of levels, and
             `Dispatcher.anytime` stops where time or certainty says. A throttled network has these
-            segments at each of its levels. None: if the model has `exit_names`.
+            segments at each of its levels. Gates at the exits do not ship. None: if the model has
+            `exit_names`.
         verbose: Whether to print a line for each level.
 
     Returns:
@@ -259,9 +265,9 @@ def _with_exits(
                 "Invalid value for `levels`. Expected none for a plain network with exits. "
                 f"Received: levels={levels!r}"
             )
-        return {None: model}
+        return {None: exits_alone(model, model)}
     levels, make = levels_of(model, levels, calibration_data, threshold)
-    return {u if len(levels) > 1 else None: make(u).model for u in levels}
+    return {u if len(levels) > 1 else None: exits_alone(make(u).model, model) for u in levels}
 
 
 def _converted(

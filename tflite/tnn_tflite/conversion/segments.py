@@ -34,6 +34,19 @@ def has_exits(model: Any, exits: bool | None) -> bool:
     return bool(getattr(model, "exit_names", None)) if exits is None else bool(exits)
 
 
+def exits_alone(network: keras.Model, model: keras.Model) -> keras.Model:
+    """A level without the gates that its model learned for its exits, which do not ship."""
+    import keras
+
+    import keras_tnn
+
+    kinds = (keras_tnn.exits.GatedExitsModel, keras_tnn.exits.ThrottledGatedExitsModel)
+    if not isinstance(model, kinds):
+        return network
+    exits = network.outputs[: len(model.exit_names)]
+    return keras.Model(network.input, exits, name=network.name)
+
+
 def check_alone(
     model: Any,
     controller: Any,

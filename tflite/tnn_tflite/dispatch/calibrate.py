@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tnn_tflite.bundle.exit_level import exit_of
 from tnn_tflite.dispatch.inputs import InputReader, zeros
 from tnn_tflite.latency.in_turn import seconds_in_turn
 from tnn_tflite.latency.powercap import POWERCAP, EnergyCounters, joules_of_calls
@@ -64,6 +65,7 @@ def calibrate(
         seconds_in_turn(calls, rounds=rounds),
         joules=None if counters is None else joules_of_calls(of_levels, counters),
         accuracies=None if labelled is None else _accuracies(dispatcher, *labelled),
+        exits=[exit_of(level) for level in dispatcher.levels],
     )
     path = table_path(dispatcher.bundle.directory, table.conditions)
     write_table(path, table)

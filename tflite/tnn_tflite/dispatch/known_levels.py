@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from tnn_tflite.bundle.description import Bundle
-from tnn_tflite.bundle.exit_level import ExitLevel
+from tnn_tflite.bundle.exit_level import ExitLevel, exit_of
 from tnn_tflite.bundle.programs import Level
 from tnn_tflite.latency.in_turn import seconds_in_turn
 from tnn_tflite.latency.table import Conditions, DeviceTable, LevelMeasurement
@@ -85,7 +85,8 @@ class KnownLevels:
     def _measured(self, calls: Sequence[Callable[[], object]]) -> DeviceTable:
         seconds = seconds_in_turn(calls, rounds=QUICK_ROUNDS, at_most_seconds=QUICK_SECONDS)
         utilizations = [level.utilization for level in self._bundle.points]
-        table = DeviceTable.from_times(self._conditions(), utilizations, seconds)
+        exits = [exit_of(level) for level in self._bundle.points]
+        table = DeviceTable.from_times(self._conditions(), utilizations, seconds, exits=exits)
         logger.info(
             "no table of latencies for '%s': measured quickly, not stored; `keras-tnn calibrate` "
             "measures and stores one\n%s",
@@ -103,6 +104,6 @@ class KnownLevels:
 
 
 def _known(level: Level | ExitLevel, measurement: LevelMeasurement | None) -> KnownLevel:
-    exit = level.name if isinstance(level, ExitLevel) else None
+    exit = exit_of(level)
     known = KnownLevel(level.utilization, level.macs, level.parameters, level.bytes, exit=exit)
-    return known if measurement is None else replace(known, **asdict(measurement))
+    return known if measurement is None else replace(known, **{**asdict(measurement), "exit": exit})

@@ -11,6 +11,7 @@ from tnn_tflite.text_table import table
 
 COLUMNS = {
     "u": ("utilization", "{:g}".format),
+    "exit": ("exit", str),
     "median ms": ("milliseconds", "{:.3f}".format),
     "90 % ms": ("percentile_90", "{:.3f}".format),
     "mJ": ("joules", lambda joules: f"{1000 * joules:.3f}"),
@@ -28,6 +29,7 @@ class LevelMeasurement:
         percentile_90: Nine of ten calls took at most so many milliseconds.
         joules: Energy of one inference, of the whole processor package, or None.
         accuracy: Share of labelled samples that the level classifies right, or None.
+        exit: Name of the exit that answers; None for a level without exits.
     """
 
     utilization: float
@@ -35,6 +37,7 @@ class LevelMeasurement:
     percentile_90: float
     joules: float | None = None
     accuracy: float | None = None
+    exit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class DeviceTable:
         seconds: np.ndarray,
         joules: Sequence[float] | None = None,
         accuracies: Sequence[float] | None = None,
+        exits: Sequence[str | None] | None = None,
     ) -> DeviceTable:
         """Makes a table from the times of single calls.
 
@@ -102,11 +106,12 @@ class DeviceTable:
             seconds: Times of shape (calls, levels), or (calls, levels + 1) with a controller.
             joules: Energy of one inference for each level, or None.
             accuracies: Accuracy of each level, or None.
+            exits: Names of the exits, None for levels without.
         """
         medians, tails = 1000 * np.percentile(seconds, (50, 90), axis=0)
         nothing = [None] * len(utilizations)
         times = [column.tolist()[: len(utilizations)] for column in (medians, tails)]
-        columns = (utilizations, *times, joules, accuracies)
+        columns = (utilizations, *times, joules, accuracies, exits)
         rows = zip(*(nothing if column is None else column for column in columns), strict=True)
         levels = tuple(LevelMeasurement(*row) for row in rows)
         if len(medians) == len(levels):
