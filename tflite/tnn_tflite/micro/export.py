@@ -13,7 +13,7 @@ from tnn_tflite.micro.folder_of_sources import check_folder, write_folder
 from tnn_tflite.micro.header import array_name, levels_header, levels_source
 from tnn_tflite.micro.level import MicroLevel, MicroSegment
 from tnn_tflite.micro.memory_table import memory_table
-from tnn_tflite.micro.programs import levels_of, read_programs, segments_of
+from tnn_tflite.micro.programs import micro_levels, micro_segments, read_programs
 from tnn_tflite.micro.resolver import operators_of, resolver_header
 from tnn_tflite.micro.segments_header import segment_array, segments_header, segments_source
 from tnn_tflite.micro.tensor_table import quoted
@@ -75,7 +75,7 @@ def export_micro(
         check_tflite_micro()
     bundle = read_bundle(directory, roles=(LEVEL, SEGMENT, LEVEL_SEGMENT))
     programs = read_programs(bundle, measure_arena)
-    levels = (segments_of if bundle.segments else levels_of)(bundle, programs)
+    levels = (micro_segments if bundle.segments else micro_levels)(bundle, programs)
     operators = operators_of(level.graph for level in levels)
     report = MicroReport(out, (), levels, operators)
     sources = _segment_sources if bundle.segments else _level_sources

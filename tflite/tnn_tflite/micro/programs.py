@@ -41,14 +41,14 @@ def read_programs(bundle: Bundle, measure_arena: bool) -> dict[str, ReadProgram]
     return found
 
 
-def levels_of(bundle: Bundle, programs: Mapping[str, ReadProgram]) -> tuple[MicroLevel, ...]:
+def micro_levels(bundle: Bundle, programs: Mapping[str, ReadProgram]) -> tuple[MicroLevel, ...]:
     """The levels of a bundle, rising."""
     return tuple(
         MicroLevel(level.utilization, **vars(programs[level.name])) for level in bundle.levels
     )
 
 
-def segments_of(bundle: Bundle, programs: Mapping[str, ReadProgram]) -> tuple[MicroSegment, ...]:
+def micro_segments(bundle: Bundle, programs: Mapping[str, ReadProgram]) -> tuple[MicroSegment, ...]:
     """The segments of each level of a bundle, one level after another."""
     edges = {(edge.target, edge.input): edge for edge in bundle.edges}
     given = [spec.name for spec in bundle.inputs]
