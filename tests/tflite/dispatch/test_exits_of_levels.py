@@ -143,6 +143,17 @@ def test_more_is_what_computes_more():
     assert "exit 'last' at u=1 would take 9.000 ms" in choice.reason
 
 
+def test_a_level_is_told_by_what_nine_of_ten_take(directory, dispatcher):
+    """As calls do: two of ten at the higher levels take longer than the budget."""
+    path, u = directory.parent / "spread.json", [one.utilization for one in dispatcher.levels]
+    seconds = np.full((10, 6), 0.1)
+    seconds[8:, 2:] = 0.3  # the median is as of the others
+    write_table(path, DeviceTable.from_times(dispatcher.conditions, u, seconds))
+    known = Dispatcher(directory, table=path)
+    assert known.level_for(budget_ms=200.0).utilization == 0.25
+    assert known.run(images()[0], budget_ms=200.0).utilization == 0.25
+
+
 def test_where_accuracies_are_known_the_best_that_fits(directory, dispatcher):
     times = (100, 200, 150, 400, 300, 1_000)
     known = with_times(directory, dispatcher, times, (0.5, 0.6, 0.7, 0.8, 0.9, 0.95))

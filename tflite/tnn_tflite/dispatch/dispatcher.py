@@ -15,7 +15,7 @@ from tnn_tflite.bundle.exit_level import ExitLevel
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.bundle.programs import Level
 from tnn_tflite.dispatch.answers import ALL, Answers, in_form
-from tnn_tflite.dispatch.anytime import exit_after_exit, last_exit_in_time
+from tnn_tflite.dispatch.anytime import PERCENTILE, exit_after_exit, last_exit_in_time
 from tnn_tflite.dispatch.conditions import conditions_of
 from tnn_tflite.dispatch.controller import Controller
 from tnn_tflite.dispatch.inputs import InputReader, zeros
@@ -385,7 +385,8 @@ class Dispatcher:
                 f"Received: utilization={utilization!r}, budget_ms={budget_ms!r}, exit={exit!r}. "
                 "Leave one out."
             )
-        return LatencyBudget(check_positive("budget_ms", budget_ms))
+        percentile = PERCENTILE if self._bundle.segments else 50
+        return LatencyBudget(check_positive("budget_ms", budget_ms), percentile=percentile)
 
     def _levels_for(self, policy: Policy) -> tuple[KnownLevel, ...]:
         return self._known_levels(policy.needs_times, self._warm_calls)
