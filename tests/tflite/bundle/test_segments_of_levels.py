@@ -101,6 +101,10 @@ WRONG = {
         r"`programs\[0\].utilization`",
     ),
     "no exit": (lambda m: m["programs"][0].pop("exit"), r"`programs\[0\].exit`"),
+    "an accuracy above one": (
+        lambda m: m["programs"][0].update(accuracy=1.5),
+        r"a number in \[0, 1\] for `programs\[0\].accuracy`",
+    ),
     "from level to level": (across, "`edges` between segments of one level. Received: one from"),
     "another input": (
         lambda m: m["programs"][2].update(inputs=[{**IMAGE, "shape": [8, 8, 3]}]),

@@ -170,6 +170,25 @@ def test_where_accuracies_are_known_the_best_that_fits(directory, dispatcher):
     assert result.reason.startswith("exit 'first' at u=1 takes 300.000 ms of the budget")
 
 
+def test_accuracies_in_the_bundle(model, tmp_path):
+    levels = (0.5, 1.0)
+    told = {(0.5, "first"): 0.7, (0.5, "scores"): 0.8, (1.0, "first"): 0.9, (1.0, "scores"): 0.9}
+    out = tmp_path / "bundle"
+    bundle = convert(model, out, levels, exits=True, accuracies=told, verbose=False)
+    assert {(one.utilization, one.name): one.accuracy for one in bundle.points} == told
+    dispatcher = Dispatcher(out)
+    assert dispatcher.run(images()[0], budget_ms=1e4).exit == "first"  # as good, and cheaper
+    measured = with_times(out, dispatcher, (1, 2, 3, 4), (0.5, 0.6, 0.7, 0.8))
+    assert measured.run(images()[0], budget_ms=1e4).exit == "scores"  # what this device found
+    wrong = ({**told, (1.0, "first"): 1.2}, {(0.5, "first"): 0.7}, {})
+    for one in wrong:
+        with pytest.raises(ValueError, match=r"`accuracies`. Expected a number in \[0, 1\] for"):
+            convert(model, out, levels, exits=True, accuracies=one, verbose=False)
+    with pytest.raises(ValueError, match="`accuracies`. Expected None for a network without exits"):
+        convert(model, out, levels, exits=False, accuracies=told, verbose=False)
+    assert read_bundle(out) == bundle
+
+
 def test_policies_of_levels_see_levels(directory, expected):
     """Escalation climbs whole levels, each of which begins at the input."""
     shown = []

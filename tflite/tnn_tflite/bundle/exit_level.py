@@ -22,6 +22,7 @@ class ExitLevel:
         file: Name of the last of them.
         output_quantization: As a `Program` has it, of the exit's output.
         input_quantization: The same of the inputs of the network.
+        accuracy: Share of held-out samples for which it is right, where the bundle knows.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ExitLevel:
     file: str
     output_quantization: tuple[Quantization | None, ...] = ()
     input_quantization: tuple[Quantization | None, ...] = ()
+    accuracy: float | None = None
 
     @property
     def title(self) -> str:
@@ -78,7 +80,7 @@ def exits_behind(
         macs, parameters, size = macs + one.macs, parameters + one.parameters, size + one.bytes
         rest = (macs, parameters, size, one.file, one.output_quantization[:1], inputs)
         if isinstance(one, LevelSegment):
-            exits.append(ExitAtLevel(one.exit, one.utilization, *rest))
+            exits.append(ExitAtLevel(one.exit, one.utilization, *rest, one.accuracy))
         else:
             exits.append(ExitLevel(one.name, macs / total, *rest))
     return tuple(exits)

@@ -41,8 +41,12 @@ def program(fields: Fields, roles: Collection[str]) -> Program:
     if role == LEVEL:
         return Level(utilization=fields.utilization("utilization"), **common)
     if role == LEVEL_SEGMENT:
-        utilization = fields.utilization("utilization")
-        return LevelSegment(utilization=utilization, exit=fields.text("exit"), **common)
+        return LevelSegment(
+            utilization=fields.utilization("utilization"),
+            exit=fields.text("exit"),
+            accuracy=fields.share("accuracy") if "accuracy" in fields else None,
+            **common,
+        )
     if role == GATED:
         return GatedNetwork(component_macs=fields.counts("component_macs"), **common)
     return Program(role=role, **common)

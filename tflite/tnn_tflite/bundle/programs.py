@@ -106,11 +106,14 @@ class LevelSegment(Program):
     Args:
         utilization: That of its level, in (0, 1].
         exit: Name of the exit that it ends in. For what else it has see `Program`.
+        accuracy: Share of held-out samples for which that exit is right, in [0, 1]; None where
+            nobody has told.
     """
 
     role: str = LEVEL_SEGMENT
     utilization: float
     exit: str
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

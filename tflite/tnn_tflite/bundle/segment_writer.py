@@ -20,11 +20,13 @@ class SegmentContent(ProgramContent):
         exit: Name of the exit that it ends in. For what else it has see `ProgramContent`.
         edges: What earlier segments hand on to it, by the `name` of each.
         utilization: Of the level that it belongs to; None where the bundle has only one.
+        accuracy: As `LevelSegment` has it.
     """
 
     exit: str = field(kw_only=True)
     edges: tuple[Edge, ...] = field(default=(), kw_only=True)
     utilization: float | None = field(default=None, kw_only=True)
+    accuracy: float | None = field(default=None, kw_only=True)
 
     @property
     def name(self) -> str:
@@ -80,4 +82,6 @@ def _write(folder: Path, place: int, content: SegmentContent) -> Program:
     common = {"name": content.name, "file": file, **described(content)}
     if content.utilization is None:
         return Program(role=SEGMENT, **common)
-    return LevelSegment(utilization=content.utilization, exit=content.exit, **common)
+    return LevelSegment(
+        utilization=content.utilization, exit=content.exit, accuracy=content.accuracy, **common
+    )

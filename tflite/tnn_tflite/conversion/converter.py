@@ -55,6 +55,7 @@ def convert(
     preprocessing: Preprocessing | Mapping[str, Preprocessing] | None = None,
     controller: keras.Model | None = None,
     exits: bool | None = None,
+    accuracies: Mapping[tuple[float, str], float] | None = None,
     verbose: bool = True,
 ) -> Bundle:
     """Writes a throttled model as a bundle that `tnn_tflite.Dispatcher` runs.
@@ -113,6 +114,9 @@ def convert(
             `Dispatcher.anytime` stops where time or certainty says. A throttled network has these
             segments at each of its levels. Gates at the exits do not ship. None: if the model has
             `exit_names`.
+        accuracies: Of a network with exits at several levels, the share of held-out samples for
+            which each exit is right, in [0, 1], by `(utilization, exit)`; `evaluate_exits` has
+            them. By them a device chooses the best of these points within a time budget.
         verbose: Whether to print a line for each level.
 
     Returns:
@@ -147,7 +151,14 @@ def convert(
         )
         names = getattr(model, "exit_names", None)
         pictures = preprocessing_of(first, preprocessing, known_inputs(plan, calibration_data))
-        return convert_segments(networks, names, directory, plan, labels, pictures, verbose)
+        return convert_segments(
+            networks, names, directory, plan, labels, pictures, verbose, accuracies
+        )
+    if accuracies is not None:
+        raise ValueError(
+            "Invalid value for `accuracies`. Expected None for a network without exits. "
+            f"Received: accuracies={accuracies!r}"
+        )
     _check_sharing(layout, quantization)
     if layout == PATTERNS:
         budgets = check_policy(model, levels, controller, inference_type)

@@ -5,8 +5,10 @@ Keras and TensorFlow are imported when a function runs, so that devices never lo
 
 from __future__ import annotations
 
+import numbers
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,6 +80,7 @@ def convert_segments(
     labels: Labels | None,
     preprocessing: Mapping[str, Preprocessing],
     verbose: bool,
+    accuracies: Mapping[tuple[float, str], float] | None = None,
 ) -> Bundle:
     """Converts a plain network with exits, or one for each level, and writes all.
 
@@ -88,6 +91,7 @@ def convert_segments(
         plan: How it is quantized.
         directory, labels, verbose: As for `convert`.
         preprocessing: By the name of the input.
+        accuracies: As for `convert`.
 
     Raises:
         ValueError: If exits differ in shape or type, or one of them costs nothing.
@@ -98,7 +102,23 @@ def convert_segments(
         contents += of_level
         if verbose:
             _print_progress(of_level, utilization)
+    if accuracies is not None:
+        contents = _with_accuracies(contents, accuracies)
     return write_segments(directory, contents, labels, preprocessing)
+
+
+def _with_accuracies(
+    contents: Sequence[SegmentContent], accuracies: Mapping[tuple[float, str], float]
+) -> list[SegmentContent]:
+    points = [(one.utilization, one.exit) for one in contents]
+    good = all(isinstance(a, numbers.Real) and 0 <= a <= 1 for a in accuracies.values())
+    if {*accuracies} != {*points} or not good:
+        expected = f"a number in [0, 1] for each exit of each of several levels, {points}"
+        raise _error("accuracies", expected, str(dict(accuracies)))
+    return [
+        replace(one, accuracy=float(accuracies[point]))
+        for one, point in zip(contents, points, strict=True)
+    ]
 
 
 def _of_level(

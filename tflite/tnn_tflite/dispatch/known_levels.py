@@ -105,5 +105,11 @@ class KnownLevels:
 
 def _known(level: Level | ExitLevel, measurement: LevelMeasurement | None) -> KnownLevel:
     exit = exit_of(level)
-    known = KnownLevel(level.utilization, level.macs, level.parameters, level.bytes, exit=exit)
-    return known if measurement is None else replace(known, **{**asdict(measurement), "exit": exit})
+    told = getattr(level, "accuracy", None)  # by the bundle; what was measured here is better
+    known = KnownLevel(
+        level.utilization, level.macs, level.parameters, level.bytes, accuracy=told, exit=exit
+    )
+    if measurement is None:
+        return known
+    accuracy = told if measurement.accuracy is None else measurement.accuracy
+    return replace(known, **{**asdict(measurement), "exit": exit, "accuracy": accuracy})

@@ -12,7 +12,7 @@ class LatencyBudget(Policy):
     Below the latency of the lowest level the lowest level runs, and the reason says so.
 
     A network with exits at several levels has two ways to be short: a lower level, or an earlier
-    exit. Where the table has the accuracy of all of them, the most accurate one that fits runs, of
+    exit. Where the accuracy of all of them is known, the most accurate one that fits runs, of
     equal ones that of fewer MACs. Else the one of the most MACs that fits.
 
     Args:
