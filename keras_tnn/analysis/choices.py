@@ -48,7 +48,7 @@ def one_level_each(outcomes: Outcomes, name: str, level: np.ndarray, overhead=0.
         overhead: cost of choosing, added to each sample.
     """
     samples = np.arange(len(level))
-    cost = outcomes.shares[level] + overhead
+    cost = outcomes.costs[samples, level] + overhead
     return Choices(name, level, outcomes.right[samples, level], cost)
 
 

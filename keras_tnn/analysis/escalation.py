@@ -10,6 +10,7 @@ from keras_tnn.analysis.choices import Choices
 from keras_tnn.analysis.outcomes import Outcomes
 from keras_tnn.utilization import check_levels
 
+ROUNDING = 1e-9  # of sums of costs
 GRID = 20  # shares of the samples that leave a level, tried for each but the last one
 
 
@@ -74,12 +75,12 @@ def climbed(outcomes: Outcomes, places, thresholds, certainty: np.ndarray) -> Ch
     """Escalation over the levels at these places of the outcomes."""
     samples = np.arange(len(outcomes.labels))
     level = np.full(len(samples), places[0])
-    cost = np.full(len(samples), outcomes.shares[places[0]])
+    cost = outcomes.costs[:, places[0]].copy()
     going = np.ones(len(samples), bool)
     for here, up, threshold in zip(places[:-1], places[1:], thresholds, strict=True):
         going &= certainty[:, here] < threshold
         level[going] = up
-        cost[going] += outcomes.going_on(here, up)
+        cost[going] += outcomes.going_on(here, up)[going]
     return Choices("escalation", level, outcomes.right[samples, level], cost)
 
 
@@ -153,6 +154,8 @@ def within(outcomes: Outcomes, places, budget: float, certainty) -> Iterator[tup
         left = budget - before.mean_cost
         if left >= 0:
             going = before.level == places[-2]
-            may = int(left * len(going) / outcomes.going_on(*places[-2:]))  # so many may go on
-            rising = np.sort(certainty[going, places[-2]])
-            yield (*thresholds, float(rising[may]) if may < len(rising) else 1.0)
+            rising = np.argsort(certainty[going, places[-2]])  # the least sure go on first
+            spent = np.cumsum(outcomes.going_on(*places[-2:])[going][rising])
+            may = np.searchsorted(spent, left * len(going) + ROUNDING, side="right")
+            sure = certainty[going, places[-2]][rising]
+            yield (*thresholds, float(sure[may]) if may < len(sure) else 1.0)

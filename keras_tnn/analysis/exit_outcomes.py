@@ -3,11 +3,12 @@
 Exits are levels that continue each other: going on costs only the rest of the way.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_tnn.analysis.choices import Choices
 from keras_tnn.analysis.escalation import best_climb, climbed
@@ -15,10 +16,13 @@ from keras_tnn.analysis.evaluate_exits import check_has_exits
 from keras_tnn.analysis.outcomes import Outcomes
 from keras_tnn.analysis.pairs import pairs_of
 from keras_tnn.exits import ExitThresholds
-from keras_tnn.exits.exit_costs import head_costs
+from keras_tnn.exits.exit_costs import head_costs, reads_data
+from keras_tnn.exits.judged import collected
+from keras_tnn.exits.sample_costs import SampleCosts
 from keras_tnn.losses import class_probabilities
 from keras_tnn.losses.class_probabilities import class_numbers
 from keras_tnn.surgery import materialize
+from keras_tnn.training.feeding import is_arrays
 from keras_tnn.utilization import has_dial
 
 
@@ -30,23 +34,40 @@ class ExitOutcomes(Outcomes):
         levels: the names of the exits in order of depth.
         probabilities: float array `(n, K, C)`.
         labels: the right classes, integers `(n,)`.
-        macs: multiply-accumulates of the way to each exit and of its own head, for one sample.
+        macs: multiply-accumulates of the way to each exit and of its own head, for one sample;
+            where gates read the data the mean over these samples.
         energy: Joules of the same (wang2019, Eq. 6).
         heads: MACs of the head of each exit.
-        whole: MACs of the whole network, at u = 1 where it has a dial.
+        whole: MACs of the whole network, at u = 1 where it has a dial, with all gates open.
+        sample_macs: float array `(n, K)`, as `macs` for each sample, by what its gates decided;
+            None where no gate reads the data.
     """
 
     heads: tuple[int, ...]
     whole: int
+    sample_macs: np.ndarray | None = None
 
     @property
     def shares(self) -> np.ndarray:
         """MACs of each exit over those of the whole network, floats `(K,)`."""
         return np.array(self.macs) / self.whole
 
+    @property
+    def costs(self) -> np.ndarray:
+        """MACs of each exit for each sample over those of the whole network, floats `(n, K)`."""
+        return super().costs if self.sample_macs is None else self.sample_macs / self.whole
+
     def going_on(self, here, up):
         """MACs of going on from one exit to a later one, over those of the whole network."""
-        return (self.macs[up] - (self.macs[here] - self.heads[here])) / self.whole
+        return self.costs[:, up] - (self.costs[:, here] - self.heads[here] / self.whole)
+
+    def of(self, samples):
+        """Those of some samples, given by index or as booleans."""
+        some = super().of(samples)
+        if self.sample_macs is None:
+            return some
+        costs = self.sample_macs[samples]
+        return replace(some, sample_macs=costs, macs=tuple(costs.mean(axis=0).tolist()))
 
     def stopped(self, thresholds: ExitThresholds) -> Choices:
         """What stopping at the first sure exit does on these samples."""
@@ -72,10 +93,12 @@ def exit_outcomes(
         x: inputs without utilization: arrays, or a `tf.data.Dataset` or `keras.utils.PyDataset`
             of batches `(x, y)`. Read once.
         y: labels, where `x` is arrays: class numbers, `(n,)` or `(n, 1)`, or one-hot `(n, C)`.
-        utilization: float in (0, 1] of a model with a dial; 1 by default. The level is cut out.
+        utilization: float in (0, 1] of a model with a dial; 1 by default. The level is cut out;
+            where gates read the data nothing is, and costs are those of each sample.
         calibration_data: training inputs by which the level's batch-norm statistics are estimated
             anew, as `materialize` takes them.
-        batch_size: samples that are held at once, where `x` is arrays.
+        batch_size: samples that are held at once, where `x` is arrays; of a model whose gates read
+            the data, that run at once.
 
     Returns:
         `ExitOutcomes`.
@@ -94,8 +117,11 @@ def exit_outcomes(
     """
     check_has_exits(model, None)
     as_probabilities = class_probabilities(model.up_to(-1))
-    costs, energies = (model.exit_costs(unit, utilization) for unit in ("macs", "energy"))
     heads = head_costs(model, "macs", utilization)
+    if reads_data(model):
+        at = {"utilization": utilization, "calibration_data": calibration_data}
+        return outcomes_by_sample(model, x, y, as_probabilities, heads, batch_size, at)
+    costs, energies = (model.exit_costs(unit, utilization) for unit in ("macs", "energy"))
     level = model
     if has_dial(model):
         level = materialize(model, 1.0 if utilization is None else utilization, calibration_data)
@@ -118,6 +144,38 @@ def exit_outcomes(
     )
 
 
+def outcomes_by_sample(model, x, y, as_probabilities, heads, batch_size, at) -> ExitOutcomes:
+    """What `exit_outcomes` keeps of a model whose gates read the data: costs of each sample, too.
+
+    Args:
+        model, x, y, batch_size: as for `exit_outcomes`.
+        as_probabilities: from outputs of an exit to class probabilities.
+        heads: MACs of the head of each exit.
+        at: utilization and calibration data.
+    """
+    if not is_arrays(x):
+        x, y, _ = collected(x)
+    counted = SampleCosts(model), SampleCosts(model, "energy")
+
+    def both(decisions):
+        return ops.concatenate([one(decisions) for one in counted], axis=-1)
+
+    *outputs, found = model.with_costs(x, both, batch_size=batch_size, verbose=0, **at)
+    answers = outputs[: len(model.exit_names)]  # exit gates stand behind them
+    made = [keras.ops.convert_to_numpy(as_probabilities(one)) for one in answers]
+    macs, joules = np.split(found, 2, axis=1)
+    return ExitOutcomes(
+        levels=model.exit_names,
+        probabilities=np.stack(made, axis=1),
+        labels=keras.ops.convert_to_numpy(class_numbers(y)),
+        macs=tuple(macs.mean(axis=0).tolist()),
+        energy=tuple(joules.mean(axis=0).tolist()),
+        heads=tuple(heads.values()),
+        whole=counted[0].all_open[model.exit_names[-1]],
+        sample_macs=macs,
+    )
+
+
 def exit_thresholds(
     outcomes: ExitOutcomes, budget: float, *, most_exits: int = 2, measure: str = "probability"
 ) -> ExitThresholds:
@@ -129,7 +187,8 @@ def exit_thresholds(
     Args:
         outcomes: of held-out samples, neither those that trained the network nor those that the
             result is judged on.
-        budget: mean MACs of a sample over those of the whole network, in (0, 1].
+        budget: mean MACs of a sample over those of the whole network, in (0, 1]. Where gates read
+            the data, these are what ran for each sample.
         most_exits: 1 or 2, how many exits are asked at most before the one that keeps all.
         measure: as for `ExitThresholds`.
 

@@ -67,12 +67,17 @@ class Outcomes:
         """MACs of each level over those of the last, floats `(K,)`."""
         return np.array(self.macs) / self.macs[-1]
 
-    def going_on(self, here: int, up: int) -> float:
-        """MACs of going on from one level to a higher one, over those of the last level.
+    @property
+    def costs(self) -> np.ndarray:
+        """MACs of each level for each sample, over those of the last level, floats `(n, K)`."""
+        return np.broadcast_to(self.shares, self.right.shape)
+
+    def going_on(self, here: int, up: int) -> np.ndarray:
+        """MACs of going on from one level to a higher one, over those of the last level, `(n,)`.
 
         Each level is a network of its own and starts from the image.
         """
-        return self.shares[up]
+        return self.costs[:, up]
 
     @property
     def accuracy(self) -> np.ndarray:

@@ -2,7 +2,12 @@
 
 from keras_tnn.exits.add_exits import add_exits
 from keras_tnn.exits.exit_gates import exit_gate
-from keras_tnn.exits.exits_model import ExitsModel, GatedExitsModel, ThrottledExitsModel
+from keras_tnn.exits.exits_model import (
+    ExitsModel,
+    GatedExitsModel,
+    ThrottledExitsModel,
+    ThrottledGatedExitsModel,
+)
 from keras_tnn.exits.thresholds import ExitThresholds
 
 __all__ = [
@@ -10,6 +15,7 @@ __all__ = [
     "ExitsModel",
     "GatedExitsModel",
     "ThrottledExitsModel",
+    "ThrottledGatedExitsModel",
     "add_exits",
     "exit_gate",
 ]

@@ -6,13 +6,25 @@ from dataclasses import replace
 import keras
 
 from keras_tnn.exits.exit_gates import exit_gate
-from keras_tnn.exits.exits_model import ExitsModel, GatedExitsModel, ThrottledExitsModel
+from keras_tnn.exits.exits_model import (
+    ExitsModel,
+    GatedExitsModel,
+    ThrottledExitsModel,
+    ThrottledGatedExitsModel,
+)
 from keras_tnn.exits.heads import BranchHead, last_map, with_head
 from keras_tnn.exits.places import default_places, named_places
 from keras_tnn.surgery.calls import Graph, substitute, tensors_in
 from keras_tnn.surgery.copied_graph import copied_graph
 from keras_tnn.surgery.graph import read_graph
 from keras_tnn.utilization import has_dial
+
+CLASSES = {  # whether there is a dial, and gates at the exits
+    (False, False): ExitsModel,
+    (False, True): GatedExitsModel,
+    (True, False): ThrottledExitsModel,
+    (True, True): ThrottledGatedExitsModel,
+}
 
 
 def add_exits(
@@ -21,7 +33,7 @@ def add_exits(
     head: Callable | None = None,
     gate: Callable | bool = False,
     name: str | None = None,
-) -> ExitsModel | GatedExitsModel | ThrottledExitsModel:
+) -> ExitsModel | GatedExitsModel | ThrottledExitsModel | ThrottledGatedExitsModel:
     """Adds early exits to a functional or sequential model (wang2019, III-B, "RADI").
 
     The result has the model's layers, with their weights and not copies of them, and its output
@@ -40,22 +52,21 @@ def add_exits(
             layer. By default the paper's branch classifier: convolutions, behind more max pooling
             the finer the features are, then global average pooling and a dense layer as the
             model's last.
-        gate: whether each early exit has a gate that learns when to stop (herrmann2019, S1.5), for
-            a model without a dial; or a function of `(features, name)` that returns the log-odds
-            of stopping, `(batch, 1)`. By default `keras_tnn.exits.exit_gate`.
+        gate: whether each early exit has a gate that learns when to stop (herrmann2019, S1.5); or
+            a function of `(features, name)` that returns the log-odds of stopping, `(batch, 1)`.
+            By default `keras_tnn.exits.exit_gate`.
         name: of the result; the model's by default.
 
     Returns:
-        `keras_tnn.exits.ExitsModel`, `ThrottledExitsModel` for a model with a dial, or
-        `GatedExitsModel` with gates: a functional model whose outputs are those of all exits in
-        order of depth. Exits are named "exit1", "exit2" and so on, the last one as the model's
-        output layer: `exit_names`. Not compiled.
+        `keras_tnn.exits.ExitsModel`, `ThrottledExitsModel` for a model with a dial, or with gates
+        `GatedExitsModel` or `ThrottledGatedExitsModel`: a functional model whose outputs are those
+        of all exits in order of depth. Exits are named "exit1", "exit2" and so on, the last one as
+        the model's output layer: `exit_names`. Not compiled.
 
     Raises:
         ValueError: if the model has no graph (subclassed, not built), has several outputs or has
             exits already, if a layer in `at` does not exist, is the output or stands there twice,
-            if `at` is empty, if `head` or `gate` returns something of another shape, or if gates
-            are asked for in a model with a dial.
+            if `at` is empty, or if `head` or `gate` returns something of another shape.
 
     Example:
 
@@ -70,7 +81,7 @@ def add_exits(
     places = default_places(graph, model.name) if at is None else named_places(graph, at, model)
     head = head or BranchHead(graph, last_map(graph))
     taken = {call.name for call in graph.calls} | {x.name for x in graph.inputs}
-    check_gate(gate, model, graph)
+    check_gate(gate)
     outputs, gates = [], []
     for number, features in enumerate(places, start=1):
         label = free_name(f"exit{number}", taken)
@@ -80,7 +91,7 @@ def add_exits(
             decide = exit_gate if gate is True else gate
             odds = with_head(decide, features, f"{label}_gate", (None, 1), "gate")
             gates.append(named(odds, f"{label}_gate", graph))
-    cls = ThrottledExitsModel if has_dial(graph) else GatedExitsModel if gate else ExitsModel
+    cls = CLASSES[has_dial(graph), bool(gate)]
     result = cls(graph.input_structure, [*outputs, graph.outputs, *gates], name=name or model.name)
     if has_dial(graph):
         result.statistics_level = getattr(model, "statistics_level", None)
@@ -94,16 +105,11 @@ def named(tensor, name: str, graph: Graph):
     return keras.layers.Identity(name=name, dtype=tensor.dtype)(tensor)
 
 
-def check_gate(gate, model: keras.Model, graph: Graph):
+def check_gate(gate):
     if not isinstance(gate, bool) and not callable(gate):
         raise ValueError(
             "Invalid value for `gate`. Expected True, False or a function of (features, name). "
             f"Received: gate={gate!r}"
-        )
-    if gate and has_dial(graph):
-        raise ValueError(
-            f"Invalid value for `gate`. Model '{model.name}' has a dial: u decides what runs. "
-            f"Expected a model without. Received: gate={gate!r}"
         )
 
 

@@ -59,6 +59,20 @@ class AnswersBySample(keras.Model):
             x, *args, exit=exit, budget=budget, unit=unit, return_exits=return_exits, **kwargs
         )
 
+    def exit_costs(self, unit: str = "macs", utilization: float | None = None, x=None) -> dict:
+        """As without gates that read the data; with them and samples, means over these.
+
+        Args:
+            unit, utilization, x: as without such gates.
+
+        Raises:
+            ValueError: as without such gates.
+        """
+        if x is None or not reads_data(self):
+            return super().exit_costs(unit, utilization)
+        found = self.exit_costs_by_sample(x, unit, utilization=utilization, verbose=0)
+        return dict(zip(self.exit_names, found.mean(axis=0).tolist(), strict=True))
+
     def exit_costs_by_sample(self, x, unit: str = "macs", **kwargs) -> np.ndarray:
         """What each exit costs each sample by the decisions of its gates, floats `(n, exits)`.
 
@@ -102,7 +116,8 @@ class AnswersBySample(keras.Model):
         *outputs, spent = self.with_costs(x, costs, *args, **kwargs)
         shares, each = spent / whole, np.arange(len(spent))
         taken = last_within_each(shares, budget)
-        return np.stack(outputs)[taken, each], taken, shares[each, taken]
+        answers = np.stack(outputs[: len(self.exit_names)])
+        return answers[taken, each], taken, shares[each, taken]
 
     def evaluate_by_sample(
         self,

@@ -59,12 +59,15 @@ class AnswersEarly(keras.Model):
         """
         return self.stretches.up_to(self.exit_number(exit))
 
-    def exit_costs(self, unit: str = "macs", utilization: float | None = None) -> dict:
+    def exit_costs(self, unit: str = "macs", utilization: float | None = None, x=None) -> dict:
         """The cost of stopping at each exit: the way there and its own head, a batch of one.
 
         Args:
             unit: "macs" or "energy", Joules (wang2019, Eq. 6).
             utilization: float in (0, 1] for a model with a dial, 1 by default.
+            x: samples, for a model whose gates read the data: the costs then are means over them,
+                by what the gates decide. Without samples all gates count as open. Other models
+                cost all samples the same.
 
         Raises:
             ValueError: if `unit` is neither, or there is no dial.

@@ -65,8 +65,22 @@ class LearnsToStop(keras.Model):
         """The names of the exits in order of depth; the last one is the model's own output."""
         return tuple(self.output_names[: (len(self.output_names) + 1) // 2])
 
+    def check_outputs(self, outputs):
+        """Returns the outputs after checking that log-odds stand behind those of the exits."""
+        listed = isinstance(outputs, (list, tuple)) and len(outputs) > 2 and len(outputs) % 2
+        early = len(outputs) // 2 if listed else 0
+        if not listed or any(tuple(x.shape[1:]) != (1,) for x in outputs[early + 1 :]):
+            raise ValueError(
+                "Invalid value for `outputs`. Expected those of the exits and, for each but the "
+                f"last, log-odds of shape (batch, 1). Received: outputs={outputs}"
+            )
+        return [*super().check_outputs(outputs[: early + 1]), *outputs[early + 1 :]]
+
     def compile(self, *args, target: float = 1.0, penalty: float = 1.0, **kwargs):
         """As without gates, and what these learn besides the task.
+
+        With a dial, costs are those at the u that was drawn, over those of the whole network at
+        u = 1.
 
         Args:
             *args, **kwargs: as for `ExitsModel.compile`.
@@ -95,17 +109,24 @@ class LearnsToStop(keras.Model):
         return given if whole else [*given, *of_gates]
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        y, sample_weight = self.for_all(y), self.for_all(sample_weight)
         odds = y_pred[len(self.exit_names) :]
-        labels, weights = self.padded(y, odds), self.padded(sample_weight, odds)
-        loss = super().compute_loss(x, labels, y_pred, weights, training=training)
-        stops = self.stops(odds, training)  # (batch, exits)
-        share = ops.sum(stops * ops.convert_to_tensor(self.shares, "float32"), axis=-1)
+        labels = self.padded(self.for_all(y), odds)
+        weights = self.padded(self.for_all(sample_weight), odds)
+        return super().compute_loss(x, labels, y_pred, weights, training=training)
+
+    def label_loss(self, y, y_pred, sample_weight, training):
+        """The loss of the exit where each sample stops, and the penalty on its cost."""
+        stops = self.stops(y_pred[len(self.exit_names) :], training)  # (batch, exits)
+        share = ops.sum(stops * self.shares_now(), axis=-1)
         self.stopped_share.update_state(share)
         target = ops.convert_to_tensor(self.target, "float32")
         penalty = ConstQuad().call(target, share[:, None])
         answered = ops.mean(ops.sum(stops * self.losses_at(y, y_pred, sample_weight), axis=-1))
-        return loss + answered + self.penalty * penalty
+        return answered + self.penalty * penalty
+
+    def shares_now(self):
+        """What stopping at each exit costs the samples that are judged, `(batch or 1, exits)`."""
+        return ops.convert_to_tensor([self.shares], "float32")
 
     def stops(self, logits: list, training: bool):
         """Where each sample stops, `(batch, exits)`: one at the first open gate, else the last."""
@@ -151,7 +172,22 @@ class LearnsToStop(keras.Model):
         """As without gates; of exits asked by their gates, heads count where a sample stops."""
         if thresholds.measure != GATE:
             return super().stop_costs(thresholds, utilization)
-        count, exits = counter(self, "macs", utilization), len(self.exit_names)
-        asked = thresholds.asked(self.exit_names)
+        count = counter(self, "macs", utilization)
+        return np.array([count(*numbers) for numbers in self.outputs_by_stop(thresholds)], float)
+
+    def outputs_by_stop(self, thresholds: ExitThresholds) -> list[list[int]]:
+        """The outputs that are computed where a sample stops at each exit: gates' and its own."""
+        exits, asked = len(self.exit_names), thresholds.asked(self.exit_names)
         gates = [[exits + one for one in asked if one <= number] for number in range(exits)]
-        return np.array([count(number, *gates[number]) for number in range(exits)], float)
+        return [[number, *gates[number]] for number in range(exits)]
+
+
+class LearnsWhereToStop(keras.Model):
+    """The part of a model with exit gates that adds what they learn to the loss of each pass.
+
+    It stands below `ThrottledModel`, so that every level of a step has its own.
+    """
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training=training)
+        return loss + self.label_loss(y, y_pred, sample_weight, training)

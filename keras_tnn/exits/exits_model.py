@@ -6,7 +6,8 @@ from keras_tnn.exits.answers_by_sample import AnswersBySample
 from keras_tnn.exits.answers_early import AnswersEarly
 from keras_tnn.exits.answers_when_sure import AnswersWhenSure
 from keras_tnn.exits.distils_exits import DistilsExits
-from keras_tnn.exits.exit_gates import LearnsToStop
+from keras_tnn.exits.exit_gates import LearnsToStop, LearnsWhereToStop
+from keras_tnn.exits.exit_gates_at_levels import LearnsToStopAtLevels
 from keras_tnn.exits.trains_exits import TrainsExits
 from keras_tnn.training import ThrottledModel
 
@@ -45,7 +46,7 @@ class ExitsModel(AnswersWhenSure, AnswersEarly, TrainsExits, DistilsExits):
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
-class GatedExitsModel(LearnsToStop, ExitsModel):
+class GatedExitsModel(LearnsToStop, ExitsModel, LearnsWhereToStop):
     """A model with early exits whose gates learn when to stop (herrmann2019, S1.5).
 
     In training gates draw, and the loss is that of all exits (wang2019, Eq. 4), that of the exit
@@ -72,16 +73,6 @@ class GatedExitsModel(LearnsToStop, ExitsModel):
     >>> model.predict(x, thresholds="gates", verbose=0).shape
     (4, 10)
     """
-
-    def check_outputs(self, outputs):
-        listed = isinstance(outputs, (list, tuple)) and len(outputs) > 2 and len(outputs) % 2
-        early = len(outputs) // 2 if listed else 0
-        if not listed or any(tuple(x.shape[1:]) != (1,) for x in outputs[early + 1 :]):
-            raise ValueError(
-                "Invalid value for `outputs`. Expected those of the exits and, for each but the "
-                f"last, log-odds of shape (batch, 1). Received: outputs={outputs}"
-            )
-        return [*super().check_outputs(outputs[: early + 1]), *outputs[early + 1 :]]
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
@@ -114,3 +105,31 @@ class ThrottledExitsModel(
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
         super().__init__(inputs, self.check_outputs(outputs), name=name, **kwargs)
+
+
+@keras.saving.register_keras_serializable(package="keras_tnn")
+class ThrottledGatedExitsModel(LearnsToStopAtLevels, ThrottledExitsModel, LearnsWhereToStop):
+    """A throttled model with early exits whose gates learn when to stop, at every u.
+
+    Gates read the features as u leaves them. In training a stop costs what it costs at the u that
+    was drawn, as a share of the whole network at u = 1, to which the target refers. A level that is
+    cut out of it (`keras_tnn.materialize`) is a `GatedExitsModel`.
+
+    Args:
+        inputs: as for `keras_tnn.ThrottledModel`.
+        outputs: as for `GatedExitsModel`.
+
+    Raises:
+        ValueError: as `keras_tnn.ThrottledModel` and `GatedExitsModel`.
+
+    Example:
+
+    >>> network = keras_tnn.models.VGG(
+    ...     (8, 8, 3), 10, num_groups=4, filters=((8,), (8,), (8,)), dense_units=None)
+    >>> model = keras_tnn.add_exits(network, gate=True)
+    >>> images = np.ones((5, 8, 8, 3))
+    >>> model.predict(images, utilization=0.5, thresholds="gates", verbose=0).shape
+    (5, 10)
+    """
+
+    level_class = GatedExitsModel

@@ -19,6 +19,8 @@ class SampleCosts:
         model: with exits, gates and a dial.
         unit: "macs" or "energy".
         *energy_model: for energy, as `keras_tnn.cost.gated_energy` takes it.
+        stops: for each exit the numbers of the model's outputs that are computed where a sample
+            stops there. By default that of the exit alone.
 
     Call arguments:
         decisions: of one pass of the model, as `record_decisions` collects them.
@@ -30,7 +32,7 @@ class SampleCosts:
         ValueError: if `unit` is neither, or the cost of the gates is unknown.
     """
 
-    def __init__(self, model, unit: str = "macs", *energy_model):
+    def __init__(self, model, unit: str = "macs", *energy_model, stops=None):
         check_unit(unit)
         self.every = Complexity(model.gate_calls)
         columns = {
@@ -38,9 +40,10 @@ class SampleCosts:
             for site, first in zip(self.every.sites, self.every.first, strict=True)
         }
         self.all_open, self.on_the_way = {}, []
-        for number, name in enumerate(model.exit_names):
-            self.all_open[name] = all_open(model, [number], unit, *energy_model)
-            cost = by_gates(model, [number], unit, *energy_model)
+        stops = stops or [[number] for number in range(len(model.exit_names))]
+        for name, numbers in zip(model.exit_names, stops, strict=True):
+            self.all_open[name] = all_open(model, numbers, unit, *energy_model)
+            cost = by_gates(model, numbers, unit, *energy_model)
             sites = cost.sites if cost else ()
             self.on_the_way.append((cost, [i for site in sites for i in columns[site.key]]))
 

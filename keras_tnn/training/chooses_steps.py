@@ -55,10 +55,14 @@ class ChoosesSteps(SavesKerasFile):
             self.objective.ready(self)
 
         def compiled(levels):
-            self.regime.ready(levels)
+            self.ready(levels)
             return self.compiled_function("train", super(ChoosesSteps, self).make_train_function)
 
         self.train_function = StepOfChoice(self.regime.choose, compiled)
+
+    def ready(self, levels: tuple[float, ...]):
+        """Called before a training step at these levels is compiled."""
+        self.regime.ready(levels)
 
     def make_test_function(self, force=False):
         """As Keras makes it, one for the whole network and one for all other levels."""

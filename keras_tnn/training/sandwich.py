@@ -24,7 +24,8 @@ class Sandwich(Regime):
             once: evenly apart in the list, from a random one on.
         distillation: None; or from `(full outputs, level outputs, sample_weight)` the loss that
             takes the place of the labels' for all levels but the full one, such as
-            `keras_tnn.losses.LevelDistillation(model).judge`.
+            `keras_tnn.losses.LevelDistillation(model).judge`. What only labels can teach, the
+            model's `label_loss`, stays.
     """
 
     def __init__(self, levels, random_levels: int = 1, distillation=None):
@@ -56,9 +57,11 @@ class Sandwich(Regime):
         teacher = keras.tree.map_structure(ops.stop_gradient, outputs)
         for level in step.levels[1:]:
             one = self.paths.run_apart(level, step.shared)
+            step.judged = level
             with model.adding(one.losses):
                 if self.distillation is None:
                     total += model.task_loss(x, y, one.outputs, sample_weight)
                 else:
                     total += self.distillation(teacher, one.outputs, sample_weight)
+                    total += model.label_loss(y, one.outputs, sample_weight, training=True)
         return total / len(step.levels)

@@ -26,11 +26,16 @@ class Step:
             utilization is drawn within the step.
         passes: the masked forward passes made, in turn.
         shared: what all levels read.
+        judged: the level whose outputs the loss is asked for, one of `levels`; None without.
     """
 
     levels: tuple[float, ...]
     passes: list[ForwardPass] = field(default_factory=list)
     shared: Any = None
+    judged: float | None = None
+
+    def __post_init__(self):
+        self.judged = self.levels[0] if self.levels else None
 
 
 @contextmanager

@@ -124,6 +124,10 @@ class ThrottledModel(ChoosesSteps, ControlsGates):
         """The compiled loss of some outputs, with the losses that layers added."""
         return super().compute_loss(x, y, y_pred, sample_weight, training=True)
 
+    def label_loss(self, y, y_pred, sample_weight, training):
+        """The part of a pass' loss that distillation does not stand in for; here there is none."""
+        return 0.0
+
     @property
     def losses(self):
         """As `keras.Model.losses`; while a further pass is judged, those of that pass."""

@@ -270,6 +270,7 @@ OTHERS = [
     exits.ExitsModel,
     exits.GatedExitsModel,
     exits.ThrottledExitsModel,
+    exits.ThrottledGatedExitsModel,
     surgery.Cut,
     surgery.Elementwise,
     surgery.GateCall,

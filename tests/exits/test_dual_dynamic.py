@@ -1,5 +1,7 @@
 """Gates that read the data and exits in one model (wang2019, DDI): a budget holds by sample."""
 
+from dataclasses import replace
+
 import hypothesis
 import hypothesis.strategies as st
 import keras
@@ -8,12 +10,13 @@ import pytest
 
 import keras_tnn as tnn
 from keras_tnn import gates
+from keras_tnn.exits import ExitThresholds
 from keras_tnn.exits.exit_costs import head_costs
 from keras_tnn.exits.sample_costs import last_within_each
 from keras_tnn.surgery import read_graph
 from keras_tnn.surgery.gate_fronts import front_calls
 from keras_tnn.surgery.macs import macs_of_call
-from networks import CLASSES, compiled, samples
+from networks import CLASSES, chain_with_exits, compiled, samples
 
 BOTH = {"depth": gates.Recurrent, "width": gates.Convolutional}
 AT = ["stem_relu", "stage1_block1_relu", "stage2_block1_relu"]
@@ -192,6 +195,46 @@ def test_arguments_that_cannot_be(model):
         model.exit_costs_by_sample(X, "seconds")
     with pytest.raises(ValueError, match="Expected an exit or a budget, not both"):
         model.predict(X, exit=1, budget=0.5, verbose=0)
+
+
+def test_costs_without_and_with_samples(model):
+    for unit in UNITS:
+        costs = model.exit_costs_by_sample(X, unit, verbose=0).mean(axis=0)
+        assert list(model.exit_costs(unit, x=X).values()) == pytest.approx(costs)
+        assert model.exit_costs(unit, x=X)["predictions"] < model.exit_costs(unit)["predictions"]
+    plain = compiled(chain_with_exits())
+    assert plain.exit_costs(x=X) == plain.exit_costs()
+
+
+def test_outcomes_keep_the_costs_of_each_sample(model, shares):
+    outcomes = tnn.analysis.exit_outcomes(model, X, Y, batch_size=7)
+    np.testing.assert_allclose(outcomes.costs, shares["macs"], rtol=1e-6)
+    assert outcomes.shares == pytest.approx(shares["macs"].mean(axis=0))
+    assert outcomes.energy == pytest.approx([*model.exit_costs("energy", x=X).values()])
+    for limits in (ExitThresholds({"exit1": 0.5, "exit3": 0.4}), ExitThresholds({"exit2": 0.4})):
+        made = outcomes.stopped(limits)
+        logs = model.evaluate(X, Y, thresholds=limits, verbose=0, return_dict=True)
+        assert made.mean_cost == pytest.approx(logs["share"], rel=1e-6)
+        assert made.accuracy == pytest.approx(logs["accuracy"])
+    some = outcomes.of(np.arange(5))
+    assert some.costs.shape == (5, 4)
+    assert some.shares == pytest.approx(shares["macs"][:5].mean(axis=0))
+    tf = pytest.importorskip("tensorflow")
+    again = tnn.analysis.exit_outcomes(model, tf.data.Dataset.from_tensor_slices((X, Y)).batch(9))
+    np.testing.assert_allclose(again.sample_macs, outcomes.sample_macs, rtol=1e-6)
+
+
+def test_what_gates_save_is_spent_on_going_further(model):
+    """Calibrated by the costs of samples, more go on than with all gates counted as open."""
+    outcomes = tnn.analysis.exit_outcomes(model, X, Y)
+    costs = tuple(model.exit_costs().values())
+    counted_open = replace(outcomes, sample_macs=None, macs=costs)
+    for budget in (0.4, 0.5):
+        found = tnn.analysis.exit_thresholds(outcomes, budget)
+        other = tnn.analysis.exit_thresholds(counted_open, budget)
+        made, before = outcomes.stopped(found), outcomes.stopped(other)
+        assert before.mean_cost < made.mean_cost <= budget + 1e-9
+        assert made.accuracy >= before.accuracy
 
 
 def test_thresholds_count_what_ran_for_each_sample(model):

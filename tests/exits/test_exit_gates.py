@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import keras_tnn as tnn
-from networks import CLASSES, chain, compiled, dialled, samples
+from networks import chain, compiled, dialled, samples
 
 X, Y = samples(32)
 
@@ -137,9 +137,6 @@ def test_what_cannot_be():
         ValueError, match=r"Invalid value for `gate`.* a tensor of shape \(None, 1\)"
     ):
         tnn.add_exits(chain(), gate=lambda features, name: layers.Dense(2)(features))
-    network = tnn.models.VGG((8, 8, 3), CLASSES, num_groups=4, filters=((8,), (8,)))
-    with pytest.raises(ValueError, match="has a dial: u decides what runs"):
-        tnn.add_exits(network, gate=True)
     with pytest.raises(ValueError, match="has no exit gates"):
         compiled(dialled()).predict(X, thresholds="gates")
     with pytest.raises(ValueError, match=r"Invalid value for `target`. Expected a float in \[0, 1"):

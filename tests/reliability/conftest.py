@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from golden.answers import FOLDER, SEGMENTS
+from golden.answers import FOLDER, LEVEL_SEGMENTS, SEGMENTS
 from small_networks_to_ship import level_contents, make_network
 from tnn_tflite.conversion.controller import controller_content
 from tnn_tflite.conversion.converter import write_levels
@@ -84,6 +84,12 @@ def controlled_bundle(contents, networks, tmp_path_factory):
 def segments_bundle():
     """Three segments with exits; the third reads what the first two hand on, and the image."""
     return FOLDER / SEGMENTS
+
+
+@pytest.fixture(scope="session")
+def level_segments_bundle():
+    """Two levels of two segments each."""
+    return FOLDER / LEVEL_SEGMENTS
 
 
 def write(tmp_path_factory, name, contents, **options):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+ROLES = {"level", "controller", "segment", "level_segment"}
+
 
 class SecondReader:
     def __init__(self, directory, interpreter_class):
@@ -25,10 +27,10 @@ class SecondReader:
             claimed = self.manifest["manifest_sha256"]
             assert sha256(text.replace(claimed.encode(), b"0" * 64)) == claimed
         found = programs(self.manifest)
-        assert {program["role"] for program in found} <= {"level", "controller", "segment"}
+        assert {program["role"] for program in found} <= ROLES
         self.levels = [program for program in found if program["role"] == "level"]
         self.controller = next((one for one in found if one["role"] == "controller"), None)
-        self.segments = [program for program in found if program["role"] == "segment"]
+        self.segments = [program for program in found if "segment" in program["role"]]
         self._interpreter_class = interpreter_class
 
     def choose(self, utilization):
@@ -54,11 +56,15 @@ class SecondReader:
         )
         return self._run_signature(interpreter.get_signature_runner(), level, x)
 
-    def exits(self, x):
+    def exits(self, x, utilization=1.0):
         """Runs segment after segment on one sample; yields the name of each exit and its answer."""
+        levels = sorted({program.get("utilization", 1.0) for program in self.segments})
+        level = levels[max(0, bisect.bisect_right(levels, utilization + 1e-6) - 1)]
         edges = {(edge["to"], edge["input"]): edge for edge in self.manifest["edges"]}
         handed = {}
         for program in self.segments:
+            if program.get("utilization", 1.0) != level:
+                continue
             content = (self._directory / program["file"]).read_bytes()
             check(content, program)
             feed = {}
@@ -69,7 +75,7 @@ class SecondReader:
                 feed[source["name"]] = array.astype(source["dtype"])
             outputs = self._interpreter_class(model_content=content).get_signature_runner()(**feed)
             handed |= {(program["name"], name): array for name, array in outputs.items()}
-            yield program["name"], outputs[program["outputs"][0]["name"]][0]
+            yield program.get("exit", program["name"]), outputs[program["outputs"][0]["name"]][0]
 
     def _run_as_the_controller_chooses(self, x):
         program = self.controller

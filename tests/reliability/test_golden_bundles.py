@@ -8,12 +8,14 @@ import pytest
 
 from golden.answers import (
     FOLDER,
+    LEVEL_SEGMENTS,
     LEVELS,
     SEGMENTS,
     VERSIONS,
     answers,
     choices,
     exit_answers,
+    point_answers,
     sample,
 )
 from second_reader import SecondReader
@@ -82,6 +84,23 @@ def test_the_exits_answer_as_ever():
     try_bundle(bundle, find_runtime())
 
 
+def test_the_exits_of_levels_answer_as_ever():
+    dispatcher = Dispatcher(FOLDER / LEVEL_SEGMENTS)
+    reader = SecondReader(FOLDER / LEVEL_SEGMENTS, find_runtime().interpreter_class)
+    found, expected = point_answers(dispatcher), ANSWERS["points"]
+    titles = [f"exit '{exit}' at u={u:g}" for u in LEVELS for exit in ("early", "scores")]
+    assert [*found] == [*expected] == titles
+    x = sample(dispatcher.bundle.inputs[0])
+    again = [answer for u in LEVELS for _, answer in reader.exits(x, u)]
+    for second, (title, golden) in zip(again, expected.items(), strict=True):
+        np.testing.assert_allclose(found[title], golden, rtol=1e-5, atol=1e-5)  # of any processor
+        np.testing.assert_allclose(second, found[title], rtol=1e-6, atol=1e-6)
+    bundle = read_bundle(FOLDER / LEVEL_SEGMENTS)
+    assert [program.role for program in bundle.programs] == ["level_segment"] * 4
+    assert (bundle.format_version, bundle.layout) == (3, "files")
+    try_bundle(bundle, find_runtime())
+
+
 def test_what_each_version_has():
     one, two, three, controlled = (read_bundle(FOLDER / version) for version in VERSIONS)
     assert [bundle.format_version for bundle in (one, two, three)] == [1, 2, 3]
@@ -105,7 +124,8 @@ def test_what_each_version_has():
 
 
 @pytest.mark.parametrize(
-    ("version", "limit"), [*((version, 9_000) for version in VERSIONS), (SEGMENTS, 13_000)]
+    ("version", "limit"),
+    [*((version, 9_000) for version in VERSIONS), (SEGMENTS, 13_000), (LEVEL_SEGMENTS, 16_000)],
 )
 def test_they_are_small(version, limit):
     assert sum(path.stat().st_size for path in (FOLDER / version).iterdir()) < limit  # bytes

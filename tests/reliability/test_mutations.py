@@ -16,7 +16,7 @@ from served import Served
 from tnn_tflite import read_bundle
 
 KINDS = ("float_bundle", "int8_bundle", "single_bundle", "int8_single_bundle", "controlled_bundle")
-KINDS += ("segments_bundle",)
+KINDS += ("segments_bundle", "level_segments_bundle")
 
 
 @pytest.fixture(params=KINDS)

@@ -50,10 +50,12 @@ def run_all_programs(dispatcher):
 def run_all_exits(dispatcher, batch):
     """An exit's answer is that of all segments up to it, and of the edges between them."""
     bundle, outputs = dispatcher.bundle, {}
-    key = hashlib.sha256(repr(bundle.edges).encode())
-    for segment, result in zip(bundle.segments, dispatcher.anytime(batch), strict=True):
-        key.update(segment.sha256.encode())
-        outputs[key.hexdigest()] = digest({"": result.outputs})
+    for chain in bundle.chains:
+        key = hashlib.sha256(repr(chain.edges).encode())
+        results = dispatcher.anytime(batch, utilization=chain.points[-1].utilization)
+        for segment, result in zip(chain.segments, results, strict=True):
+            key.update(segment.sha256.encode())
+            outputs[key.hexdigest()] = digest({"": result.outputs})
     return outputs
 
 

@@ -42,7 +42,8 @@ def level_index(utilizations: Sequence[float], utilization: float) -> int:
     Below the lowest level there is nothing smaller to run, so the lowest level serves.
 
     Args:
-        utilizations: The utilization of each level, rising.
+        utilizations: The utilization of each level, rising. Of equal ones, the exits of one level,
+            the last serves: the level as a whole.
         utilization: The asked utilization, in (0, 1].
 
     Returns:
@@ -52,8 +53,10 @@ def level_index(utilizations: Sequence[float], utilization: float) -> int:
 
     >>> [level_index((0.25, 0.5, 1.0), u) for u in (0.1, 0.25, 0.6, 1.0)]
     [0, 0, 1, 2]
+    >>> level_index((0.5, 0.5, 1.0, 1.0), 0.1)
+    1
     """
-    return max(0, bisect_right(utilizations, utilization + ROUNDING) - 1)
+    return bisect_right(utilizations, max(utilization + ROUNDING, utilizations[0])) - 1
 
 
 def is_utilization(value: object) -> bool:

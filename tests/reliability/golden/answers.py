@@ -15,6 +15,7 @@ import numpy as np
 FOLDER = Path(__file__).parent
 VERSIONS = ("version_1", "version_2", "version_3", "version_3_controller")
 SEGMENTS = "version_3_segments"
+LEVEL_SEGMENTS = "version_3_level_segments"
 LEVELS = (0.5, 1.0)
 
 
@@ -44,6 +45,13 @@ def exit_answers(dispatcher):
     return {result.exit: result.outputs.tolist() for result in results}
 
 
+def point_answers(dispatcher):
+    """The answer of each exit of each level, by its title."""
+    (spec,) = dispatcher.bundle.inputs
+    points = dispatcher.levels
+    return {one.title: dispatcher(sample(spec), **one.arguments).tolist() for one in points}
+
+
 def main():
     import keras
 
@@ -61,9 +69,12 @@ def main():
     if not (FOLDER / SEGMENTS).exists():
         model = network_with_exits()
         convert(model, FOLDER / SEGMENTS, exits=True, labels=["cat", "dog", "emu"])
+    if not (FOLDER / LEVEL_SEGMENTS).exists():
+        convert(dialled_network_with_exits(), FOLDER / LEVEL_SEGMENTS, LEVELS, exits=True)
     found = {name: answers(Dispatcher(FOLDER / name)) for name in VERSIONS}
     found["choices"] = choices(Dispatcher(FOLDER / "version_3_controller"))
     found["exits"] = exit_answers(Dispatcher(FOLDER / SEGMENTS))
+    found["points"] = point_answers(Dispatcher(FOLDER / LEVEL_SEGMENTS))
     (FOLDER / "answers.json").write_text(json.dumps(found, indent=2) + "\n")
 
 
@@ -88,6 +99,24 @@ def network_with_exits():
     heads = zip((inside, after, last), ("early", "middle", "scores"), strict=True)
     return keras.Model(
         image, [keras.layers.Dense(3, name=name)(keras.layers.Flatten()(x)) for x, name in heads]
+    )
+
+
+def dialled_network_with_exits():
+    """Two exits, each with a width that u chooses."""
+    import keras
+
+    from keras_tnn.gates import Nested
+    from keras_tnn.layers import ThrottleableConv2D
+
+    image, u = keras.Input((4, 4, 1), name="image"), keras.Input((1,), name="utilization")
+    gates = Nested(4)(u)
+    x = ThrottleableConv2D(4, 3, num_groups=4, activation="relu")([image, gates])
+    y = ThrottleableConv2D(4, 2, num_groups=4, activation="relu")([x, gates])
+    heads = zip((x, y), ("early", "scores"), strict=True)
+    pooled = keras.layers.GlobalAveragePooling2D
+    return keras.Model(
+        [image, u], [keras.layers.Dense(3, name=name)(pooled()(x)) for x, name in heads]
     )
 
 

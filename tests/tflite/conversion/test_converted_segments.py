@@ -1,6 +1,8 @@
 """From a network with exits to segments: nothing is lost, and what cannot be is said."""
 
+import json
 import shutil
+from functools import partial
 
 import keras
 import numpy as np
@@ -65,7 +67,7 @@ def throttled():
     return keras.Model([image, u], [head(x, "first"), head(y, "scores")])
 
 
-def test_a_throttled_network_ships_at_one_level(tmp_path):
+def test_a_throttled_network_at_one_level(tmp_path):
     model = throttled()
     bundle = convert(model, tmp_path / "bundle", (0.5,), exits=True, verbose=False)
     assert sum(one.macs for one in bundle.segments) == tnn.count_macs(tnn.materialize(model, 0.5))
@@ -73,11 +75,25 @@ def test_a_throttled_network_ships_at_one_level(tmp_path):
     found = Dispatcher(bundle.directory).anytime(images())
     for result, answer in zip(found, expected, strict=True):
         np.testing.assert_allclose(result.outputs, answer, rtol=1e-4, atol=1e-5)
-    for levels in ((0.5, 1.0), ()):
-        with pytest.raises(ValueError, match="levels, not yet both. .* a bundle for each"):
-            convert(model, tmp_path / "other", levels, exits=True, verbose=False)
-    with pytest.raises(ValueError, match="Expected one level, such as"):
-        convert(model, tmp_path / "other", exits=True, verbose=False)
+    with pytest.raises(ValueError, match="Invalid value for `levels`"):
+        convert(model, tmp_path / "other", (), exits=True, verbose=False)
+
+
+def test_gates_at_exits_stay_behind(tmp_path):
+    """A device stops by time or by certainty; the exits themselves are the model's."""
+    network = tnn.models.VGG(
+        SHAPE, 4, num_groups=4, filters=((8, 8),), dense_units=None, batch_normalization=False
+    )
+    gate = partial(tnn.exits.exit_gate, filters=4)
+    model = tnn.add_exits(network, at=["conv1_1_gate"], gate=gate)
+    data = {"calibration_data": images()}
+    bundle = convert(model, tmp_path / "bundle", (0.5, 1.0), **data, verbose=False)
+    assert {one.name for one in bundle.points} == {"exit1", "predictions"}
+    for u in (0.5, 1.0):
+        level = tnn.materialize(model, u, images())
+        found = Dispatcher(bundle.directory).anytime(images(), utilization=u)
+        for result, answer in zip(found, level.predict(images(), verbose=0)[:2], strict=True):
+            np.testing.assert_allclose(result.outputs, answer, rtol=1e-4, atol=1e-5)
 
 
 def test_what_segments_cannot_have_beside_them(network, tmp_path):
@@ -117,6 +133,28 @@ def test_a_segment_of_another_network(directory, tmp_path):
     bundle = shutil.copytree(directory, tmp_path / "bundle")
     shutil.copy(tmp_path / "other" / "segment_2.tflite", bundle / "segment_2.tflite")
     with pytest.raises(BundleError, match="SHA-256|bytes in 'segment_2.tflite'"):
+        Dispatcher(bundle)
+
+
+def test_a_segment_in_the_place_of_another(directory, tmp_path):
+    """Who makes the manifest's sizes and hashes fit, too, is found out by the tensors."""
+    bundle = shutil.copytree(directory, tmp_path / "bundle")
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    del manifest["manifest_sha256"]
+    _, second, third = manifest["programs"]
+    shutil.copy(bundle / third["file"], bundle / second["file"])
+    second.update({key: third[key] for key in ("bytes", "sha256")})
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(
+        BundleError, match="the tensors {'handed_1'.*in 'segment_2.tflite'.*'image'"
+    ):
+        Dispatcher(bundle)
+
+
+def test_a_segment_that_is_missing(directory, tmp_path):
+    bundle = shutil.copytree(directory, tmp_path / "bundle")
+    (bundle / "segment_2.tflite").unlink()
+    with pytest.raises(BundleError, match="a file 'segment_2.tflite'. Received: no such file"):
         Dispatcher(bundle)
 
 

@@ -70,6 +70,11 @@ def test_who_stops_runs_nothing_more(directory, expected):
         close(result.outputs, expected[0][0])
         break
     assert runs == ["first"]
+    results = dispatcher.anytime(images()[0])
+    next(results)
+    results.close()  # as good as a break
+    assert list(results) == []
+    assert runs == ["first"]
 
 
 def test_a_deadline_that_is_over(dispatcher):
@@ -136,6 +141,16 @@ def test_a_share_of_the_network(dispatcher, expected):
     close(dispatcher(images(), utilization=1e-3), expected[0])
     mixed = dispatcher(images(), [low, high, middle, low, high])
     close(mixed, [expected[exit][i] for i, exit in enumerate((0, 2, 1, 0, 2))])
+
+
+def test_a_share_and_a_budget(directory, dispatcher):
+    """Both hold: the share says how far a call may go, the clock how long."""
+    known = with_times(directory, dispatcher, (40.0, 200.0, 2_000.0))
+    share = dispatcher.levels[1].utilization
+    assert known.run(images()[0], share, budget_ms=5000.0).exit == "second"
+    assert known.run(images()[0], share, budget_ms=150.0).exit == "first"
+    assert [one.exit for one in known.anytime(images()[0], utilization=share)] == list(EXITS[:2])
+    assert dispatcher.run(images()[0], exit="second").utilization == share
 
 
 def test_samples_stop_where_they_are_sure(directory, expected):
@@ -212,6 +227,9 @@ def test_int8_inputs_and_outputs(network, tmp_path):
         (scale,) = result.level.output_quantization
         assert np.isfinite(dequantize(result.outputs, scale)).all()
         assert result.outputs.dtype == np.int8
+    assert [one.input_quantization for one in bundle.points] == [
+        bundle.segments[0].input_quantization
+    ] * 3
     (first,) = bundle.points[0].output_quantization
     sure = policies.certainty_of(dequantize(next(dispatcher.anytime(x)).outputs[None], first))[0]
     for threshold, exit in ((sure, "first"), (np.nextafter(sure, 1), "second")):
@@ -229,5 +247,3 @@ def test_bad_arguments(dispatcher):
         dispatcher.anytime(images()[0], deadline_ms=0)
     with pytest.raises(ValueError, match="Invalid value for `x`"):
         dispatcher.anytime(images()[0].astype("float64"))
-    with pytest.raises(ValueError, match="either `utilization` or `budget_ms`"):
-        dispatcher.run(images()[0], 0.5, budget_ms=3.0)

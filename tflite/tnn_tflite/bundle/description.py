@@ -3,12 +3,13 @@
 A bundle is a folder. `manifest.json` describes it (see `manifest.py`). A program is a `.tflite`
 file with static batch 1. Those with the role "level" are one network at several utilizations, with
 the same inputs and outputs; they may be cut from one file that they share (see `sharing`). In the
-place of levels there may be segments: a network with exits, from one exit to the next.
+place of levels there may be segments: a network with exits, from one exit to the next, at one level
+or at several.
 """
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,13 +18,16 @@ from tnn_tflite.bundle.folder import open_file, read_file
 from tnn_tflite.bundle.programs import (
     CONTROLLER,
     GATED,
+    LEVEL_SEGMENT,
     POLICY,
     SEGMENT,
     Edge,
     GatedNetwork,
     Level,
+    LevelSegment,
     NamedBudget,
     Program,
+    Quantization,
     TensorSpec,
     level_of_budget,
 )
@@ -130,12 +134,42 @@ class Bundle:
 
         The first output of each is that of its exit. The others are handed on, by `edges`.
         """
-        return tuple(program for program in self.programs if program.role == SEGMENT)
+        return tuple(one for one in self.programs if one.role in (SEGMENT, LEVEL_SEGMENT))
+
+    @cached_property
+    def chains(self) -> tuple["Bundle", ...]:
+        """The segments of each level as a bundle of its own, rising in utilization; else none."""
+        by_level: dict[float | None, list[Program]] = {}
+        for one in self.segments:
+            level = one.utilization if isinstance(one, LevelSegment) else None
+            by_level.setdefault(level, []).append(one)
+        if len(by_level) == 1:
+            return (self,)
+        return tuple(self._chain(segments) for segments in by_level.values())
 
     @cached_property
     def points(self) -> tuple[Level, ...] | tuple[ExitLevel, ...]:
-        """What a dispatcher chooses from: the levels, or the exits behind segments."""
-        return self.levels or exits_behind(self.segments)
+        """What a dispatcher chooses from: the levels, or the exits behind segments.
+
+        Of a network with exits at several levels the exits of each level, one level after another.
+        """
+        if self.levels:
+            return self.levels
+        return tuple(
+            one
+            for chain in self.chains
+            for one in exits_behind(chain.segments, chain.input_quantization)
+        )
+
+    @cached_property
+    def input_quantization(self) -> tuple[Quantization | None, ...]:
+        """Of segments, for each of `inputs` how its integers stand for reals; empty if none do."""
+        found: dict[str, Quantization | None] = {}
+        for one in self.segments:
+            for spec, scale in zip(one.inputs, one.input_quantization, strict=False):
+                found.setdefault(spec.name, scale)
+        known = tuple(found.get(spec.name) for spec in self.inputs)
+        return known if any(known) else ()
 
     @cached_property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -186,6 +220,11 @@ class Bundle:
                 received=f"{digest}; the file was changed or damaged",
             )
         return content
+
+    def _chain(self, segments: list[Program]) -> "Bundle":
+        names = {one.name for one in segments}
+        edges = tuple(edge for edge in self.edges if edge.target in names)
+        return replace(self, programs=tuple(segments), edges=edges)
 
     def _with_role(self, role: str) -> Program | None:
         return next((program for program in self.programs if program.role == role), None)

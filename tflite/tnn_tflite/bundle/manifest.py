@@ -96,6 +96,8 @@ def manifest_text(
 
 def _program_record(program: Program) -> dict[str, Any]:
     record = dataclasses.asdict(program)
+    if record.get("accuracy", 0) is None:
+        del record["accuracy"]
     for kind in ("input", "output"):
         quantizations = record.pop(f"{kind}_quantization") or [None] * len(record[f"{kind}s"])
         record[f"{kind}s"] = [

@@ -58,6 +58,11 @@ class Fields:
         """Returns a float in (0, 1]."""
         return float(self._checked(name, is_utilization, "a number in (0, 1]"))
 
+    def share(self, name: str) -> float:
+        """Returns a float in [0, 1]."""
+        expected = "a number in [0, 1]"
+        return float(self._checked(name, lambda v: _is_finite(v) and 0 <= v <= 1, expected))
+
     def sizes(self, name: str) -> tuple[int, ...]:
         """Returns a shape: a list of positive integers, empty for one number."""
         return tuple(self._checked(name, _is_shape, "a list of positive integers"))

@@ -8,9 +8,11 @@ from tnn_tflite.bundle.manifest_fields import Fields
 from tnn_tflite.bundle.programs import (
     GATED,
     LEVEL,
+    LEVEL_SEGMENT,
     Edge,
     GatedNetwork,
     Level,
+    LevelSegment,
     NamedBudget,
     Program,
     Quantization,
@@ -38,6 +40,13 @@ def program(fields: Fields, roles: Collection[str]) -> Program:
     }
     if role == LEVEL:
         return Level(utilization=fields.utilization("utilization"), **common)
+    if role == LEVEL_SEGMENT:
+        return LevelSegment(
+            utilization=fields.utilization("utilization"),
+            exit=fields.text("exit"),
+            accuracy=fields.share("accuracy") if "accuracy" in fields else None,
+            **common,
+        )
     if role == GATED:
         return GatedNetwork(component_macs=fields.counts("component_macs"), **common)
     return Program(role=role, **common)

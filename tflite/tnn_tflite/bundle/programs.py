@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 LEVEL, CONTROLLER, SEGMENT = "level", "controller", "segment"
+LEVEL_SEGMENT = "level_segment"
 POLICY, GATED = "budget_policy", "gated_network"
-ROLES = (LEVEL, CONTROLLER, SEGMENT, POLICY, GATED)  # the roles that are run today
+# The roles that are run today.
+ROLES = (LEVEL, CONTROLLER, SEGMENT, LEVEL_SEGMENT, POLICY, GATED)
 LEVEL_ROLES = (LEVEL, CONTROLLER)  # those of bundles whose levels are files that run alone
 CHOICE, ANSWER = "choice", "answer"  # the outputs of a controller
 BUDGET, GATES = "budget", "gates"  # what a budget policy reads beside the inputs, and its output
@@ -90,6 +92,28 @@ class Level(Program):
     @property
     def title(self) -> str:
         return f"level u={self.utilization:g}"
+
+    @property
+    def arguments(self) -> dict[str, float | str]:
+        """Those by which a `Dispatcher` runs it."""
+        return {"utilization": self.utilization}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelSegment(Program):
+    """A segment of one of several levels; those of one level run in turn.
+
+    Args:
+        utilization: That of its level, in (0, 1].
+        exit: Name of the exit that it ends in. For what else it has see `Program`.
+        accuracy: Share of held-out samples for which that exit is right, in [0, 1]; None where
+            nobody has told.
+    """
+
+    role: str = LEVEL_SEGMENT
+    utilization: float
+    exit: str
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Whether the segments of a bundle are the parts of one network."""
 
 from tnn_tflite.bundle.description import Bundle
-from tnn_tflite.bundle.programs import Program, Quantization
+from tnn_tflite.bundle.programs import LevelSegment, Program, Quantization
 from tnn_tflite.errors import BundleError
 
 
@@ -17,11 +17,35 @@ def check_segments(bundle: Bundle) -> None:
             expected="nothing beside segments, each in a file of its own",
             received=str(others) if others else f"layout '{bundle.layout}'",
         )
+    if any(isinstance(one, LevelSegment) for one in bundle.segments):
+        _check_levels(bundle)
     for segment in bundle.segments:
         _check_answer(bundle, segment)
         _check_inputs(bundle, segment)
         _check_handed_on(bundle, segment)
     _check_scales(bundle)
+
+
+def _check_levels(bundle: Bundle) -> None:
+    """Each level has the same exits, in the same order, and a chain of segments of its own."""
+    parts = bundle.segments  # those of a network at one level have no utilization
+    found = [(getattr(one, "utilization", 0.0), getattr(one, "exit", "")) for one in parts]
+    levels = sorted({u for u, _ in found})
+    exits = [exit for u, exit in found if u == levels[-1]]
+    if found != [(u, exit) for u in levels for exit in exits] or len(set(exits)) < len(exits):
+        raise BundleError.at(
+            bundle.directory,
+            expected=f"levels that rise, each with a segment for each of the exits {exits}",
+            received=str([one.name for one in parts]),
+        )
+    level_of = {one.name: u for one, (u, _) in zip(parts, found, strict=True)}
+    for edge in bundle.edges:
+        if level_of.get(edge.source) != level_of.get(edge.target):
+            raise BundleError.at(
+                bundle.directory,
+                expected="`edges` between segments of one level",
+                received=f"one from '{edge.source}' to '{edge.target}'",
+            )
 
 
 def _check_answer(bundle: Bundle, segment: Program) -> None:

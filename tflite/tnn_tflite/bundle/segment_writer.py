@@ -1,14 +1,14 @@
 """Writing a network with exits as a bundle of segments."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tnn_tflite.bundle.description import Bundle, Preprocessing
 from tnn_tflite.bundle.labels import Labels, labels_by_output
 from tnn_tflite.bundle.program_content import ProgramContent
-from tnn_tflite.bundle.programs import SEGMENT, Edge, Program
+from tnn_tflite.bundle.programs import SEGMENT, Edge, LevelSegment, Program
 from tnn_tflite.bundle.writer import described, replace_bundle, write_file, write_manifest
 
 
@@ -17,12 +17,30 @@ class SegmentContent(ProgramContent):
     """One segment, ready to be written. Its first output is that of its exit.
 
     Args:
-        name: Of the exit that it ends in. For what else it has see `ProgramContent`.
-        edges: What earlier segments hand on to it.
+        exit: Name of the exit that it ends in. For what else it has see `ProgramContent`.
+        edges: What earlier segments hand on to it, by the `name` of each.
+        utilization: Of the level that it belongs to; None where the bundle has only one.
+        accuracy: As `LevelSegment` has it.
     """
 
-    name: str = field(kw_only=True)
+    exit: str = field(kw_only=True)
     edges: tuple[Edge, ...] = field(default=(), kw_only=True)
+    utilization: float | None = field(default=None, kw_only=True)
+    accuracy: float | None = field(default=None, kw_only=True)
+
+    @property
+    def name(self) -> str:
+        """Its name in the bundle."""
+        return segment_name(self.exit, self.utilization)
+
+
+def segment_name(exit: str, utilization: float | None) -> str:
+    """The name of the segment that ends in an exit, of the only level or of one of several.
+
+    >>> segment_name("early", None), segment_name("early", 0.5)
+    ('early', 'u0.5:early')
+    """
+    return exit if utilization is None else f"u{utilization}:{exit}"
 
 
 def write_segments(
@@ -35,7 +53,8 @@ def write_segments(
 
     Args:
         directory: As for `write_bundle`.
-        contents: The segments in the order in which they run.
+        contents: The segments in the order in which they run; those of several levels one level
+            after another, rising.
         labels: A name for each class.
         preprocessing: As for `write_bundle`.
 
@@ -51,7 +70,7 @@ def write_segments(
 
     def fill(folder: Path) -> None:
         programs = [_write(folder, place, one) for place, one in enumerate(contents, start=1)]
-        edges: Iterable[Edge] = [edge for one in contents for edge in one.edges]
+        edges = [edge for one in contents for edge in one.edges]
         write_manifest(folder, programs, "files", None, by_output, preprocessing, edges)
 
     return replace_bundle(directory, fill)
@@ -60,4 +79,9 @@ def write_segments(
 def _write(folder: Path, place: int, content: SegmentContent) -> Program:
     file = f"segment_{place}.tflite"  # an exit's name may be none that a file system takes
     write_file(folder / file, content.content)
-    return Program(name=content.name, role=SEGMENT, file=file, **described(content))
+    common = {"name": content.name, "file": file, **described(content)}
+    if content.utilization is None:
+        return Program(role=SEGMENT, **common)
+    return LevelSegment(
+        utilization=content.utilization, exit=content.exit, accuracy=content.accuracy, **common
+    )

@@ -46,7 +46,9 @@ def main(argv: Sequence[str]) -> None:
         exits=asked.exits,
     )
     if bundle.segments:
-        print(f"wrote {len(bundle.segments)} segments to {directory}")
+        levels = len(bundle.chains)
+        of_levels = f", {levels} levels with as many exits each," * (levels > 1)
+        print(f"wrote {len(bundle.segments)} segments{of_levels} to {directory}")
         return
     and_controller = " and a controller" * (bundle.controller is not None)
     print(f"wrote {len(bundle.levels)} levels{and_controller} to {directory}")

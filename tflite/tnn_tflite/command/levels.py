@@ -87,8 +87,9 @@ def _with_table(table: BundleTable, path: str | None) -> BundleTable:
             f"Expected the columns utilization and accuracy in '{path}'. "
             f"Received: {', '.join(columns)}"
         )
-    u = columns["utilization"]
-    return table.measured(**{name: dict(zip(u, columns[name], strict=True)) for name in known})
+    names = columns.get("name", [None] * len(columns["utilization"]))
+    points = list(zip(columns["utilization"], names, strict=True))
+    return table.measured(**{name: dict(zip(points, columns[name], strict=True)) for name in known})
 
 
 def _with_device(

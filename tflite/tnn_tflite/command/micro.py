@@ -1,5 +1,7 @@
 """Writes a bundle as C++ sources for microcontrollers: arrays, a table of levels, operators.
 
+Of a network with exits it is a table of segments, in the order in which they run.
+
 OUT is a folder that does not exist, is empty, or was written by this command. Convert the bundle
 with integers throughout: keras-tnn convert net.keras bundle --quantization=int8
 --inference_type=int8. Prints the flash and the arena of each level, measured with tflite-micro's

@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> None:
     result = dispatcher.run(x, **asked)
     outputs = _by_name(dispatcher, result)
     _print_level(result, asked)
-    again = {} if not asked else {"utilization": result.utilization}  # without what a budget takes
+    again = {} if not asked else result.level.arguments  # without what a budget takes
     milliseconds = median_milliseconds(partial(dispatcher, x, **again), values.repeats)
     print(
         f"latency   {milliseconds:.3f} ms a call, median of {values.repeats} "

@@ -21,7 +21,12 @@ from tnn_tflite.conversion.converted_level import ConvertedLevel, program_fields
 from tnn_tflite.conversion.keras_to_tflite import CONVERTER, tflite_file
 from tnn_tflite.conversion.patterns import check_policy, pattern_content
 from tnn_tflite.conversion.pictures import known_inputs, preprocessing_of
-from tnn_tflite.conversion.segments import check_alone, convert_segments, has_exits
+from tnn_tflite.conversion.segments import (
+    check_alone,
+    convert_segments,
+    exits_alone,
+    has_exits,
+)
 from tnn_tflite.progress import clear_line, with_bar
 from tnn_tflite.quantization.aware_training import AwareTraining
 from tnn_tflite.quantization.input_means import input_means
@@ -51,6 +56,7 @@ def convert(
     preprocessing: Preprocessing | Mapping[str, Preprocessing] | None = None,
     controller: keras.Model | None = None,
     exits: bool | None = None,
+    accuracies: Mapping[tuple[float, str], float] | None = None,
     verbose: bool = True,
 ) -> Bundle:
     """Writes a throttled model as a bundle that `tnn_tflite.Dispatcher` runs.
@@ -107,8 +113,12 @@ def convert(
             for `"qat"`. `replace_controller` puts another in its place later.
         exits: Whether the outputs are exits in order of depth, all of one shape: the bundle then
             has a segment from each exit to the next in the place of levels, and
-            `Dispatcher.anytime` stops where time or certainty says. A throttled network is cut to
-            a single level, which `levels` names. None: if the model has `exit_names`.
+            `Dispatcher.anytime` stops where time or certainty says. A throttled network has these
+            segments at each of its levels. Gates at the exits do not ship. None: if the model has
+            `exit_names`.
+        accuracies: Of a network with exits at several levels, the share of held-out samples for
+            which each exit is right, in [0, 1], by `(utilization, exit)`; `evaluate_exits` has
+            them. By them a device chooses the best of these points within a time budget.
         verbose: Whether to print a line for each level.
 
     Returns:
@@ -139,13 +149,21 @@ def convert(
         check_kind(controller, inference_type)
     if has_exits(model, exits):
         check_alone(model, controller, layout, quantization)
-        network = _at_one_level(model, levels, calibration_data, threshold)
+        networks = _with_exits(model, levels, calibration_data, threshold)
+        first = next(iter(networks.values()))
         plan = plan_for(
-            quantization, representative_data, inference_type, network, quantization == "int8"
+            quantization, representative_data, inference_type, first, quantization == "int8"
         )
         names = getattr(model, "exit_names", None)
-        pictures = preprocessing_of(network, preprocessing, known_inputs(plan, calibration_data))
-        return convert_segments(network, names, directory, plan, labels, pictures, verbose)
+        pictures = preprocessing_of(first, preprocessing, known_inputs(plan, calibration_data))
+        return convert_segments(
+            networks, names, directory, plan, labels, pictures, verbose, accuracies
+        )
+    if accuracies is not None:
+        raise ValueError(
+            "Invalid value for `accuracies`. Expected None for a network without exits. "
+            f"Received: accuracies={accuracies!r}"
+        )
     _check_sharing(layout, quantization)
     if layout == PATTERNS:
         budgets = check_policy(model, levels, controller, inference_type)
@@ -257,10 +275,10 @@ def _levels_of(
     return levels, static
 
 
-def _at_one_level(
+def _with_exits(
     model: keras.Model, levels: Sequence[float], calibration_data: Any, threshold: float
-) -> keras.Model:
-    """The plain network that a network with exits is at one level; a plain one as it is."""
+) -> dict[float | None, keras.Model]:
+    """The plain networks that a network with exits is at its levels; of only one level by None."""
     import keras_tnn
     from keras_tnn.utilization import has_dial
 
@@ -271,16 +289,9 @@ def _at_one_level(
                 "Invalid value for `levels`. Expected none for a plain network with exits. "
                 f"Received: levels={levels!r}"
             )
-        return model
-    if levels is LEVELS or len(levels) != 1:
-        raise ValueError(
-            f"Invalid value for `levels`. Model '{model.name}' has exits, and a bundle has several "
-            "exits or several levels, not yet both. Expected one level, such as levels=(1.0,), and "
-            "a bundle for each where several are wanted; or exits=False. "
-            f"Received: levels={tuple(levels)}"
-        )
-    (utilization,), make = levels_of(model, levels, calibration_data, threshold)
-    return make(utilization).model
+        return {None: exits_alone(model, model)}
+    levels, make = levels_of(model, levels, calibration_data, threshold)
+    return {u if len(levels) > 1 else None: exits_alone(make(u).model, model) for u in levels}
 
 
 def _converted(

@@ -1,12 +1,14 @@
-"""A network with exits as a bundle of segments: converted once, as a whole, and then split.
+"""A network with exits as a bundle of segments: each level converted whole, and then split.
 
 Keras and TensorFlow are imported when a function runs, so that devices never load them.
 """
 
 from __future__ import annotations
 
+import numbers
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +16,7 @@ import numpy as np
 from tnn_tflite.bundle.description import Bundle, Preprocessing
 from tnn_tflite.bundle.labels import Labels
 from tnn_tflite.bundle.programs import Edge, Quantization, TensorSpec
-from tnn_tflite.bundle.segment_writer import SegmentContent, write_segments
+from tnn_tflite.bundle.segment_writer import SegmentContent, segment_name, write_segments
 from tnn_tflite.conversion.keras_to_tflite import ConvertedFile, tflite_file
 from tnn_tflite.dispatch.interpreter import find_runtime
 from tnn_tflite.quantization.aware_training import AwareTraining
@@ -32,6 +34,19 @@ if TYPE_CHECKING:
 def has_exits(model: Any, exits: bool | None) -> bool:
     """Whether `convert` makes segments of a model: as it was told, or as the model says."""
     return bool(getattr(model, "exit_names", None)) if exits is None else bool(exits)
+
+
+def exits_alone(network: keras.Model, model: keras.Model) -> keras.Model:
+    """A level without the gates that its model learned for its exits, which do not ship."""
+    import keras
+
+    import keras_tnn
+
+    kinds = (keras_tnn.exits.GatedExitsModel, keras_tnn.exits.ThrottledGatedExitsModel)
+    if not isinstance(model, kinds):
+        return network
+    exits = network.outputs[: len(model.exit_names)]
+    return keras.Model(network.input, exits, name=network.name)
 
 
 def check_alone(
@@ -58,40 +73,74 @@ def check_alone(
 
 
 def convert_segments(
-    network: keras.Model,
+    networks: Mapping[float | None, keras.Model],
     names: Sequence[str] | None,
     directory: str | os.PathLike,
     plan: Plan,
     labels: Labels | None,
     preprocessing: Mapping[str, Preprocessing],
     verbose: bool,
+    accuracies: Mapping[tuple[float, str], float] | None = None,
 ) -> Bundle:
-    """Converts a plain network with exits and writes it.
+    """Converts a plain network with exits, or one for each level, and writes all.
 
     Args:
-        network: Its outputs are its exits in order of depth.
+        networks: The network, by None; or that of each level by its utilization, rising. Its
+            outputs are its exits in order of depth.
         names: Of the exits; None takes those of the outputs.
         plan: How it is quantized.
         directory, labels, verbose: As for `convert`.
         preprocessing: By the name of the input.
+        accuracies: As for `convert`.
 
     Raises:
         ValueError: If exits differ in shape or type, or one of them costs nothing.
     """
+    contents: list[SegmentContent] = []
+    for utilization, network in networks.items():
+        of_level = _of_level(network, names, utilization, plan)
+        contents += of_level
+        if verbose:
+            _print_progress(of_level, utilization)
+    if accuracies is not None:
+        contents = _with_accuracies(contents, accuracies)
+    return write_segments(directory, contents, labels, preprocessing)
+
+
+def _with_accuracies(
+    contents: Sequence[SegmentContent], accuracies: Mapping[tuple[float, str], float]
+) -> list[SegmentContent]:
+    points = [(one.utilization, one.exit) for one in contents]
+    good = all(isinstance(a, numbers.Real) and 0 <= a <= 1 for a in accuracies.values())
+    if {*accuracies} != {*points} or not good:
+        expected = f"a number in [0, 1] for each exit of each of several levels, {points}"
+        raise _error("accuracies", expected, str(dict(accuracies)))
+    return [
+        replace(one, accuracy=float(accuracies[point]))
+        for one, point in zip(contents, points, strict=True)
+    ]
+
+
+def _of_level(
+    network: keras.Model, names: Sequence[str] | None, utilization: float | None, plan: Plan
+) -> list[SegmentContent]:
     from keras_tnn.surgery import segments
 
     parts = segments(network, names)
-    file = tflite_file(network, plan, f"'{network.name}'")
+    level = "" if utilization is None else f"level u={utilization:g} of "
+    file = tflite_file(network, plan, f"{level}'{network.name}'")
     _check_answers(file.outputs)
     files = split_at_exits(_with_correct_biases(file, plan), [spec.name for spec in file.outputs])
-    contents = list(_contents(parts, files))
-    if verbose:
-        for count, one in enumerate(contents, start=1):
-            print(
-                f"{count}/{len(contents)}  up to exit '{one.name}': {one.macs:,} MACs, "
-                f"{one.parameters:,} parameters, {len(one.content):,} bytes"
-            )
-    return write_segments(directory, contents, labels, preprocessing)
+    return list(_contents(parts, files, utilization))
+
+
+def _print_progress(contents: Sequence[SegmentContent], utilization: float | None) -> None:
+    level = "" if utilization is None else f"u={utilization:g}  "
+    for count, one in enumerate(contents, start=1):
+        print(
+            f"{level}{count}/{len(contents)}  up to exit '{one.exit}': {one.macs:,} MACs, "
+            f"{one.parameters:,} parameters, {len(one.content):,} bytes"
+        )
 
 
 def _with_correct_biases(file: ConvertedFile, plan: Plan) -> bytes:
@@ -103,9 +152,12 @@ def _with_correct_biases(file: ConvertedFile, plan: Plan) -> bytes:
     return corrected(file.content, file.float_content, means)
 
 
-def _contents(parts: Sequence[Segment], files: Sequence[SegmentFile]) -> Iterator[SegmentContent]:
+def _contents(
+    parts: Sequence[Segment], files: Sequence[SegmentFile], utilization: float | None
+) -> Iterator[SegmentContent]:
     import keras_tnn
 
+    names = [segment_name(part.exit, utilization) for part in parts]
     for part, file in zip(parts, files, strict=True):
         macs = int(keras_tnn.count_macs(part.model))
         if macs == 0:
@@ -118,7 +170,7 @@ def _contents(parts: Sequence[Segment], files: Sequence[SegmentFile]) -> Iterato
         inputs = _described(file.inputs, runner.get_input_details())
         outputs = _described(file.outputs, runner.get_output_details())
         edges = tuple(
-            Edge(parts[index].exit, output, part.exit, name)
+            Edge(names[index], output, segment_name(part.exit, utilization), name)
             for name, (index, output) in file.origins.items()
         )
         yield SegmentContent(
@@ -129,8 +181,9 @@ def _contents(parts: Sequence[Segment], files: Sequence[SegmentFile]) -> Iterato
             parameters=int(part.model.count_params()),
             input_quantization=tuple(one for _, one in inputs),
             output_quantization=tuple(one for _, one in outputs),
-            name=part.exit,
+            exit=part.exit,
             edges=edges,
+            utilization=utilization,
         )
 
 

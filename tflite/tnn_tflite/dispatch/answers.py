@@ -73,7 +73,8 @@ class Answers:
         Returns:
             The reasons of all its choices.
         """
-        groups, reasons = self._groups(choice.utilization, self.samples), [choice.reason]
+        groups = self._groups(choice.utilization, self.samples, choice.exit)
+        reasons = [choice.reason]
         if type(policy).go_on is Policy.go_on:  # as most: nobody looks at what each group gives
             self.run(groups)
             return reasons
@@ -83,7 +84,7 @@ class Answers:
                 more = policy.go_on(levels, self._seen(levels, index, places))
                 if more is not None:
                     reasons.append(more.reason)
-                    following += self._higher(index, places, more.utilization)
+                    following += self._higher(index, places, more)
             groups = following
         return reasons
 
@@ -160,22 +161,26 @@ class Answers:
             levels[index].milliseconds,
         )
 
-    def _groups(self, utilization: float | Sequence[float] | np.ndarray, size: int) -> list[Group]:
+    def _groups(
+        self,
+        utilization: float | Sequence[float] | np.ndarray,
+        size: int,
+        exit: str | None = None,
+    ) -> list[Group]:
         answered = self._found is not None
         if size == 1 and isinstance(utilization, SEVERAL) and len(utilization) == 1:
             (utilization,) = utilization  # most calls have one sample, and this is shorter
             if answered and utilization == 0.0:
                 return []
         if not isinstance(utilization, SEVERAL):
-            return [(self._network.index(check_utilization(utilization)), ALL)]
+            return [(self._network.index(check_utilization(utilization), exit), ALL)]
         groups = samples_by_level(self._network.utilizations, utilization, size, answered)
         return [(index, ALL if len(places) == size else places) for index, places in groups]
 
-    def _higher(
-        self, index: int, places: np.ndarray | slice, utilization: float | np.ndarray
-    ) -> list[Group]:
+    def _higher(self, index: int, places: np.ndarray | slice, choice: Choice) -> list[Group]:
         """The groups of those samples of a group that go on."""
-        groups = self._groups(utilization, self.samples if places is ALL else len(places))
+        size = self.samples if places is ALL else len(places)
+        groups = self._groups(choice.utilization, size, choice.exit)
         for higher, _ in groups:
             if higher <= index:
                 raise ValueError(

@@ -24,9 +24,9 @@ def exit_after_exit(
     """Runs a call from exit to exit.
 
     Args:
-        bundle: The bundle.
+        bundle: The bundle, or that of one of its levels.
         answers: Of the call; nothing ran yet.
-        levels: The exits, measured if there is a deadline.
+        levels: The exits up to the last that may run, measured if there is a deadline.
         batched: Whether the outputs have a batch axis.
         start: When the call began, by `time.perf_counter`.
         deadline_ms: Milliseconds from then, for all samples together. A segment starts only if
@@ -36,7 +36,7 @@ def exit_after_exit(
         A result for each exit, when its answer is there.
     """
     takes = segment_milliseconds(levels, PERCENTILE) if deadline_ms is not None else None
-    for index, level in enumerate(bundle.points):
+    for index, level in enumerate(bundle.points[: len(levels)]):
         if takes is not None:
             left = deadline_ms - _milliseconds_since(start)
             if answers.samples * takes[index] > left:
@@ -80,8 +80,10 @@ def last_exit_in_time(
             f"Received: budget_ms={budget_ms!r}"
         )
     there = f"{last.level.title} was there after {last.milliseconds:.3f} ms of {budget_ms:.3f} ms"
-    if len(last.levels) == len(bundle.points):
-        return replace(last, reason=f"{there}, and there is nothing behind it")
+    if len(last.levels) == len(levels):
+        is_last = len(levels) == len(bundle.points)
+        behind = "and there is nothing behind it" if is_last else "as far as it was to go"
+        return replace(last, reason=f"{there}, {behind}")
     following = bundle.points[len(last.levels)]
     more = f"{following.title} would take {takes[len(last.levels)]:.3f} ms more"
     return replace(last, reason=f"{there}, {more}")

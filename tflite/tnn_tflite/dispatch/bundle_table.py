@@ -41,7 +41,7 @@ class BundleRow:
         if self.utilization is None:
             return self.name
         return (
-            f"{self.utilization:g}" if self.name is None else f"{self.utilization:.3f} {self.name}"
+            f"{self.utilization:g}" if self.name is None else f"{self.utilization:.3g} {self.name}"
         )
 
 
@@ -88,17 +88,17 @@ class BundleTable(RowTable):
         """
         return cls(tuple(map(_row, programs)))
 
-    def measured(self, **columns: Sequence[float | None] | Mapping[float, float]) -> BundleTable:
+    def measured(self, **columns: Sequence[float | None] | Mapping[tuple, float]) -> BundleTable:
         """Returns the table with more columns.
 
         Args:
             columns: `milliseconds` or `accuracy`: a value a row, from the first on, or values by
-                utilization.
+                utilization and name, which is None for a level.
         """
         rows = self.rows
         for name, values in columns.items():
             if isinstance(values, Mapping):
-                values = [values.get(row.utilization) for row in rows]
+                values = [values.get((row.utilization, row.name)) for row in rows]
             short = [None] * (len(rows) - len(values))
             rows = tuple(
                 replace(row, **{name: value})
@@ -159,4 +159,5 @@ def _row(program: Program | ExitLevel) -> BundleRow:
     else:
         is_level = isinstance(program, Level)
         u, name = (program.utilization, None) if is_level else (None, program.role)
-    return BundleRow(u, name, program.macs, program.parameters, program.bytes, program.file)
+    own = (program.macs, program.parameters, program.bytes, program.file)
+    return BundleRow(u, name, *own, accuracy=getattr(program, "accuracy", None))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tnn_tflite.bundle.exit_level import exit_of
 from tnn_tflite.dispatch.inputs import InputReader, zeros
 from tnn_tflite.latency.in_turn import seconds_in_turn
 from tnn_tflite.latency.powercap import POWERCAP, EnergyCounters, joules_of_calls
@@ -66,6 +67,7 @@ def calibrate(
         seconds_in_turn(calls, rounds=rounds, verbose=verbose),
         joules=None if counters is None else joules_of_calls(of_levels, counters),
         accuracies=None if labelled is None else _accuracies(dispatcher, *labelled),
+        exits=[exit_of(level) for level in dispatcher.levels],
     )
     path = table_path(dispatcher.bundle.directory, table.conditions)
     write_table(path, table)
@@ -84,7 +86,7 @@ def warm_calls(dispatcher: Dispatcher, x: Any = None) -> list[Callable[[], objec
     x = zeros(specs) if x is None else x
     dispatcher.warm_up()
     calls: list[Callable[[], object]] = [
-        partial(dispatcher, x, level.utilization) for level in dispatcher.levels
+        partial(dispatcher, x, **level.arguments) for level in dispatcher.levels
     ]
     if controller is not None:
         controller.warm_up()
@@ -103,7 +105,7 @@ def _accuracies(dispatcher: Dispatcher, samples: Any, classes: np.ndarray) -> li
     classes = np.asarray(classes).reshape(-1)
     accuracies = []
     for level in dispatcher.levels:
-        found = dispatcher(samples, level.utilization)
+        found = dispatcher(samples, **level.arguments)
         if len(found) != len(classes):
             raise ValueError(
                 "Invalid value for `labelled`. Expected a class for each sample. "

@@ -14,8 +14,8 @@ from tnn_tflite.bundle.description import Bundle
 from tnn_tflite.bundle.exit_level import ExitLevel
 from tnn_tflite.bundle.manifest import read_bundle
 from tnn_tflite.bundle.programs import Level
-from tnn_tflite.dispatch.answers import Answers, in_form
-from tnn_tflite.dispatch.anytime import exit_after_exit, last_exit_in_time
+from tnn_tflite.dispatch.answers import ALL, Answers, in_form
+from tnn_tflite.dispatch.anytime import PERCENTILE, exit_after_exit, last_exit_in_time
 from tnn_tflite.dispatch.conditions import conditions_of
 from tnn_tflite.dispatch.controller import Controller
 from tnn_tflite.dispatch.inputs import InputReader, zeros
@@ -28,11 +28,13 @@ from tnn_tflite.dispatch.per_sample import SEVERAL, samples_by_level
 from tnn_tflite.dispatch.result import Result
 from tnn_tflite.dispatch.session_pool import SessionPool
 from tnn_tflite.dispatch.trial import try_bundle
+from tnn_tflite.dispatch.way import way
 from tnn_tflite.latency.table import Conditions
 from tnn_tflite.policies.fixed import Fixed
 from tnn_tflite.policies.from_function import Chooser, as_policy
 from tnn_tflite.policies.latency_budget import LatencyBudget
 from tnn_tflite.policies.policy import Choice, KnownLevel, Policy
+from tnn_tflite.policies.whole_levels import OfWholeLevels
 from tnn_tflite.positive import check_positive
 from tnn_tflite.utilization import check_utilization, level_index
 
@@ -122,6 +124,8 @@ class Dispatcher:
         policy = policy if policy is not None else self._controller
         self._has_policy = policy is not None
         self._policy = as_policy(Fixed(1.0) if policy is None else policy)
+        if len(self._bundle.chains) > 1 and not self._policy.sees_exits:
+            self._policy = OfWholeLevels(self._policy)
         self._is_watched = type(self._policy).observe is not Policy.observe
         conditions = partial(conditions_of, self._bundle, self._runtime)
         self._known_levels = KnownLevels(self._bundle, conditions, table)
@@ -133,6 +137,7 @@ class Dispatcher:
         utilization: float | Sequence[float] | np.ndarray | None = None,
         *,
         budget_ms: float | None = None,
+        exit: str | None = None,
     ) -> np.ndarray | dict[str, np.ndarray]:
         """Runs the highest level that is not above `utilization`, or that fits into a budget.
 
@@ -153,7 +158,10 @@ class Dispatcher:
             budget_ms: What the call may take in milliseconds, a batch as a whole. The device's
                 table says what a level takes; without one the levels are measured now, once. A
                 network with exits stops at the last one that fits, by the clock, and a budget
-                that the first does not fit into is an error.
+                that the first does not fit into is an error. With `utilization` it stops on that
+                level; else, of several levels, `LatencyBudget` chooses level and exit.
+            exit: Of a network with exits, the name of the one that answers: of the level of
+                `utilization`, by default the highest.
 
         Returns:
             The output, with a batch axis if `x` has one. A network with several outputs gives
@@ -161,17 +169,17 @@ class Dispatcher:
 
         Raises:
             ValueError: If an argument is not valid, or both `utilization` and `budget_ms` are
-                given.
+                given for a network without exits.
         """
-        follows = utilization is None and self._has_policy
+        follows = utilization is None and self._has_policy and exit is None
         if budget_ms is not None or follows and self._is_watched:
-            return self.run(x, utilization, budget_ms=budget_ms).outputs
+            return self.run(x, utilization, budget_ms=budget_ms, exit=exit).outputs
         if follows:  # nobody asks for a `Result`
             levels = self._levels_for(self._policy)
             inputs, batched = self._read_inputs(x)
             answers = self._follow(self._policy, levels, inputs).answers
             return in_form(self._bundle, answers.outputs, batched)
-        if isinstance(utilization, SEVERAL):
+        if isinstance(utilization, SEVERAL) and exit is None:
             inputs, batched = self._read_inputs(x)
             size = len(inputs[0]) if batched else None
             groups = list(samples_by_level(self._utilizations, utilization, size))
@@ -180,10 +188,19 @@ class Dispatcher:
             return in_form(self._bundle, answers.outputs, batched)
         utilization = check_utilization(1.0 if utilization is None else utilization)
         inputs, batched = self._read_inputs(x)
+        if exit is not None:
+            answers = self._network.answers(inputs, utilization)
+            answers.run([(self._network.index(utilization, exit), ALL)])
+            return in_form(self._bundle, answers.outputs, batched)
         return in_form(self._bundle, self._network.answer(inputs, utilization), batched)
 
     def run(
-        self, x: Any, utilization: float | None = None, *, budget_ms: float | None = None
+        self,
+        x: Any,
+        utilization: float | None = None,
+        *,
+        budget_ms: float | None = None,
+        exit: str | None = None,
     ) -> Result:
         """Runs as a call does, and tells which level ran, how long it took and why.
 
@@ -191,21 +208,20 @@ class Dispatcher:
             x: One sample or a batch, as in a call.
             utilization: How much of the network may run, in (0, 1].
             budget_ms: What the call may take in milliseconds.
+            exit: The name of the exit that answers.
 
         Returns:
             The outputs with the level, the time and the reason.
 
         Raises:
-            ValueError: If an argument is not valid, or both `utilization` and `budget_ms` are
-                given.
+            ValueError: As a call does.
         """
-        policy = self._policy_for(utilization, budget_ms)
+        if exit is None and budget_ms is not None and self._bundle.segments:
+            return self._in_time(x, utilization, budget_ms)
+        policy = self._policy_for(utilization, budget_ms, exit)
         levels = self._levels_for(policy)  # may measure: not a part of the call
         start = time.perf_counter()
         inputs, batched = self._read_inputs(x)
-        if budget_ms is not None and self._bundle.segments:
-            answers = self._network.answers(inputs)
-            return last_exit_in_time(self._bundle, answers, levels, batched, start, budget_ms)
         samples = len(inputs[0])
         if budget_ms is not None and samples > 1:
             policy = LatencyBudget(budget_ms / samples)
@@ -230,7 +246,9 @@ class Dispatcher:
             policy.observe(result)
         return result
 
-    def anytime(self, x: Any, deadline_ms: float | None = None) -> Iterator[Result]:
+    def anytime(
+        self, x: Any, deadline_ms: float | None = None, *, utilization: float | None = None
+    ) -> Iterator[Result]:
         """Runs a network with exits from one to the next, and gives each answer as it comes.
 
         Stop when you like: what was not asked for does not run. A batch goes on as a whole; a
@@ -241,6 +259,8 @@ class Dispatcher:
             deadline_ms: Milliseconds from now. A segment starts only if the time that nine of ten
                 took, by the device's table, is left, by the clock; so there may be no result at
                 all. Without a table they are measured first, once. None for no deadline.
+            utilization: How much of the network may run, in (0, 1]. Of several levels it picks
+                one; None takes the highest, with a deadline the one that `LatencyBudget` chooses.
 
         Returns:
             An iterator over a `Result` for each exit, the first one first. `Result.exit` names it;
@@ -267,8 +287,9 @@ class Dispatcher:
         levels = self._known_levels(deadline_ms is not None, self._warm_calls)
         start = time.perf_counter()
         inputs, batched = self._read_inputs(x)
-        answers = self._network.answers(inputs)
-        return exit_after_exit(self._bundle, answers, levels, batched, start, deadline_ms)
+        chain, passed = way(self._network, levels, utilization, deadline_ms, len(inputs[0]))
+        answers = chain.answers(inputs)
+        return exit_after_exit(chain.bundle, answers, passed, batched, start, deadline_ms)
 
     def level_for(
         self, utilization: float | None = None, *, budget_ms: float | None = None
@@ -286,7 +307,7 @@ class Dispatcher:
             return self.levels[self._index(utilization)]
         policy = self._policy_for(utilization, budget_ms)
         choice = policy.choose(self._levels_for(policy), {})  # a budget is for any input
-        return self.levels[self._index(choice.utilization)]
+        return self.levels[self._network.index(choice.utilization, choice.exit)]
 
     def warm_up(self) -> None:
         """Loads all that may run and runs each once, so that no later call waits for a file."""
@@ -299,8 +320,10 @@ class Dispatcher:
         """The levels, from the lowest utilization to the highest; of a network with exits these.
 
         The utilization of an exit is its share of the multiply-accumulates of the network. Of a
-        bundle with a budget policy they are the budgets that `convert` was given, with the mean
-        MACs over its data. Policies choose among them, or any other budget.
+        network with exits at several levels they are all exits of the lowest level, then of the
+        next; the utilization of each is that of its level. Of a bundle with a budget policy they
+        are the budgets that `convert` was given, with the mean MACs over its data. Policies choose
+        among them, or any other budget.
         """
         return self._bundle.points
 
@@ -354,15 +377,32 @@ class Dispatcher:
     def _index(self, utilization: float) -> int:
         return level_index(self._utilizations, check_utilization(utilization))
 
-    def _policy_for(self, utilization: float | None, budget_ms: float | None) -> Policy:
+    def _in_time(self, x: Any, utilization: float | None, budget_ms: float) -> Result:
+        """Runs a network with exits to the last one that fits into a budget, by the clock."""
+        budget_ms = check_positive("budget_ms", budget_ms)
+        levels = self._known_levels(True, self._warm_calls)
+        start = time.perf_counter()
+        inputs, batched = self._read_inputs(x)
+        chain, passed = way(self._network, levels, utilization, budget_ms, len(inputs[0]))
+        answers = chain.answers(inputs)
+        return last_exit_in_time(chain.bundle, answers, passed, batched, start, budget_ms)
+
+    def _policy_for(
+        self, utilization: float | None, budget_ms: float | None, exit: str | None = None
+    ) -> Policy:
+        if budget_ms is None and exit is not None:
+            return Fixed(1.0 if utilization is None else utilization, exit=exit)
         if budget_ms is None:
             return self._policy if utilization is None else Fixed(utilization)
-        if utilization is not None:
+        if utilization is not None or exit is not None:
+            named = "`exit`" if utilization is None else "`utilization`"
             raise ValueError(
-                "Invalid value for `budget_ms`. Expected either `utilization` or `budget_ms`. "
-                f"Received: utilization={utilization!r}, budget_ms={budget_ms!r}. Leave one out."
+                f"Invalid value for `budget_ms`. Expected either {named} or `budget_ms`. "
+                f"Received: utilization={utilization!r}, budget_ms={budget_ms!r}, exit={exit!r}. "
+                "Leave one out."
             )
-        return LatencyBudget(check_positive("budget_ms", budget_ms))
+        percentile = PERCENTILE if self._bundle.segments else 50
+        return LatencyBudget(check_positive("budget_ms", budget_ms), percentile=percentile)
 
     def _levels_for(self, policy: Policy) -> tuple[KnownLevel, ...]:
         return self._known_levels(policy.needs_times, self._warm_calls)
@@ -382,7 +422,7 @@ class Dispatcher:
         """Returns a call on zeros for each level, each warm."""
         self.warm_up()
         sample = zeros(self._bundle.inputs)
-        return [partial(self, sample, utilization) for utilization in self._utilizations]
+        return [partial(self, sample, **level.arguments) for level in self.levels]
 
     def _checked_limit(self, memory_limit: int) -> int:
         # A file's content and the weights as the interpreter packs them are the least.
@@ -397,7 +437,7 @@ class Dispatcher:
     def _log_switch(self, choice: Choice) -> None:
         if isinstance(choice.utilization, SEVERAL):
             return  # who chooses by the sample would switch all the time
-        index = self._network.index(choice.utilization)
+        index = self._network.index(choice.utilization, choice.exit)
         if index != self._last_index:
             self._last_index = index
             logger.info("runs u=%g: %s", self._utilizations[index], choice.reason)

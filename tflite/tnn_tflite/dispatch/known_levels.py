@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from tnn_tflite.bundle.description import Bundle
-from tnn_tflite.bundle.exit_level import ExitLevel
+from tnn_tflite.bundle.exit_level import ExitLevel, exit_of
 from tnn_tflite.bundle.programs import Level
 from tnn_tflite.forks import renew_in_children
 from tnn_tflite.latency.in_turn import seconds_in_turn
@@ -89,7 +89,8 @@ class KnownLevels:
     def _measured(self, calls: Sequence[Callable[[], object]]) -> DeviceTable:
         seconds = seconds_in_turn(calls, rounds=QUICK_ROUNDS, at_most_seconds=QUICK_SECONDS)
         utilizations = [level.utilization for level in self._bundle.points]
-        table = DeviceTable.from_times(self._conditions(), utilizations, seconds)
+        exits = [exit_of(level) for level in self._bundle.points]
+        table = DeviceTable.from_times(self._conditions(), utilizations, seconds, exits=exits)
         logger.info(
             "no table of latencies for '%s': measured quickly, not stored; `keras-tnn calibrate` "
             "measures and stores one\n%s",
@@ -107,5 +108,12 @@ class KnownLevels:
 
 
 def _known(level: Level | ExitLevel, measurement: LevelMeasurement | None) -> KnownLevel:
-    known = KnownLevel(level.utilization, level.macs, level.parameters, level.bytes)
-    return known if measurement is None else replace(known, **asdict(measurement))
+    exit = exit_of(level)
+    told = getattr(level, "accuracy", None)  # by the bundle; what was measured here is better
+    known = KnownLevel(
+        level.utilization, level.macs, level.parameters, level.bytes, accuracy=told, exit=exit
+    )
+    if measurement is None:
+        return known
+    accuracy = told if measurement.accuracy is None else measurement.accuracy
+    return replace(known, **{**asdict(measurement), "exit": exit, "accuracy": accuracy})

@@ -39,9 +39,32 @@ class Network(ABC):
         self.pools = [SessionPool(bundle, program, runtime, cap) for program in programs]
         self.utilizations = [point.utilization for point in bundle.points]
 
-    def index(self, utilization: float) -> int:
-        """Returns which of the bundle's points serves a utilization in (0, 1]."""
-        return level_index(self.utilizations, utilization)
+    def index(self, utilization: float, exit: str | None = None) -> int:
+        """Returns which of the bundle's points serves a utilization in (0, 1].
+
+        Args:
+            utilization: Of several points with the same the last serves.
+            exit: Name of an exit on the way to that one, which serves in its place.
+
+        Raises:
+            ValueError: If there is no such exit.
+        """
+        last = level_index(self.utilizations, utilization)
+        if exit is None:
+            return last
+        passed = self.passed(last)
+        names = [self.bundle.points[index].name for index in passed]
+        if exit not in names:
+            expected = f"one of {names}" if names else "none, as the network has no exits"
+            raise ValueError(
+                f"Invalid value for `exit`. Expected {expected} at u={utilization:g}. "
+                f"Received: exit={exit!r}"
+            )
+        return passed[names.index(exit)]
+
+    def passed(self, index: int) -> range:
+        """Returns which of the bundle's points are exits on the way to one, itself the last."""
+        return range(0)
 
     @abstractmethod
     def answer(self, inputs: Sequence[np.ndarray], utilization: float) -> list[np.ndarray]:

@@ -6,6 +6,7 @@ from tnn_tflite.dispatch.interpreter import Runtime
 from tnn_tflite.dispatch.memory_cap import MemoryCap
 from tnn_tflite.dispatch.network import Levels, Network
 from tnn_tflite.dispatch.segments import Segments
+from tnn_tflite.dispatch.segments_of_levels import SegmentsOfLevels
 
 
 def network_of(
@@ -21,4 +22,6 @@ def network_of(
     """
     if bundle.policy is not None:
         return BudgetedNetwork(bundle, runtime, cap, patterns)
-    return (Segments if bundle.segments else Levels)(bundle, runtime, cap)
+    if bundle.segments:
+        return (Segments if len(bundle.chains) == 1 else SegmentsOfLevels)(bundle, runtime, cap)
+    return Levels(bundle, runtime, cap)

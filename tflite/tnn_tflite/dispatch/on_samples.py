@@ -81,7 +81,7 @@ def run_on_samples(
         for i, level in enumerate(dispatcher.levels):
             inputs = list(_as_level_takes(sample, level, dispatcher))
             start = time.perf_counter()
-            found = dispatcher(inputs if len(inputs) > 1 else inputs[0], level.utilization)
+            found = dispatcher(inputs if len(inputs) > 1 else inputs[0], **level.arguments)
             seconds[i].append(time.perf_counter() - start)
             outputs[i].append(list(found.values()) if isinstance(found, dict) else [found])
     return [

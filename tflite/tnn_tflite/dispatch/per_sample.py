@@ -36,8 +36,9 @@ def samples_by_level(
     [(0, [1]), (1, [2]), (2, [0, 3])]
     """
     asked = _checked(utilization, batch_size, answered)
-    indices = np.searchsorted(utilizations, asked + ROUNDING, side="right") - 1
-    indices = np.maximum(indices, 0)  # below the lowest level the lowest serves
+    # Below the lowest level the lowest serves.
+    reached = np.maximum(asked + ROUNDING, utilizations[0])
+    indices = np.searchsorted(utilizations, reached, side="right") - 1
     indices[asked == 0.0] = -1  # no level
     for index in sorted({*indices.tolist()} - {-1}):
         yield index, (indices == index).nonzero()[0]

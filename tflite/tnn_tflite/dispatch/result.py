@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tnn_tflite.bundle.exit_level import ExitLevel
+from tnn_tflite.bundle.exit_level import ExitLevel, exit_of
 from tnn_tflite.bundle.programs import Level
 from tnn_tflite.dispatch.pattern import Pattern
 
@@ -47,7 +47,7 @@ class Result:
     @property
     def exit(self) -> str | None:
         """The name of the exit that answered, None for a level."""
-        return self.level.name if isinstance(self.level, ExitLevel) else None
+        return exit_of(self.level)
 
     @property
     def utilization(self) -> float:

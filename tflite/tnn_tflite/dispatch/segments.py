@@ -54,3 +54,10 @@ class Segments(Network):
         found: Sequence[np.ndarray] | None = None,
     ) -> SegmentAnswers:
         return SegmentAnswers(self, inputs, found)
+
+    def passed(self, index: int) -> range:
+        return range(index + 1)
+
+    def chain(self, index: int) -> "Segments":
+        """Returns the segments that run to one of the bundle's points."""
+        return self

@@ -13,6 +13,7 @@ from tnn_tflite.text_table import aligned, cells
 
 COLUMNS = {
     "u": ("utilization", "{:g}".format),
+    "exit": ("exit", str),
     "median ms": ("milliseconds", "{:.3f}".format),
     "90 % ms": ("percentile_90", "{:.3f}".format),
     "mJ": ("joules", lambda joules: f"{1000 * joules:.3f}"),
@@ -30,6 +31,7 @@ class LevelMeasurement:
         percentile_90: Nine of ten calls took at most so many milliseconds.
         joules: Energy of one inference, of the whole processor package, or None.
         accuracy: Share of labelled samples that the level classifies right, or None.
+        exit: Name of the exit that answers; None for a level without exits.
     """
 
     utilization: float
@@ -37,6 +39,7 @@ class LevelMeasurement:
     percentile_90: float
     joules: float | None = None
     accuracy: float | None = None
+    exit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class DeviceTable(ResultTable):
         seconds: np.ndarray,
         joules: Sequence[float] | None = None,
         accuracies: Sequence[float] | None = None,
+        exits: Sequence[str | None] | None = None,
     ) -> DeviceTable:
         """Makes a table from the times of single calls.
 
@@ -104,11 +108,12 @@ class DeviceTable(ResultTable):
             seconds: Times of shape (calls, levels), or (calls, levels + 1) with a controller.
             joules: Energy of one inference for each level, or None.
             accuracies: Accuracy of each level, or None.
+            exits: Names of the exits, None for levels without.
         """
         medians, tails = 1000 * np.percentile(seconds, (50, 90), axis=0)
         nothing = [None] * len(utilizations)
         times = [column.tolist()[: len(utilizations)] for column in (medians, tails)]
-        columns = (utilizations, *times, joules, accuracies)
+        columns = (utilizations, *times, joules, accuracies, exits)
         rows = zip(*(nothing if column is None else column for column in columns), strict=True)
         levels = tuple(LevelMeasurement(*row) for row in rows)
         if len(medians) == len(levels):

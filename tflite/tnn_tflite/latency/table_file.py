@@ -15,7 +15,7 @@ its own. The file, version 1::
       "controller": {"milliseconds": 0.1, "percentile_90": 0.1}
     }
 
-`controller` may be missing or null.
+`controller` may be missing or null. Of a network with exits each level has its `exit`, by name.
 """
 
 import dataclasses
@@ -124,11 +124,18 @@ def _load(path: Path) -> dict[str, Any]:
 def _measurement(path: Path, record: Any, kind: type[Measurement]) -> Measurement:
     if not isinstance(record, dict):
         raise _error(path, "an object for each level and a controller", record)
-    names = [field.name for field in dataclasses.fields(kind)]
+    names = [field.name for field in dataclasses.fields(kind) if field.name != "exit"]
     for name in names:
         is_good = {"joules": _is_positive_or_none, "accuracy": _is_share_or_none}
         _check(path, record, name, is_good.get(name, is_positive), "a number that was measured")
-    return kind(**{name: record[name] for name in names})
+    return kind(**{name: record[name] for name in names}, **_exit(path, record))
+
+
+def _exit(path: Path, record: dict) -> dict[str, str]:
+    """The name of the exit that was measured, where there is one."""
+    if record.get("exit") is None:
+        return {}
+    return {"exit": _check(path, record, "exit", lambda value: isinstance(value, str), "a name")}
 
 
 def _is_positive_or_none(value: Any) -> bool:

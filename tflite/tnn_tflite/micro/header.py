@@ -2,13 +2,9 @@
 
 from collections.abc import Sequence
 
-from tnn_tflite.lint.operator_graph import Tensor
 from tnn_tflite.micro.level import MicroLevel
+from tnn_tflite.micro.tensor_table import declarations, tensor_row
 from tnn_tflite.utilization import ROUNDING
-
-# Element types of inputs and outputs, and their C types.
-TYPES = {"FLOAT32": "float", "INT8": "int8_t", "UINT8": "uint8_t", "INT16": "int16_t"}
-TYPES |= {"INT32": "int32_t", "INT64": "int64_t", "BOOL": "bool"}
 
 HEADER = """\
 #ifndef TNN_LEVELS_H_
@@ -27,18 +23,7 @@ extern "C" {{
 /* The arena in which all levels can run in turn, as measured; 0 if it was not. */
 #define TNN_ARENA_BYTES {arena_bytes}
 
-typedef enum {{
-{types}
-}} TnnType;
-
-typedef struct {{
-  const char* name;
-  TnnType type;
-  int num_dimensions;
-  int shape[TNN_MAX_DIMENSIONS]; /* batch axis included */
-  float scale;                   /* real = scale * (q - zero_point); 0 for floats */
-  int zero_point;
-}} TnnTensor;
+{declarations}
 
 typedef struct {{
   double utilization;
@@ -86,7 +71,7 @@ def levels_header(levels: Sequence[MicroLevel]) -> str:
         num_outputs=len(graph.outputs),
         max_dimensions=max(1, *(len(x.shape) for x in (*graph.inputs, *graph.outputs))),
         arena_bytes=max(level.arena_bytes or 0 for level in levels),
-        types=",\n".join(f"  TNN_{name} /* {c_type} */" for name, c_type in TYPES.items()),
+        declarations=declarations(),
         rounding=ROUNDING,
     )
 
@@ -104,22 +89,6 @@ def levels_source(levels: Sequence[MicroLevel]) -> str:
 
 def _row(number: int, level: MicroLevel) -> str:
     numbers = f"{level.utilization!r}, {array_name(number)}, {len(level.content)}, {level.macs}ull"
-    inputs = ", ".join(_tensor(x) for x in level.graph.inputs)
-    outputs = ", ".join(_tensor(x) for x in level.graph.outputs)
+    inputs = ", ".join(tensor_row(x) for x in level.graph.inputs)
+    outputs = ", ".join(tensor_row(x) for x in level.graph.outputs)
     return f"    {{{numbers}, {level.arena_bytes or 0},\n     {{{inputs}}},\n     {{{outputs}}}}},"
-
-
-def _tensor(tensor: Tensor) -> str:
-    shape = ", ".join(map(str, tensor.shape)) or "0"
-    scale, zero_point = (*tensor.scales, 0.0)[0], (*tensor.zero_points, 0)[0]
-    name = _quoted(tensor.name)
-    return (
-        f"{{{name}, TNN_{tensor.type}, {len(tensor.shape)}, {{{shape}}}, {scale!r}f, {zero_point}}}"
-    )
-
-
-def _quoted(name: str) -> str:
-    """A name as a C string. Signatures allow few characters, but a file can hold any."""
-    return (
-        '"' + "".join(c if c.isalnum() and c.isascii() or c in "_.-:/" else "_" for c in name) + '"'
-    )

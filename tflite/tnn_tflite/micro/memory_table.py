@@ -8,11 +8,11 @@ HEADINGS = ("u", "MACs", "flash bytes", "arena bytes")
 
 
 def memory_rows(levels: Sequence[MicroLevel]) -> list[Sequence[str]]:
-    """Returns the header, a row for each level and one for a firmware that holds them all.
+    """Returns the header, a row for each level or segment and one for a firmware with them all.
 
     Flash is the array alone; the interpreter, its kernels and the program come on top.
     """
-    rows = [_row(f"{level.utilization:g}", level.macs, [level]) for level in levels]
+    rows = [_row(level.label, level.macs, [level]) for level in levels]
     return [HEADINGS, *rows, _row("all", None, levels)]
 
 

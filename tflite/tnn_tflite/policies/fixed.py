@@ -11,6 +11,7 @@ class Fixed(Policy):
 
     Args:
         utilization: In (0, 1].
+        exit: Of a network with exits, the name of the one that answers; None for the last.
 
     Example:
 
@@ -18,8 +19,13 @@ class Fixed(Policy):
     Choice(utilization=0.5, reason='u=0.5, fixed by the caller')
     """
 
-    def __init__(self, utilization: float) -> None:
+    sees_exits = True
+
+    def __init__(self, utilization: float, *, exit: str | None = None) -> None:
         self.utilization = check_utilization(utilization)
+        self.exit = exit
 
     def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
-        return Choice(self.utilization, f"u={self.utilization:g}, fixed by the caller")
+        at = "" if self.exit is None else f"exit '{self.exit}' at "
+        reason = f"{at}u={self.utilization:g}, fixed by the caller"
+        return Choice(self.utilization, reason, exit=self.exit)

@@ -1,4 +1,4 @@
-"""The highest level that fits into a latency budget, by the device's table."""
+"""The best that fits into a latency budget, by the device's table."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,10 @@ class LatencyBudget(Policy):
     """The highest level whose measured latency fits. Nothing is fed back: the table decides.
 
     Below the latency of the lowest level the lowest level runs, and the reason says so.
+
+    A network with exits at several levels has two ways to be short: a lower level, or an earlier
+    exit. Where the accuracy of all of them is known, the most accurate one that fits runs, of
+    equal ones that of fewer MACs. Else the one of the most MACs that fits.
 
     Args:
         milliseconds: What a call with one sample may take.
@@ -25,6 +29,7 @@ class LatencyBudget(Policy):
     """
 
     needs_times = True
+    sees_exits = True
 
     def __init__(self, milliseconds: float, *, percentile: int = 50) -> None:
         self.milliseconds = check_positive("milliseconds", milliseconds)
@@ -38,15 +43,33 @@ class LatencyBudget(Policy):
     def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
         times = [getattr(level, self._times) for level in levels]
         fitting = [i for i, time in enumerate(times) if time <= self.milliseconds]
-        index = fitting[-1] if fitting else 0
-        return Choice(levels[index].utilization, self._reason(levels, times, index))
+        index = _best(levels, fitting)
+        reason = self._reason(levels, times, index)
+        return Choice(levels[index].utilization, reason, exit=levels[index].exit)
 
     def _reason(self, levels: Sequence[KnownLevel], times: list[float], index: int) -> str:
         budget = f"the budget of {self.milliseconds:.3f} ms"
-        runs = f"u={levels[index].utilization:g} takes {times[index]:.3f} ms"
+        runs = f"{_name(levels[index])} takes {times[index]:.3f} ms"
         if times[index] > self.milliseconds:
             return f"no level fits into {budget}: {runs}, and there is nothing smaller"
-        if index == len(levels) - 1:
+        longer = [i for i in range(index + 1, len(levels)) if times[i] > self.milliseconds]
+        if not longer:
             return f"{runs} of {budget}, and there is nothing larger"
-        above = f"u={levels[index + 1].utilization:g} would take {times[index + 1]:.3f} ms"
+        above = f"{_name(levels[longer[0]])} would take {times[longer[0]]:.3f} ms"
         return f"{runs} of {budget}, {above}"
+
+
+def _best(levels: Sequence[KnownLevel], fitting: Sequence[int]) -> int:
+    """The index of the best of those that fit, 0 if none does."""
+    if not fitting:
+        return 0
+    if len({one.utilization for one in levels}) == len(levels):  # they rise
+        return fitting[-1]
+    if all(one.accuracy is not None for one in levels):
+        return max(fitting, key=lambda index: (levels[index].accuracy, -levels[index].macs))
+    return max(fitting, key=lambda index: levels[index].macs)
+
+
+def _name(level: KnownLevel) -> str:
+    u = f"u={level.utilization:g}"
+    return u if level.exit is None else f"exit '{level.exit}' at {u}"

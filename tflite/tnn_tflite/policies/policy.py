@@ -29,6 +29,7 @@ class KnownLevel:
         percentile_90: Nine of ten such calls took at most so many milliseconds.
         joules: Energy of one inference.
         accuracy: In [0, 1].
+        exit: Name of the exit that answers; None for a level that has none.
     """
 
     utilization: float
@@ -39,6 +40,7 @@ class KnownLevel:
     percentile_90: float | None = None
     joules: float | None = None
     accuracy: float | None = None
+    exit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Choice:
             samples whose utilization is 0 keep them.
         macs: Multiply-accumulate operations of the choice itself, for one sample.
         is_warm: Whether nothing had to be loaded for the choice.
+        exit: Of a network with exits at several levels, the one that answers, for all samples;
+            None for the last.
     """
 
     utilization: float | np.ndarray
@@ -60,6 +64,7 @@ class Choice:
     answers: Sequence[np.ndarray] | None = field(default=None, repr=False)
     macs: int = field(default=0, repr=False)
     is_warm: bool = field(default=True, repr=False)
+    exit: str | None = field(default=None, repr=False)
 
 
 class Policy(abc.ABC):
@@ -70,6 +75,9 @@ class Policy(abc.ABC):
 
     `needs_times` says that `choose` reads `milliseconds`. The dispatcher then measures the levels
     before the first choice if the device has no table of them.
+
+    `sees_exits` says that, of a network with exits at several levels, `choose` is shown each exit
+    of each level. Else it is shown the levels as wholes, which end in the last exit.
 
     Example:
 
@@ -88,6 +96,7 @@ class Policy(abc.ABC):
     """
 
     needs_times = False
+    sees_exits = False
 
     @abc.abstractmethod
     def choose(self, levels: Sequence[KnownLevel], inputs: Inputs) -> Choice:
