@@ -203,7 +203,8 @@ class Rotation(keras.layers.Layer):
         self.matrix = self.add_weight(shape=(shape[-1], shape[-1]), name="matrix")
 
     def call(self, x):
-        return keras.ops.matmul(x, self.matrix)
+        turned = keras.ops.solve(self.matrix, keras.ops.transpose(x))  # no rule counts it
+        return keras.ops.transpose(turned)
 
 
 def test_unknown_cost_is_a_dash_and_said_once():
