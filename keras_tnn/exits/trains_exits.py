@@ -9,7 +9,6 @@ from typing import Any
 import keras
 
 from keras_tnn.quantities import check_not_negative
-from keras_tnn.training.keras_file import SavesKerasFile
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Measures:
     weighted_metrics: Any
 
 
-class TrainsExits(SavesKerasFile):
+class TrainsExits(keras.Model):
     """The part of a model with exits that compiles, and hands labels to all exits."""
 
     def compile(

@@ -153,13 +153,12 @@ class Reader:
 
     def is_clear(self, call: Call, graph: Graph) -> bool:
         """Whether a call inside says more than the layer around it."""
-        if find(type(call.operation))[0]:
-            return True
         if not self.at_inference:
-            return False
+            return any(one.followed for one in find(type(call.operation))[0])
         made_by = (graph.made_by.get(id(x)) for x in call.inputs)
         weights = [x.operation for x in made_by if x and isinstance(x.operation, Parameter)]
-        return not any(len(one.shape) > 1 for one in weights)
+        multiplies = any(len(one.shape) > 1 for one in weights)
+        return not multiplies or bool(find(type(call.operation))[0])
 
     def replay(self, inner: Graph, tensors: tuple, place: Callable[[Call], Call]) -> tuple:
         """Makes the calls of another graph on `tensors`; returns what it returns.

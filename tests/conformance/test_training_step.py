@@ -9,6 +9,9 @@ import pytest
 import keras_tnn as tnn
 from descriptors import CALLBACKS, GATE_CALLBACKS, LAYERS, LOSSES, MODELS, SAMPLES
 
+# One epoch is too short for a schedule, which says so.
+SHORT = pytest.mark.filterwarnings("ignore:.*training ends before")
+
 
 def step(model, samples, targets, loss, callbacks=()):
     """Trains one step at a high rate; returns the weights that did not move."""
@@ -47,6 +50,7 @@ def test_network_draws_its_own_utilization(descriptor):
     step(model, descriptor.samples(), targets, "sparse_categorical_crossentropy")
 
 
+@SHORT
 @pytest.mark.parametrize("descriptor", CALLBACKS, ids=str)
 def test_callback(descriptor):
     network = MODELS[0]
@@ -56,6 +60,7 @@ def test_callback(descriptor):
     step(network.make(), network.samples(), targets, loss, [callback])
 
 
+@SHORT
 @pytest.mark.parametrize("descriptor", GATE_CALLBACKS, ids=str)
 def test_callback_of_learned_gates(descriptor):
     network = MODELS[0]

@@ -175,12 +175,12 @@ def test_a_sum_that_either_of_two_gates_keeps_open():
         gated_macs(model)
 
 
-class Bilinear(keras.layers.Layer):
+class Divided(keras.layers.Layer):
     def build(self, shape):
         self.kernel = self.add_weight(shape=(shape[-1], shape[-1]), name="kernel")
 
-    def call(self, x):
-        return keras.ops.matmul(x, self.kernel)
+    def call(self, x):  # an operation that no rule is for
+        return keras.ops.transpose(keras.ops.solve(self.kernel, keras.ops.transpose(x)))
 
 
 class Clever(tnn.gates.LearnedGate):
@@ -194,7 +194,7 @@ class Clever(tnn.gates.LearnedGate):
 
 @pytest.mark.parametrize(
     ("layer", "gate", "unknown"),
-    [(Bilinear(name="own_kind"), tnn.gates.Nested, "own_kind"), (layers.ReLU(), Clever, "clever")],
+    [(Divided(name="own_kind"), tnn.gates.Nested, "own_kind"), (layers.ReLU(), Clever, "clever")],
 )
 def test_what_multiplies_must_have_a_rule(layer, gate, unknown):
     image, u = keras.Input((4,)), keras.Input((), name="utilization", optional=True)

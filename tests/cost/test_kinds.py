@@ -70,7 +70,11 @@ ELSEWHERE = {
     "ResidualGate": ("cost/gated_networks.py", "ResidualGate("),
     "GroupedSum": ("cost/gated_networks.py", "GroupedSum("),
     "Throttleable": ("cost/gated_networks.py", "ThrottleableConv2D("),
-    "ThrottleableLayerNormalization": ("surgery/test_layer_kinds.py", "ThrottleableLayerNorm"),
+    "OpenNormalization": ("layers/test_throttleable_normalization.py", "ThrottleableRMS"),
+    "ThrottleableGroupNormalization": (
+        "layers/test_throttleable_normalization.py",
+        "ThrottleableGroupNormalization",
+    ),
     "BroadcastTo": ("surgery/test_layer_kinds.py", "broadcast_to"),
     "ThrottleableHeads": (
         "layers/test_throttleable_attention.py",

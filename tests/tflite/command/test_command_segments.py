@@ -29,7 +29,7 @@ def test_convert_and_levels(capsys, bundle):
     _, *rows = (line.split() for line in capsys.readouterr().out.splitlines())
     levels = Dispatcher(bundle).levels
     assert [row[:3] for row in rows] == [
-        [f"{level.utilization:.3f}", level.name, f"{level.macs:,}"] for level in levels
+        [f"{level.utilization:.3g}", level.name, f"{level.macs:,}"] for level in levels
     ]
     assert all(float(row[5]) > 0 for row in rows)
 
