@@ -155,7 +155,8 @@ def test_one_level_is_a_chain_too(tmp_path):
     heads = [keras.layers.Dense(2, name=n)(pooled(one)) for one, n in ((x, "a"), (y, "b"))]
     model = keras.Model(image, heads)
     tnn_tflite.convert(model, tmp_path / "bundle", exits=True, verbose=False)
-    report = export_micro(tmp_path / "bundle", tmp_path / "out", measure_arena=False)
+    with pytest.warns(UserWarning, match="The levels 1 a, 1 b compute in float32"):
+        report = export_micro(tmp_path / "bundle", tmp_path / "out", measure_arena=False)
     assert [(one.utilization, one.exit) for one in report.levels] == [(1.0, "a"), (1.0, "b")]
     handed = 1 - report.levels[0].answer
     assert [one.origins for one in report.levels] == [((-1, 0),), ((0, handed),)]
