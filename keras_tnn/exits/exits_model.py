@@ -10,11 +10,10 @@ from keras_tnn.exits.exit_gates import LearnsToStop, LearnsWhereToStop
 from keras_tnn.exits.exit_gates_at_levels import LearnsToStopAtLevels
 from keras_tnn.exits.trains_exits import TrainsExits
 from keras_tnn.training import ThrottledModel
-from keras_tnn.training.keras_file import SavesKerasFile
 
 
 @keras.saving.register_keras_serializable(package="keras_tnn")
-class ExitsModel(AnswersWhenSure, AnswersEarly, TrainsExits, DistilsExits, SavesKerasFile):
+class ExitsModel(AnswersWhenSure, AnswersEarly, TrainsExits, DistilsExits):
     """A functional model with early exits (wang2019, III-B); `add_exits` makes it.
 
     `fit(x, y)` takes one label for all exits and adds up their losses (Eq. 4). `evaluate` and

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_tnn.quantities import check_not_negative
+from keras_tnn.training.keras_file import check_keras_file
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class Measures:
 
 class TrainsExits(keras.Model):
     """The part of a model with exits that compiles, and hands labels to all exits."""
+
+    def save(self, filepath, *args, **kwargs):
+        """As `keras.Model.save`; an HDF5 file, which could not be loaded again, is an error."""
+        check_keras_file(filepath)
+        return super().save(filepath, *args, **kwargs)
 
     def compile(
         self,

@@ -1,18 +1,25 @@
 """A model's training steps: what a regime chooses for each, compiled when it first occurs."""
 
+import keras
+
 from keras_tnn.training.gate_objective import Objective
-from keras_tnn.training.keras_file import SavesKerasFile
+from keras_tnn.training.keras_file import check_keras_file
 from keras_tnn.training.regimes import PerSample, Regime
 from keras_tnn.training.step import CHOSEN, Step, StepOfChoice, open_step
 
 
-class ChoosesSteps(SavesKerasFile):
+class ChoosesSteps(keras.Model):
     """The part of a `ThrottledModel` that says what a training step computes."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._regime = PerSample()
         self._objective = None
+
+    def save(self, filepath, *args, **kwargs):
+        """As `keras.Model.save`; an HDF5 file, which could not be loaded again, is an error."""
+        check_keras_file(filepath)
+        return super().save(filepath, *args, **kwargs)
 
     @property
     def regime(self) -> Regime:
