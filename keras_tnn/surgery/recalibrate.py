@@ -56,9 +56,10 @@ def recalibrate(
     if not norms:
         return model
     level, empty = check_one(utilization), True
+    plain = keras.Model(model.input, model.output)  # whatever the model's own class does in `call`
     with thawed(norms), measuring(norms, layers_held(model)) as moments:
         for batch in batches_of(data, batch_size):
-            model(batch_at(model, batch, level), training=False)
+            plain(batch_at(model, batch, level), training=False)
             empty = False
     if empty:
         raise ValueError("Invalid value for `calibration_data`. Expected samples. Received none.")
