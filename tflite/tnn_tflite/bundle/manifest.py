@@ -89,8 +89,6 @@ def manifest_text(
         **{key: value for key, value in optional.items() if value},
         "programs": [_program_record(program) for program in programs],
     }
-    if records := [_edge_record(edge) for edge in edges]:
-        content["edges"] = records
     return manifest_hash.with_hash(json.dumps(content, indent=2) + "\n")
 
 
